@@ -1,0 +1,1 @@
+"""From prepared spectra to labels with errors and flags. Read `pipeline.py` first."""
