@@ -1,0 +1,110 @@
+"""Words for a terminal: the summary after a fit and the comparison with known labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maury.measure.quality import flag_names
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+
+_WIDTH_ID = 28
+
+
+def label_names(catalog: QTable) -> list[str]:
+    """Names of the labels of a catalogue."""
+    return str(catalog.meta["LABELS"]).split(",")
+
+
+def format_label(name: str, value: float) -> str:
+    """A value with the digits that make sense for its label: whole kelvins, hundredths of a dex; "-" for NaN."""
+    return "-" if not np.isfinite(value) else f"{value:.0f}" if name == "teff" else f"{value:.2f}"
+
+
+def row_name(row: QTable.Row) -> str:
+    """What to call a row: star and visit where they differ, else the file."""
+    star, visit = str(row["star_id"]), str(row["visit_id"])
+    if visit and visit != star:
+        return f"{star} {visit}".strip()
+    return star or str(row["file"])
+
+
+def summary_table(catalog: QTable, n_rows: int = 20) -> str:
+    """The first rows of a catalogue: names, labels +- errors, reduced chi2, flags in words."""
+    names = label_names(catalog)
+    head = ["star", *names, "rchi2", "flags"]
+    rows = []
+    for row in catalog[:n_rows]:
+        cells = [_shorten(row_name(row), _WIDTH_ID)]
+        for name in names:
+            value, error = (format_label(name, _number(row[key])) for key in (name, f"{name}_err"))
+            cells.append("-" if value == "-" else f"{value} +- {error}")
+        rchi2 = float(row["rchi2"])
+        cells.append(f"{rchi2:.2f}" if np.isfinite(rchi2) else "-")
+        cells.append(", ".join(flag_names(int(row["flags"]))))
+        rows.append(cells)
+    text = _columns(head, rows)
+    left = len(catalog) - n_rows
+    return f"{text}\n... and {left} more" if left > 0 else text
+
+
+def summary_sentence(catalog: QTable) -> str:
+    """How many spectra there are, how many fits converged, how many rows carry a flag."""
+    n, converged = len(catalog), int(np.sum(catalog["converged"]))
+    flagged = int(np.sum(np.asarray(catalog["flags"]) != 0))
+    spectra = "1 spectrum" if n == 1 else f"{n} spectra"
+    return f"{spectra}: {converged} converged, {flagged} flagged."
+
+
+def comparison_table(catalog: QTable, known: Mapping[str, NDArray[np.float64]]) -> str:
+    """Measured labels beside known ones, and the median absolute differences below.
+
+    Parameters
+    ----------
+    catalog : QTable
+        N rows.
+    known : mapping of (N,) arrays
+        Known labels by name, NaN where missing; names that the catalogue does not have are left out.
+    """
+    names = [name for name in label_names(catalog) if name in known]
+    head = ["star"]
+    for name in names:
+        head += [name, "known"]
+    rows = []
+    for i, row in enumerate(catalog):
+        cells = [_shorten(row_name(row), _WIDTH_ID)]
+        for name in names:
+            cells += [format_label(name, _number(row[name])), format_label(name, float(known[name][i]))]
+        rows.append(cells)
+    medians = ["median |difference|"]
+    for name in names:
+        difference = np.abs(np.asarray(getattr(catalog[name], "value", catalog[name])) - known[name])
+        some = np.isfinite(difference).any()
+        medians += [format_label(name, float(np.nanmedian(difference))) if some else "-", ""]
+    return _columns(head, [*rows, medians])
+
+
+def _number(value: object) -> float:
+    return float(getattr(value, "value", value))  # type: ignore[arg-type]
+
+
+def _shorten(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 3]}..."
+
+
+def _columns(head: list[str], rows: list[list[str]]) -> str:
+    """Lines of a table; the first column and a last column called "flags" are text, the rest numbers."""
+    widths = [max(len(line[j]) for line in [head, *rows]) for j in range(len(head))]
+    lines = []
+    for cells in [head, *rows]:
+        line = [
+            cell.ljust(width) if j == 0 or head[j] == "flags" else cell.rjust(width)
+            for j, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        lines.append("  ".join(line).rstrip())
+    return "\n".join(lines)
