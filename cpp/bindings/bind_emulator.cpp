@@ -1,0 +1,90 @@
+#include "arrays.hpp"
+#include "module.hpp"
+
+#include "maury/emulator.hpp"
+
+#include <pybind11/stl.h>
+
+#include <memory>
+
+namespace maury::bindings {
+namespace {
+
+std::unique_ptr<Emulator> make(const std::vector<std::string>& transforms, const py::object& label_min,
+                               const py::object& label_max, const std::vector<py::object>& weights,
+                               const std::vector<py::object>& biases,
+                               const std::vector<std::string>& activations) {
+    if (biases.size() != weights.size() || activations.size() != weights.size())
+        throw py::value_error("weights, biases, activations: expected one of each a layer, got " +
+                              std::to_string(weights.size()) + ", " + std::to_string(biases.size()) + ", " +
+                              std::to_string(activations.size()));
+    std::vector<Transform> transform_list;
+    for (const std::string& name : transforms)
+        transform_list.push_back(transform_from_name(name));
+    std::vector<Layer> layers;
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+        const std::string index = "[" + std::to_string(i) + "]";
+        const auto weight =
+            py::array_t<double, py::array::c_style | py::array::forcecast>::ensure(weights[i]);
+        if (!weight || weight.ndim() != 2) {
+            PyErr_Clear();
+            throw py::value_error("weights" + index + ": expected float64 (out, in), got " +
+                                  describe(weights[i]));
+        }
+        layers.push_back({static_cast<std::size_t>(weight.shape(0)),
+                          static_cast<std::size_t>(weight.shape(1)),
+                          {weight.data(), weight.data() + weight.size()},
+                          vector(biases[i], "biases" + index),
+                          activation_from_name(activations[i])});
+    }
+    return std::make_unique<Emulator>(transform_list, vector(label_min, "label_min"),
+                                      vector(label_max, "label_max"), layers);
+}
+
+// One row of labels at a time into rows of an array of this shape.
+template <typename Each>
+py::array_t<double> each_row(const Emulator& emulator, const py::object& labels_given,
+                             std::vector<py::ssize_t> shape, Each each) {
+    const auto n_labels = static_cast<py::ssize_t>(emulator.n_labels());
+    const auto labels = array<double>(labels_given, "labels", "(N, L)", {any, n_labels});
+    const py::ssize_t n = labels.shape(0);
+    shape.insert(shape.begin(), n);
+    py::array_t<double> result(shape);
+    const py::ssize_t row = n ? result.size() / n : 0;
+    const double* in = labels.data();
+    double* out = result.mutable_data();
+    {
+        const py::gil_scoped_release release;
+        Emulator::Workspace work(emulator);
+        for (py::ssize_t i = 0; i < n; ++i)
+            each(in + i * n_labels, work, out + i * row);
+    }
+    return result;
+}
+
+py::array_t<double> predict(const Emulator& emulator, const py::object& labels) {
+    return each_row(
+        emulator, labels, {static_cast<py::ssize_t>(emulator.n_pixels())},
+        [&](const double* in, Emulator::Workspace& work, double* out) { emulator.flux(in, work, out); });
+}
+
+py::array_t<double> jacobian(const Emulator& emulator, const py::object& labels) {
+    return each_row(
+        emulator, labels,
+        {static_cast<py::ssize_t>(emulator.n_pixels()), static_cast<py::ssize_t>(emulator.n_labels())},
+        [&](const double* in, Emulator::Workspace& work, double* out) { emulator.jacobian(in, work, out); });
+}
+
+} // namespace
+
+void bind_emulator(py::module_& m) {
+    py::class_<Emulator>(m, "Emulator", "Network from labels to normalised flux. Never changes once made.")
+        .def(py::init(&make), py::arg("transforms"), py::arg("label_min"), py::arg("label_max"),
+             py::arg("weights"), py::arg("biases"), py::arg("activations"))
+        .def("predict", &predict, py::arg("labels"), "labels (N, L) -> flux (N, P)")
+        .def("jacobian", &jacobian, py::arg("labels"), "labels (N, L) -> d flux / d label (N, P, L)")
+        .def_property_readonly("n_labels", &Emulator::n_labels)
+        .def_property_readonly("n_pixels", &Emulator::n_pixels);
+}
+
+} // namespace maury::bindings

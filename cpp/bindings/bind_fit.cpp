@@ -1,0 +1,101 @@
+#include "arrays.hpp"
+#include "module.hpp"
+
+#include "maury/fit.hpp"
+
+namespace maury::bindings {
+namespace {
+
+py::array_t<double> optional(const py::object& argument, const std::string& name, const std::string& axes,
+                             const std::vector<py::ssize_t>& shape) {
+    return argument.is_none() ? py::array_t<double>(0) : array<double>(argument, name, axes, shape);
+}
+
+py::dict fit(const Emulator& emulator, const py::object& flux_given, const py::object& ivar_given,
+             const py::object& scatter_given, const py::object& lower_given, const py::object& upper_given,
+             const py::object& starts_given, const py::object& candidates_given, int n_starts, int threads,
+             int max_evaluations, const py::object& progress) {
+    const auto n_labels = static_cast<py::ssize_t>(emulator.n_labels());
+    const auto n_pixels = static_cast<py::ssize_t>(emulator.n_pixels());
+    const auto flux = array<double>(flux_given, "flux", "(N, P)", {any, n_pixels});
+    const py::ssize_t n = flux.shape(0);
+    const auto ivar = array<double>(ivar_given, "ivar", "(N, P)", {n, n_pixels});
+    const auto scatter = optional(scatter_given, "scatter", "(P,)", {n_pixels});
+    const auto starts = optional(starts_given, "starts", "(N, S, L)", {n, any, n_labels});
+    const auto candidates = optional(candidates_given, "candidates", "(M, L)", {any, n_labels});
+    const std::vector<double> lower = vector(lower_given, "lower"), upper = vector(upper_given, "upper");
+    for (const auto* bound : {&lower, &upper})
+        if (bound->size() != emulator.n_labels())
+            throw py::value_error(std::string(bound == &lower ? "lower" : "upper") +
+                                  ": expected one value a label, " + std::to_string(n_labels) + ", got " +
+                                  std::to_string(bound->size()));
+    if (n_starts < 1)
+        throw py::value_error("n_starts: expected 1 or more, got " + std::to_string(n_starts));
+    if (max_evaluations < 1)
+        throw py::value_error("max_evaluations: expected 1 or more, got " + std::to_string(max_evaluations));
+
+    FitInput input;
+    input.n_spectra = static_cast<std::size_t>(n);
+    input.flux = flux.data();
+    input.ivar = ivar.data();
+    input.scatter = scatter_given.is_none() ? nullptr : scatter.data();
+    input.lower = lower.data();
+    input.upper = upper.data();
+    if (!starts_given.is_none()) {
+        input.starts = starts.data();
+        input.n_given = static_cast<std::size_t>(starts.shape(1));
+    }
+    if (!candidates_given.is_none()) {
+        input.candidates = candidates.data();
+        input.n_candidates = static_cast<std::size_t>(candidates.shape(0));
+    }
+    input.n_starts = static_cast<std::size_t>(n_starts);
+
+    py::array_t<double> labels({n, n_labels}), covariance({n, n_labels, n_labels}), chi2(n), chi2_noise(n);
+    py::array_t<std::int32_t> used(n), status(n), n_evaluations(n), n_agree(n);
+    py::array_t<bool> at_bound({n, n_labels});
+    const FitOutput output{labels.mutable_data(),        covariance.mutable_data(), chi2.mutable_data(),
+                           chi2_noise.mutable_data(),    used.mutable_data(),       status.mutable_data(),
+                           n_evaluations.mutable_data(), at_bound.mutable_data(),   n_agree.mutable_data()};
+    SolveOptions options;
+    options.max_evaluations = max_evaluations;
+
+    // Signals reach Python code only in its main thread; in another thread the check does nothing.
+    const auto wake = [&](std::size_t done) {
+        const py::gil_scoped_acquire acquire;
+        if (PyErr_CheckSignals() != 0)
+            throw py::error_already_set();
+        if (!progress.is_none())
+            progress(done);
+    };
+    {
+        const py::gil_scoped_release release;
+        fit_batch(emulator, input, output, options, threads, wake);
+    }
+    py::dict result;
+    result["labels"] = labels;
+    result["covariance"] = covariance;
+    result["chi2"] = chi2;
+    result["chi2_noise"] = chi2_noise;
+    result["n_pixels"] = used;
+    result["status"] = status;
+    result["n_evaluations"] = n_evaluations;
+    result["at_bound"] = at_bound;
+    result["n_agree"] = n_agree;
+    return result;
+}
+
+} // namespace
+
+void bind_fit(py::module_& m) {
+    m.def(
+        "fit_batch", &fit, py::arg("emulator"), py::arg("flux"), py::arg("ivar"), py::arg("scatter"),
+        py::arg("lower"), py::arg("upper"), py::arg("starts") = py::none(),
+        py::arg("candidates") = py::none(), py::arg("n_starts") = 3, py::arg("threads") = 0,
+        py::arg("max_evaluations") = 200, py::arg("progress") = py::none(),
+        "Fit the labels of N spectra. See cpp/include/maury/fit.hpp for every argument and result.\n\n"
+        "progress(done) is called about 20 times a second, in the calling thread. Ctrl-C ends the batch, if\n"
+        "this is called from the main thread.");
+}
+
+} // namespace maury::bindings

@@ -1,0 +1,24 @@
+// Running median: the continuum estimate that normalises a spectrum (Imig et al. 2021, sec. 3.3).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace maury {
+
+// out[i] = median of the usable flux[i - half ... i + half]; the window ends at the ends of the spectrum.
+//
+// flux  (P,)  any unit; NaN and infinity count as masked
+// mask  (P,)  non-zero = bad, takes no part; null = none. A bad pixel still gets the median of its window.
+// out   (P,)  same unit; NaN where the window holds no usable pixel; must not overlap flux
+//
+// With an even count the median is the mean of the two middle values.
+template <typename T>
+void running_median(const T* flux, const std::uint8_t* mask, T* out, std::size_t n_pixels, std::size_t half);
+
+extern template void running_median<float>(const float*, const std::uint8_t*, float*, std::size_t,
+                                           std::size_t);
+extern template void running_median<double>(const double*, const std::uint8_t*, double*, std::size_t,
+                                            std::size_t);
+
+} // namespace maury

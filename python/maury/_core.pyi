@@ -1,0 +1,58 @@
+"""C++ core of maury: running median, emulator and bounded fit."""
+
+from collections.abc import Callable, Sequence
+from typing import TypedDict, TypeVar, final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+_Float = TypeVar("_Float", np.float32, np.float64)
+
+STATUS: dict[str, tuple[int, str]]
+
+def running_median(
+    flux: NDArray[_Float], mask: NDArray[np.bool_] | None = None, half: int = 200
+) -> NDArray[_Float]: ...
+@final
+class Emulator:
+    def __init__(
+        self,
+        transforms: Sequence[str],
+        label_min: ArrayLike,
+        label_max: ArrayLike,
+        weights: Sequence[ArrayLike],
+        biases: Sequence[ArrayLike],
+        activations: Sequence[str],
+    ) -> None: ...
+    def predict(self, labels: NDArray[np.float64]) -> NDArray[np.float64]: ...
+    def jacobian(self, labels: NDArray[np.float64]) -> NDArray[np.float64]: ...
+    @property
+    def n_labels(self) -> int: ...
+    @property
+    def n_pixels(self) -> int: ...
+
+class _FitBatch(TypedDict):
+    labels: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    chi2: NDArray[np.float64]
+    chi2_noise: NDArray[np.float64]
+    n_pixels: NDArray[np.int32]
+    status: NDArray[np.int32]
+    n_evaluations: NDArray[np.int32]
+    at_bound: NDArray[np.bool_]
+    n_agree: NDArray[np.int32]
+
+def fit_batch(
+    emulator: Emulator,
+    flux: NDArray[np.float64],
+    ivar: NDArray[np.float64],
+    scatter: NDArray[np.float64] | None,
+    lower: ArrayLike,
+    upper: ArrayLike,
+    starts: NDArray[np.float64] | None = None,
+    candidates: NDArray[np.float64] | None = None,
+    n_starts: int = 3,
+    threads: int = 0,
+    max_evaluations: int = 200,
+    progress: Callable[[int], object] | None = None,
+) -> _FitBatch: ...
