@@ -1,0 +1,331 @@
+"""The emulator: a small network from labels to a normalised spectrum (Imig et al. 2021, sec. 3)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from functools import cached_property
+from os import PathLike
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from maury import _core
+from maury import emulator_checks as check
+from maury.emulator_checks import Array, Weights
+from maury.labels import find_label
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Emulator:
+    """A network from labels to normalised flux, with everything needed to use it.
+
+    Make one with `from_layers`, or read one with `load`. It never changes; its arrays are read-only.
+
+    Attributes
+    ----------
+    labels, units : tuple of str, L
+        Names and units of the labels.
+    transforms : tuple of str, L
+        How a label is scaled, "linear" or "log10": x = (t(label) - t(min)) / (t(max) - t(min)) - 0.5.
+    label_min, label_max : (L,) float64
+        The scaling range.
+    bounds : (L, 2) float64
+        Lower and upper bound that a fit keeps to.
+    training_labels : (M, L) float64
+        Labels of the training set; M is 0 if they are not known.
+    training_range : (L, 2) float64
+        Lowest and highest label in training.
+    wavelength : (P,) float64
+        Vacuum, rest frame, increasing [Angstrom].
+    lsf : (P,) float64 or None
+        Gaussian sigma of the line-spread function of the training spectra [Angstrom].
+    scatter : (P,) float64
+        Rms that the emulator leaves unexplained; zeros if not known.
+    window : int
+        Width in pixels of the running median that normalised the training spectra.
+    weights, biases : tuple of float32 arrays
+        (out, in) and (out,) of every layer.
+    activations : tuple of str
+        One a hidden layer.
+    meta : mapping
+        Where it comes from: name, training_data, citation, training_hash, date, version, and what else was
+        given.
+    core : maury._core.Emulator
+        The compiled network that the fit runs.
+    """
+
+    labels: tuple[str, ...]
+    units: tuple[str, ...]
+    transforms: tuple[str, ...]
+    label_min: Array
+    label_max: Array
+    bounds: Array
+    training_labels: Array
+    training_range: Array
+    wavelength: Array
+    lsf: Array | None
+    scatter: Array
+    window: int
+    weights: tuple[Weights, ...]
+    biases: tuple[Weights, ...]
+    activations: tuple[str, ...]
+    meta: Mapping[str, Any]
+    core: _core.Emulator
+    _loaded_hash: str | None = field(default=None, kw_only=True)
+
+    @classmethod
+    def from_layers(
+        cls,
+        weights: Sequence[ArrayLike],
+        biases: Sequence[ArrayLike],
+        *,
+        activation: str | Sequence[str],
+        labels: Sequence[str],
+        label_min: ArrayLike,
+        label_max: ArrayLike,
+        wavelength: ArrayLike,
+        lsf: ArrayLike | None = None,
+        scatter: ArrayLike | None = None,
+        window: int = 400,
+        transforms: Sequence[str] | None = None,
+        bounds: ArrayLike | None = None,
+        training_labels: ArrayLike | None = None,
+        training_range: ArrayLike | None = None,
+        units: Sequence[str] | None = None,
+        meta: Mapping[str, Any] | None = None,
+    ) -> Emulator:
+        """Build an emulator from the layers of a trained network.
+
+        Parameters
+        ----------
+        weights, biases : sequences of (out, in) and (out,) arrays
+            One a layer, first to last; as torch's ``Linear`` has them. Kept as float32.
+        activation : str or sequence of str
+            identity, relu, leaky_relu (slope 0.01), silu, tanh, sigmoid or gelu: one for all hidden layers,
+            or one for each. The last layer is always linear. "identity" makes a linear bottleneck.
+        labels, units : sequences of str, L
+            Units default to those of `maury.labels`.
+        label_min, label_max : (L,)
+            The scaling range: it becomes -0.5 to 0.5 at the input of the network.
+        wavelength : (P,)
+            Vacuum, rest frame, increasing [Angstrom, or a Quantity].
+        lsf : (P,), optional
+            Gaussian sigma [Angstrom, or a Quantity].
+        scatter : (P,), optional
+            Rms that the network leaves unexplained, in normalised flux.
+        window : int
+            Width of the normalising running median [pixels].
+        transforms : sequence of str, L, optional
+            "linear" (default) or "log10", one a label.
+        bounds : (L, 2), optional
+            What a fit keeps to; the scaling range if not given.
+        training_labels : (M, L), optional
+        training_range : (L, 2), optional
+            The range of `training_labels` if not given; without those the scaling range.
+        meta : mapping, optional
+            Origin, in values that JSON knows; see the class. `date` and `version` are added if missing.
+
+        Raises
+        ------
+        ValueError
+            If anything does not fit together; the message names the argument.
+        """
+        label_names = check.label_names(labels)
+        n_labels = len(label_names)
+        unit_names = tuple(find_label(name).unit for name in label_names)
+        if units is not None:
+            unit_names = check.names("units", units)
+            if len(unit_names) != n_labels:
+                raise ValueError(f"units: {len(unit_names)} given for {n_labels} labels; give one a label")
+        transform_names = check.transform_names(transforms, label_names)
+        low = check.numbers("label_min", label_min, (n_labels,))
+        high = check.numbers("label_max", label_max, (n_labels,))
+        scaling = np.stack([low, high], axis=1)
+        check.ranges("label_min, label_max", scaling, label_names, transform_names)
+
+        weight_list, bias_list = check.layers(weights, biases, n_labels)
+        activations = check.activation_names(activation, len(weight_list) - 1)
+        n_pixels = len(bias_list[-1])
+        known = np.empty((0, n_labels)) if training_labels is None else training_labels
+        known = check.numbers("training_labels", known, (None, n_labels))
+        if training_range is None:
+            training_range = (
+                np.stack([known.min(axis=0), known.max(axis=0)], axis=1) if len(known) else scaling
+            )
+        if isinstance(window, bool) or not isinstance(window, (int, np.integer)) or window < 1:
+            raise ValueError(f"window: expected a whole number of pixels, 1 or more, got {window!r}")
+
+        return cls(
+            labels=label_names,
+            units=unit_names,
+            transforms=transform_names,
+            label_min=low,
+            label_max=high,
+            bounds=check.ranges(
+                "bounds", scaling if bounds is None else bounds, label_names, transform_names
+            ),
+            training_labels=known,
+            training_range=check.ranges(
+                "training_range", training_range, label_names, transform_names, strict=False
+            ),
+            wavelength=check.wavelength_grid(wavelength, n_pixels),
+            lsf=None if lsf is None else check.per_pixel("lsf", lsf, n_pixels, False, "Angstrom"),
+            scatter=check.per_pixel(
+                "scatter", np.zeros(n_pixels) if scatter is None else scatter, n_pixels, True
+            ),
+            window=int(window),
+            weights=weight_list,
+            biases=bias_list,
+            activations=activations,
+            meta=_origin(meta),
+            core=_core.Emulator(
+                list(transform_names),
+                low,
+                high,
+                [weight.astype(np.float64) for weight in weight_list],
+                [bias.astype(np.float64) for bias in bias_list],
+                [*activations, "identity"],
+            ),
+        )
+
+    @classmethod
+    def load(cls, path: str | PathLike[str] = "default") -> Emulator:
+        """Read an emulator file; "default" is the one that comes with maury.
+
+        The file is data: reading it runs no code. Its graph is compared with the compiled network at a few
+        labels.
+
+        Raises
+        ------
+        EmulatorFileError
+            If the file is not a sound maury emulator; the message names the first thing wrong.
+        OSError
+            If the file cannot be opened.
+        """
+        from maury.emulator_file import load
+
+        return load(path)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the emulator as one ``.onnx`` file, replacing what is there.
+
+        Raises
+        ------
+        EmulatorFileError
+            If its float32 graph would not agree with the emulator; nothing is written then.
+        """
+        from maury.emulator_file import save
+
+        save(self, path)
+
+    def predict(self, labels: ArrayLike) -> Array:
+        """Compute the normalised flux at `labels`.
+
+        Parameters
+        ----------
+        labels : (N, L) or (L,)
+            In physical units and the order of `self.labels`.
+
+        Returns
+        -------
+        (N, P) or (P,) float64
+            A row is NaN where a label is not finite, or not positive where log10 is taken of it.
+        """
+        rows, single = self._rows(labels)
+        flux = self.core.predict(rows)
+        flux[self._unusable(rows)] = np.nan
+        return flux[0] if single else flux
+
+    def jacobian(self, labels: ArrayLike) -> Array:
+        """Compute the derivative of the flux by every label, in physical units.
+
+        Parameters
+        ----------
+        labels : (N, L) or (L,)
+            As for `predict`.
+
+        Returns
+        -------
+        (N, P, L) or (P, L) float64
+            NaN where `predict` gives NaN.
+        """
+        rows, single = self._rows(labels)
+        slope = self.core.jacobian(rows)
+        slope[self._unusable(rows)] = np.nan
+        return slope[0] if single else slope
+
+    def _rows(self, labels: ArrayLike) -> tuple[Array, bool]:
+        rows = np.asarray(labels, dtype=np.float64)
+        if rows.ndim not in (1, 2) or rows.shape[-1] != len(self.labels):
+            raise ValueError(
+                f"labels: expected shape (N, {len(self.labels)}) or ({len(self.labels)},) for "
+                f"{', '.join(self.labels)}; got {rows.shape}"
+            )
+        return np.ascontiguousarray(np.atleast_2d(rows)), rows.ndim == 1
+
+    def _unusable(self, rows: Array) -> Any:
+        is_log = np.array([transform == "log10" for transform in self.transforms])
+        return ~np.all(np.isfinite(rows) & ((rows > 0) | ~is_log), axis=1)
+
+    @property
+    def name(self) -> str:
+        """Its name, from `meta`; empty if it has none."""
+        return str(self.meta.get("name", ""))
+
+    @property
+    def rank(self) -> int:
+        """K, the number of coefficients that the last layer turns into pixels."""
+        return int(self.weights[-1].shape[1])
+
+    @cached_property
+    def log10_grid(self) -> tuple[float, float] | None:
+        """Start and step of log10 wavelength, if it is even to 1e-10; else None."""
+        return check.log10_grid(self.wavelength)
+
+    @cached_property
+    def file_hash(self) -> str:
+        """SHA-256 of the file it was read from, or of the file that `save` writes."""
+        if self._loaded_hash is not None:
+            return self._loaded_hash
+        from maury.emulator_file import to_bytes
+
+        return hashlib.sha256(to_bytes(self)).hexdigest()
+
+    def __repr__(self) -> str:
+        shape = "-".join(str(n) for n in (len(self.labels), *(len(bias) for bias in self.biases)))
+        kinds = "/".join(dict.fromkeys(self.activations)) or "linear"
+        return (
+            f"<Emulator {self.name!r}: {', '.join(self.labels)} -> {len(self.wavelength)} pixels, "
+            f"{self.wavelength[0]:.0f}-{self.wavelength[-1]:.0f} A, {shape} {kinds}>"
+        )
+
+    def describe(self) -> str:
+        """Return a short text about it, for people."""
+        from maury.emulator_text import describe
+
+        return describe(self)
+
+
+def _origin(meta: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return `meta` as the file will give it back, with date and version."""
+    origin = {"version": _version(), "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"), **(meta or {})}
+    try:
+        if not all(isinstance(key, str) for key in origin):
+            raise TypeError("a key is not a string")
+        return MappingProxyType(json.loads(json.dumps(origin, allow_nan=False)))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"meta: only what JSON can hold is kept (text, numbers, lists, dicts): {error}"
+        ) from None
+
+
+def _version() -> str:
+    import maury
+
+    return maury.__version__

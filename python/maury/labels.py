@@ -1,0 +1,44 @@
+"""The stellar parameters ("labels") that maury knows by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Label:
+    """One stellar parameter.
+
+    Attributes
+    ----------
+    name : str
+        The name used in emulators and catalogues.
+    unit : str
+        Unit in a form that astropy.units reads; empty where there is none.
+    latex : str
+        For axis titles, with its dollar signs.
+    description : str
+        One line of text.
+    """
+
+    name: str
+    unit: str
+    latex: str
+    description: str
+
+
+LABELS: dict[str, Label] = {
+    label.name: label
+    for label in (
+        Label("teff", "K", r"$T_{\rm eff}$", "effective temperature"),
+        Label("logg", "dex", r"$\log g$", "log10 of the surface gravity in cm/s2"),
+        Label("fe_h", "dex", r"[Fe/H]", "iron abundance relative to the Sun"),
+        Label("alpha_fe", "dex", r"[$\alpha$/Fe]", "alpha-element abundance over iron, relative to the Sun"),
+        Label("log_vmicro", "dex", r"$\log v_{\rm micro}$", "log10 of the microturbulent velocity in km/s"),
+    )
+}
+
+
+def find_label(name: str) -> Label:
+    """Return the entry of `LABELS`, or a plain one without unit for a name that is not in the table."""
+    return LABELS.get(name) or Label(name, "", name, name)
