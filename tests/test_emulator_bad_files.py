@@ -324,6 +324,10 @@ TENSORS = {
         set_tensor("layer0.bias", np.full(12, np.nan, np.float32)),
         r"biases\[0\]: 12 of 12 values are not finite",
     ),
+    "signalling NaN": (
+        set_tensor("layer0.bias", np.full(12, 0x7FA00000, np.uint32).view(np.float32)),
+        r"biases\[0\]: 12 of 12 values are not finite",
+    ),
     "double": (set_tensor("layer0.bias", np.ones(12)), "'layer0.bias' has data type 11, not float32"),
     "integers": (set_tensor("layer0.bias", np.ones(12, np.int64)), "'layer0.bias' is int64, not float32"),
     "renamed weight": (

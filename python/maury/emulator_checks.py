@@ -34,7 +34,8 @@ def numbers(name: str, value: ArrayLike, shape: tuple[int | None, ...], unit: st
         array = np.asarray(value)
         if array.dtype.kind not in "fiu":
             raise TypeError(f"dtype {array.dtype}")
-        array = array.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # a signalling NaN; it is found below
+            array = array.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name}: expected real numbers, got {type(value).__name__} ({error})") from None
     if array.ndim != len(shape) or any(

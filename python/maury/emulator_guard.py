@@ -197,8 +197,8 @@ def _compare(what: str, graph: NDArray[Any], compiled: NDArray[Any], n_spare: in
     if np.count_nonzero(difference <= TOLERANCE) < len(difference) - n_spare:
         raise EmulatorFileError(
             f"{what} of its graph, run by onnxruntime in float32, differs by {np.max(difference):.2g} from "
-            f"that of its layers and scaling (at most {TOLERANCE:g} is allowed): the graph was changed, or the "
-            "numbers are too extreme for float32"
+            f"that of its layers and scaling (at most {TOLERANCE:g} is allowed): the graph was changed, or "
+            "the numbers are too extreme for float32"
         )
 
 
