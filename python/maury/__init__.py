@@ -4,8 +4,8 @@
 >>> spectra = maury.read_spectra("spec-0266-51602-0031.fits")  # doctest: +SKIP
 >>> catalog = maury.fit(spectra)  # doctest: +SKIP
 
-`fit` does everything: rest frame, normalisation, fit, errors, quality flags. `fit_normalized` is the fit alone, for
-pipelines that prepare their spectra themselves. The method is that of Imig et al. 2021 (AJ).
+`fit` does everything: rest frame, normalisation, fit, errors, quality flags. `fit_normalized` is the fit
+alone, for pipelines that prepare their spectra themselves. The method is that of Imig et al. 2021 (AJ).
 
 Everything below is loaded when it is first used, so ``import maury`` costs next to nothing.
 """

@@ -53,8 +53,9 @@ def build_catalog(
     Returns
     -------
     QTable
-        Errors ``<label>_err_formal`` are from the covariance, ``<label>_err`` are those times ``sqrt(rchi2)`` where
-        that is above 1. ``covariance`` is (N, L, L), labels in the order of ``meta["LABELS"]``, in their units.
+        Errors ``<label>_err_formal`` are from the covariance, ``<label>_err`` are those times
+        ``sqrt(rchi2)`` where that is above 1. ``covariance`` is (N, L, L), labels in the order of
+        ``meta["LABELS"]``, in their units.
     """
     from astropy import units as u
     from astropy.table import QTable
@@ -136,17 +137,18 @@ def check_output(path: str | os.PathLike[str], overwrite: bool = False) -> Path:
     if path.is_dir():
         raise ValueError(f"{path} is a folder; give the name of a file")
     if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists; choose another name, or overwrite it (--overwrite, overwrite=True)")
+        raise FileExistsError(f"{path} exists; choose another name, or say overwrite")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path.parent}: no such folder to write {path.name} into; make it first")
     return path
 
 
 def write_catalog(table: QTable, path: str | os.PathLike[str], overwrite: bool = False) -> None:
-    """Write a catalogue as FITS, ECSV or Parquet, by the ending of `path`: .fits, .fits.gz, .fit, .ecsv, .parquet.
+    """Write a catalogue as FITS, ECSV or Parquet, by the ending of `path`.
 
-    The file appears whole or not at all. FITS knows no unit "dex", so such columns have their unit in the
-    description (TCOMM) and in the header block of astropy, which gives it back on reading.
+    Endings are .fits, .fits.gz, .fit, .ecsv and .parquet. The file appears whole or not at all. FITS knows
+    no unit "dex", so such columns have their unit in the description (TCOMM) and in the header block of
+    astropy, which gives it back on reading.
 
     Raises
     ------
@@ -197,13 +199,14 @@ def read_catalog(path: str | os.PathLike[str]) -> QTable:
             description = table[name].info.description
             _add(table, name, np.asarray(table[name].filled(""), dtype=str), description)
     n_labels = len(table.meta["LABELS"].split(","))
-    covariance = np.asarray(table["covariance"]).reshape(len(table), n_labels, n_labels)  # Parquet keeps it flat
+    covariance = np.asarray(table["covariance"])
+    covariance = covariance.reshape(len(table), n_labels, n_labels)  # Parquet keeps it flat
     _add(table, "covariance", covariance, table["covariance"].info.description)
     return table
 
 
 def describe_catalog(table: QTable) -> str:
-    """Describe a catalogue in words: what, when, which emulator, rows, label ranges, median errors and flags."""
+    """Describe a catalogue in words: when, by which emulator, rows, label ranges, median errors, flags."""
     meta = table.meta
     n_rows, n_converged = len(table), int(np.sum(table["converged"]))
     lines = [
@@ -215,17 +218,21 @@ def describe_catalog(table: QTable) -> str:
     ]
     if meta["OPTIONS"] != "{}":
         lines.append(f"  options   {meta['OPTIONS']}")
-    lines += ["", f"  {'label':<12}{'unit':<6}{'lowest':>10}{'median':>10}{'highest':>10}{'median error':>14}"]
+    heads = ("lowest", "median", "highest", "median error")
+    widths = (10, 10, 10, 14)
+    lines += [
+        "",
+        f"  {'label':<12}{'unit':<6}" + "".join(f"{h:>{w}}" for h, w in zip(heads, widths, strict=True)),
+    ]
     for name in meta["LABELS"].split(","):
         unit = str(table[name].unit or "")
         values = np.asarray(table[name].value)
         errors = np.asarray(table[f"{name}_err"].value)
         digits = ".0f" if name == "teff" else ".3f"
         if np.isfinite(values).any():
-            summary = (np.nanmin(values), np.nanmedian(values), np.nanmax(values), np.nanmedian(errors))
-            lines.append(
-                f"  {name:<12}{unit:<6}" + "".join(f"{x:>{w}{digits}}" for x, w in zip(summary, (10, 10, 10, 14), strict=True))
-            )
+            numbers = (np.nanmin(values), np.nanmedian(values), np.nanmax(values), np.nanmedian(errors))
+            text = "".join(f"{x:>{w}{digits}}" for x, w in zip(numbers, widths, strict=True))
+            lines.append(f"  {name:<12}{unit:<6}{text}")
         else:
             lines.append(f"  {name:<12}{unit:<6}{'no value':>10}")
     flags = np.asarray(table["flags"])

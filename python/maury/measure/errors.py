@@ -1,6 +1,7 @@
 """From a covariance to the error that is reported, by formal propagation or from repeat visits.
 
-Imig et al. 2021, sec. 4.4, find formal errors too small and model the scatter between visits of the same star instead.
+Imig et al. 2021, sec. 4.4, find formal errors too small and model the scatter between visits of the same
+star instead.
 """
 
 from __future__ import annotations
@@ -20,14 +21,15 @@ Array = NDArray[np.float64]
 # Mean of ln|z| for a standard normal z: -(Euler's gamma + ln 2) / 2.
 _MEAN_LOG_NORMAL = -0.5 * (np.euler_gamma + np.log(2.0))
 _PREDICTORS = ("teff", "logg", "fe_h")
-# The quadratic form in four predictors has 15 terms; ln|z| scatters by 1.11, so 300 pairs fix sigma to about 25 %.
+# A quadratic form in four predictors has 15 terms; ln|z| scatters by 1.11, so 300 pairs fix sigma to 25 %.
 MIN_PAIRS = 300
 
 
 def formal_errors(covariance: ArrayLike) -> Array:
     """Square roots of the diagonals of (N, L, L): (N, L), NaN where a variance is NaN or negative."""
     variance = np.diagonal(np.asarray(covariance, dtype=float), axis1=-2, axis2=-1)
-    return np.sqrt(np.where(variance >= 0, variance, np.nan))
+    errors: Array = np.sqrt(np.where(variance >= 0, variance, np.nan))
+    return errors
 
 
 def scaled_errors(formal: ArrayLike, rchi2: ArrayLike) -> Array:
@@ -55,7 +57,7 @@ class ErrorModel:
     coefficients : (L, 15) float64
         Of 1, the four predictors and their ten products.
     low, high : (4,) float64
-        Range of the predictors among the pairs; outside it the edge value is used, since a quadratic runs away.
+        Range of the predictors among the pairs; outside it the edge is used, since a quadratic runs away.
     n_pairs : int
         Pairs of visits behind the model.
     """
@@ -76,8 +78,9 @@ class ErrorModel:
 def fit_error_model(catalog: QTable) -> ErrorModel:
     """Learn the errors from repeat visits (Imig et al. 2021, sec. 4.4 and eq. 1).
 
-    Every pair of visits gives ``sigma = |x1 - x2| sqrt(pi) / 2`` (eq. 1). The mean of ln(sigma) of such pairs is lower
-    than the ln of the true sigma by 0.41, so that is added to the fit; without it errors come out a third too small.
+    Every pair of visits gives ``sigma = |x1 - x2| sqrt(pi) / 2`` (eq. 1). The mean of ln(sigma) of such pairs
+    is lower than the ln of the true sigma by 0.41, so that is added to the fit; without it errors come out a
+    third too small.
 
     Raises
     ------
@@ -94,8 +97,8 @@ def fit_error_model(catalog: QTable) -> ErrorModel:
     pairs = pairs[usable[pairs].all(axis=1)]
     if len(pairs) < MIN_PAIRS:
         raise ValueError(
-            f"catalog: {len(pairs)} pairs of visits of the same star, need {MIN_PAIRS} or more to learn errors from them; "
-            "use the formal errors"
+            f"catalog: {len(pairs)} usable pairs of visits of the same star; to learn errors from them needs "
+            f"{MIN_PAIRS} or more, so use the formal errors"
         )
     low, high = predictors[pairs].min(axis=(0, 1)), predictors[pairs].max(axis=(0, 1))
     terms = _quadratic(predictors[pairs].mean(axis=1), low, high)
@@ -111,7 +114,7 @@ def fit_error_model(catalog: QTable) -> ErrorModel:
 
 
 def apply_error_model(catalog: QTable, model: ErrorModel) -> None:
-    """Replace the columns ``<label>_err`` by the errors of the model; failed rows and unknown S/N keep theirs."""
+    """Replace the columns ``<label>_err`` by the model; rows without labels or S/N keep theirs."""
     for name, sigma in model.predict(catalog).items():
         column = catalog[f"{name}_err"]
         use = np.isfinite(sigma)

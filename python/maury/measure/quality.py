@@ -17,10 +17,10 @@ MAX_RCHI2_NOISE = 100.0  # the paper leaves such fits out, sec. 4.2
 MIN_SNR = 15.0  # the paper's "good visits" stop here, sec. 2.2
 MIN_PIXEL_FRACTION = 0.25  # of the emulator's pixels
 
-# A star is outside the training set when its third nearest training star is farther away than that of 97.5 % of the
-# training stars themselves. The third, so that one mislabelled star does not open a region. With the MILES labels this
-# flags 2.4 % of stars drawn around the training stars with errors of 1.4 %, 0.2 dex and 0.1 dex, and 70 % of labels
-# drawn at random from the box.
+# A star is outside the training set when its third nearest training star is farther away than that of 97.5 %
+# of the training stars themselves. The third, so that one mislabelled star does not open a region. With the
+# MILES labels this flags 2.4 % of stars drawn around the training stars with errors of 1.4 %, 0.2 dex and
+# 0.1 dex, and 70 % of labels drawn at random from the box.
 NEIGHBOUR = 3
 TRAINING_PERCENTILE = 97.5
 
@@ -61,9 +61,10 @@ def flag_names(flags: int) -> list[str]:
 
 
 def set_flags(result: FitResult, spectra: Spectra, emulator: Emulator) -> NDArray[np.int32]:
-    """Flags of N fitted spectra, bits of `Flag`.
+    """Judge N fitted spectra: the bits of `Flag`.
 
-    A spectrum that could not be read gets ``UNREADABLE`` and ``NOT_CONVERGED`` alone: the rest would follow from that.
+    A spectrum that could not be read gets ``UNREADABLE`` and ``NOT_CONVERGED`` alone: the rest would follow
+    from that.
 
     Parameters
     ----------
@@ -104,12 +105,12 @@ def reduced(chi2: ArrayLike, n_pixels: ArrayLike, n_labels: int) -> NDArray[np.f
 def outside_training(labels: ArrayLike, emulator: Emulator) -> NDArray[np.bool_]:
     """Whether labels (N, L) lie where the emulator was not trained; False for NaN labels.
 
-    True outside the range of a label in the training set and, where the emulator carries its training labels, also in
-    holes and corners within that range (see `NEIGHBOUR`).
+    True outside the range of a label in the training set and, where the emulator carries its training labels,
+    also in holes and corners within that range (see `NEIGHBOUR`).
     """
     labels = np.asarray(labels, dtype=float)
     low, high = np.asarray(emulator.training_range, dtype=float).T
-    outside = ((labels < low) | (labels > high)).any(axis=1)
+    outside: NDArray[np.bool_] = ((labels < low) | (labels > high)).any(axis=1)
     training = np.asarray(emulator.training_labels, dtype=float)
     known = np.isfinite(labels).all(axis=1)
     if training.ndim == 2 and known.any():
@@ -118,7 +119,8 @@ def outside_training(labels: ArrayLike, emulator: Emulator) -> NDArray[np.bool_]
             from scipy.spatial import cKDTree
 
             tree = cKDTree(_scaled(training, emulator))
-            own = tree.query(tree.data, k=[NEIGHBOUR + 1])[0]  # the first neighbour of a training star is itself
+            # The nearest neighbour of a training star is itself.
+            own = tree.query(tree.data, k=[NEIGHBOUR + 1])[0]
             far = np.percentile(own, TRAINING_PERCENTILE)
             outside[known] |= tree.query(_scaled(labels[known], emulator), k=[NEIGHBOUR])[0][:, 0] > far
     return outside

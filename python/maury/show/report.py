@@ -22,12 +22,12 @@ def label_names(catalog: QTable) -> list[str]:
 
 
 def format_label(name: str, value: float) -> str:
-    """A value with the digits that make sense for its label: whole kelvins, hundredths of a dex; "-" for NaN."""
+    """Write a value with the digits that make sense: whole kelvins, hundredths of a dex; "-" for NaN."""
     return "-" if not np.isfinite(value) else f"{value:.0f}" if name == "teff" else f"{value:.2f}"
 
 
 def row_name(row: QTable.Row) -> str:
-    """What to call a row: star and visit where they differ, else the file."""
+    """Name a row: star and visit where they differ, else the file."""
     star, visit = str(row["star_id"]), str(row["visit_id"])
     if visit and visit != star:
         return f"{star} {visit}".strip()
@@ -35,7 +35,7 @@ def row_name(row: QTable.Row) -> str:
 
 
 def summary_table(catalog: QTable, n_rows: int = 20) -> str:
-    """The first rows of a catalogue: names, labels +- errors, reduced chi2, flags in words."""
+    """Show the first rows of a catalogue: names, labels +- errors, reduced chi2, flags in words."""
     names = label_names(catalog)
     head = ["star", *names, "rchi2", "flags"]
     rows = []

@@ -1,0 +1,213 @@
+"""The command ``maury``. Heavy imports wait inside the commands, so that ``maury --help`` is quick."""
+
+from __future__ import annotations
+
+import errno
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+
+    from maury.emulator import Emulator
+    from maury.spectra import Spectra
+
+
+class _Commands(click.Group):
+    """Turns what a user can mend into one line on stderr and exit code 1; our own faults keep a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            try:
+                return super().invoke(ctx)
+            except (ValueError, OSError, ImportError) as error:
+                if isinstance(error, OSError) and error.errno == errno.EPIPE:
+                    raise
+                raise click.ClickException(" ".join(str(error).split())) from error
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    click.echo("Warning: " + " ".join(str(message).split()), err=True)
+
+
+def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        import maury
+
+        click.echo(f"maury {maury.__version__}")
+        ctx.exit()
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
+def main() -> None:
+    r"""Measure stellar parameters from stellar spectra.
+
+    \b
+    maury demo                          try it on stars that come with it
+    maury fit spec-*.fits --plot plots  measure spectra, make a catalogue and pictures
+    maury info maury_catalog.fits       what is in a catalogue, or in an emulator
+    """
+
+
+_emulator = click.option(
+    "--emulator",
+    default="default",
+    show_default=True,
+    metavar="F.onnx",
+    help="Emulator file; or the built-in.",
+)
+_plot = click.option(
+    "--plot", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Folder for pictures."
+)
+
+
+@main.command("fit")
+@click.argument("files", nargs=-1, required=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default="maury_catalog.fits",
+    show_default=True,
+    help="Catalogue to write: .fits, .ecsv or .parquet.",
+)
+@_emulator
+@_plot
+@click.option("--format", "kind", metavar="NAME", help="Format of the files, where guessing fails.")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads; all cores by default.")
+@click.option(
+    "--errors",
+    type=click.Choice(["formal", "repeats"]),
+    default="formal",
+    show_default=True,
+    help="Reported errors: from the fit, or learnt from repeat visits of the same stars.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace a catalogue that exists.")
+def fit_command(
+    files: tuple[str, ...],
+    output: Path,
+    emulator: str,
+    plot: Path | None,
+    kind: str | None,
+    threads: int | None,
+    errors: str,
+    overwrite: bool,
+) -> None:
+    """Measure the stars in FILES and write a catalogue.
+
+    A file that cannot be read becomes a flagged row; the others are not harmed.
+    """
+    import maury
+    from maury.catalog import check_output, write_catalog
+    from maury.show.report import summary_sentence, summary_table
+
+    check_output(output, overwrite)
+    model = maury.Emulator.load(emulator)
+    spectra = _read(files, kind)
+    catalog = maury.fit(spectra, model, threads=threads, progress=True)
+    if errors == "repeats":
+        _learn_errors(catalog)
+    write_catalog(catalog, output, overwrite)
+    click.echo(summary_table(catalog))
+    click.echo()
+    click.echo(f"{summary_sentence(catalog)} Written to {output}.")
+    if plot is not None:
+        _draw(spectra, catalog, model, plot)
+
+
+@main.command()
+@_emulator
+@_plot
+def demo(emulator: str, plot: Path | None) -> None:
+    """Measure some stars of the MILES library that come with maury, and compare with their known labels."""
+    from importlib.resources import as_file, files
+
+    import maury
+    from maury.show.report import comparison_table, summary_sentence
+
+    model = maury.Emulator.load(emulator)
+    with as_file(files("maury") / "data" / "demo") as folder:
+        spectra = _read(tuple(str(path) for path in sorted(folder.glob("*.fits"))), None)
+    catalog = maury.fit(spectra, model, progress=True)
+    click.echo("Stars of the MILES library (Sanchez-Blazquez et al. 2006; labels of Cenarro et al. 2007)\n")
+    click.echo(comparison_table(catalog, spectra.labels))
+    click.echo()
+    click.echo(summary_sentence(catalog))
+    if plot is not None:
+        _draw(spectra, catalog, model, plot)
+
+
+@main.command()
+@click.argument("file")
+def info(file: str) -> None:
+    """Describe FILE in words: an emulator (.onnx, or "default") or a catalogue."""
+    import maury
+
+    if file == "default" or file.lower().endswith(".onnx"):
+        click.echo(maury.Emulator.load(file).describe())
+    else:
+        from maury.catalog import describe_catalog
+
+        click.echo(describe_catalog(maury.read_catalog(file)))
+
+
+def _read(files: tuple[str, ...], kind: str | None) -> Spectra:
+    import maury
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", maury.ReadWarning)  # it names the first bad file; here all are named
+        spectra = maury.read_spectra(files[0] if len(files) == 1 else list(files), format=kind)
+    for problem in spectra.problem[spectra.problem != ""]:
+        click.echo(f"Warning: {problem}", err=True)
+    return spectra
+
+
+def _learn_errors(catalog: QTable) -> None:
+    from maury.measure.errors import apply_error_model, fit_error_model
+
+    try:
+        apply_error_model(catalog, fit_error_model(catalog))
+    except ValueError as error:  # too late to stop: the fit is done
+        click.echo(f"Warning: errors stay formal: {error}", err=True)
+
+
+def _draw(spectra: Spectra, catalog: QTable, emulator: Emulator, folder: Path) -> None:
+    """One picture a spectrum, and the Kiel diagram."""
+    from maury.prepare import prepare
+    from maury.show.plots import picture_names, plot_kiel, plot_star, save_figure
+
+    folder.mkdir(parents=True, exist_ok=True)
+    names = picture_names(catalog)
+    with _bar(len(catalog), "drawing") as bar:
+        for i, row in enumerate(catalog):
+            prepared = prepare(spectra[i], emulator.wavelength, emulator.window)
+            labels = [float(getattr(row[name], "value", row[name])) for name in emulator.labels]
+            model = emulator.predict(labels)
+            figure = plot_star(
+                emulator.wavelength, prepared.flux[0], prepared.ivar[0], model, row, emulator.scatter
+            )
+            save_figure(figure, folder / names[i])
+            bar.update()
+    if {"teff", "logg"} <= set(emulator.labels):
+        save_figure(plot_kiel(catalog, emulator), folder / "kiel.png")
+        names.append("kiel.png")
+    click.echo(f"{len(names)} pictures in {folder}.")
+
+
+def _bar(total: int, what: str) -> Any:
+    """Progress on stderr, in a terminal only."""
+    from tqdm import tqdm
+
+    return tqdm(total=total, desc=what, disable=None, leave=False)
