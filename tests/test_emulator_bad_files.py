@@ -1,73 +1,17 @@
 """Files that are damaged, foreign or hostile are refused, by the first thing wrong."""
 
-import json
 import tracemalloc
 
 import numpy as np
-import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from maury.emulator import Emulator
-from maury.emulator_file import from_bytes, to_bytes
+from maury.emulator_file import from_bytes
 from maury.emulator_guard import EmulatorFileError
-from network_twin import three_labels
-
-GOOD = to_bytes(Emulator.from_layers(**three_labels()))
-
-
-def tampered(change):
-    """Return the bytes of a good file after `change(model)`."""
-    model = onnx.load_model_from_string(GOOD)
-    change(model)
-    return model.SerializeToString()
-
-
-def refused(data, message):
-    with pytest.raises(EmulatorFileError, match=f"^bad.onnx: .*{message}") as caught:
-        from_bytes(data, "bad.onnx")
-    return str(caught.value)
-
-
-def tensor(model, name):
-    return next(t for t in model.graph.initializer if t.name == name)
-
-
-def set_tensor(name, value):
-    return lambda model: tensor(model, name).CopyFrom(numpy_helper.from_array(np.asarray(value), name))
-
-
-def set_entry(key, value):
-    def change(model):
-        entry = next(e for e in model.metadata_props if e.key == f"maury.{key}")
-        entry.value = value if isinstance(value, str) else json.dumps(value)
-
-    return change
-
-
-def change_entry(key, change_value):
-    def change(model):
-        entry = next(e for e in model.metadata_props if e.key == f"maury.{key}")
-        value = json.loads(entry.value)
-        change_value(value)
-        entry.value = json.dumps(value)
-
-    return change
-
-
-def drop_entry(key):
-    def change(model):
-        kept = [e for e in model.metadata_props if e.key != f"maury.{key}"]
-        del model.metadata_props[:]
-        model.metadata_props.extend(kept)
-
-    return change
-
-
-def node(model, name):
-    return next(n for n in model.graph.node if n.name == name)
+from tampered_emulator import GOOD, change_entry, drop_entry, refused, set_entry, set_tensor, tampered, tensor
 
 
 def test_the_good_file_is_good():
@@ -392,126 +336,3 @@ def test_a_huge_size_in_a_small_file_allocates_nothing(change):
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
     finally:
         tracemalloc.stop()
-
-
-# The graph.
-
-
-def add_node(*args, **kwargs):
-    return lambda model: model.graph.node.append(helper.make_node(*args, **kwargs))
-
-
-def subgraph():
-    out = helper.make_tensor_value_info("o", TensorProto.FLOAT, [])
-    return helper.make_graph([], "inner", [], [out])
-
-
-def grow(model):
-    """Square a vector into a matrix, and that into more than fits anywhere."""
-    model.graph.initializer.append(numpy_helper.from_array(np.ones((1, 5000), np.float32), "row"))
-    model.graph.initializer.append(numpy_helper.from_array(np.ones((5000, 1), np.float32), "column"))
-    model.graph.node.append(helper.make_node("Mul", ["column", "row"], ["big"], name="grow"))
-
-
-GRAPH = {
-    "custom operator": (
-        lambda m: setattr(node(m, "layer0.value"), "domain", "evil.corp"),
-        "node 'layer0.value' uses the operator 'evil.corp::Mul'",
-    ),
-    "custom domain": (
-        lambda m: m.opset_import.add(domain="evil.corp", version=1),
-        "asks for custom operators",
-    ),
-    "operator no emulator needs": (
-        lambda m: setattr(node(m, "layer0.sigmoid"), "op_type", "Softmax"),
-        "node 'layer0.sigmoid' uses the operator 'Softmax', which no emulator needs",
-    ),
-    "constant node": (
-        add_node("Constant", [], ["c"], value=numpy_helper.from_array(np.ones(2)), name="c"),
-        "uses the operator 'Constant'",
-    ),
-    "subgraph": (
-        add_node("If", ["label_is_log"], ["c"], then_branch=subgraph(), else_branch=subgraph(), name="c"),
-        "uses the operator 'If'",
-    ),
-    "subgraph as attribute": (
-        add_node("Relu", ["labels"], ["c"], body=subgraph(), name="c"),
-        "node 'c' .Relu. has the attribute 'body' of type GRAPH",
-    ),
-    "tensor as attribute": (
-        add_node("Relu", ["labels"], ["c"], value=numpy_helper.from_array(np.ones(2)), name="c"),
-        "has the attribute 'value' of type TENSOR",
-    ),
-    "attribute of another type": (
-        lambda m: node(m, "jacobian").attribute[0].CopyFrom(helper.make_attribute("perm", 1.0)),
-        "has the attribute 'perm' of type FLOAT",
-    ),
-    "function": (
-        lambda m: m.functions.append(
-            helper.make_function("evil", "f", [], [], [], [helper.make_opsetid("", 17)])
-        ),
-        "holds functions or training steps",
-    ),
-    "training": (lambda m: m.training_info.add(), "holds functions or training steps"),
-    "sparse tensor": (lambda m: m.graph.sparse_initializer.add(), "holds sparse tensors"),
-    "output renamed": (
-        lambda m: setattr(m.graph.output[0], "name", "spectrum"),
-        "the ends flux, jacobian; got spectrum, jacobian",
-    ),
-    "second input": (
-        lambda m: m.graph.input.append(helper.make_tensor_value_info("more", TensorProto.FLOAT, [1])),
-        "the ends labels; got labels, more",
-    ),
-    "output of another shape": (
-        lambda m: setattr(m.graph.output[0].type.tensor_type.shape.dim[1], "dim_value", 41),
-        r"'flux' must be float32 of shape \('N', 40\), got \(None, 41\)",
-    ),
-    "input in double": (
-        lambda m: setattr(m.graph.input[0].type.tensor_type, "elem_type", TensorProto.DOUBLE),
-        "'labels' must be float32",
-    ),
-    "node cut out": (lambda m: m.graph.node.remove(node(m, "layer0.value")), "not valid ONNX"),
-    "shapes that do not fit": (
-        lambda m: node(m, "layer1.product").input.__setitem__(1, "layer0.transposed"),
-        "not valid ONNX",
-    ),
-    "memory bomb": (grow, r"node 'grow' makes 'big' of shape \(5000, 5000\), more than it needs"),
-}
-
-
-@pytest.mark.parametrize("case", GRAPH)
-def test_wrong_graph_is_named(case):
-    change, message = GRAPH[case]
-    refused(tampered(change), message)
-
-
-TAMPERED = {
-    "another activation": lambda m: setattr(node(m, "layer0.sigmoid"), "op_type", "Tanh"),
-    "a term left out of the flux": lambda m: node(m, "layer1.z").input.__setitem__(1, "layer1.product"),
-    "other scaling": set_tensor("label_scale", np.float32([0.4343, 0.21, 1 / 3])),
-    "other shift": set_tensor("half", np.float32(0.4)),
-    "log10 switched off": set_tensor("label_is_log", np.array([False, False, False])),
-    "jacobian without the slope": lambda m: node(m, "layer1.tangent").input.__setitem__(0, "layer0.tangent"),
-    "jacobian of another sign": lambda m: setattr(node(m, "layer0.rest"), "op_type", "Sub"),
-    "NaN constant": set_tensor("one", np.float32(np.nan)),
-}
-
-
-@pytest.mark.parametrize("case", TAMPERED)
-def test_a_graph_that_is_not_its_layers_is_refused_by_comparison(case):
-    refused(
-        tampered(TAMPERED[case]), "(flux|jacobian) of its graph, run by onnxruntime in float32, differs by"
-    )
-
-
-def test_leaky_relu_with_another_slope_is_refused_by_comparison():
-    model = onnx.load_model_from_string(
-        to_bytes(Emulator.from_layers(**three_labels(activation="leaky_relu")))
-    )
-    node(model, "layer0.value").attribute[0].f = 0.02
-    refused(model.SerializeToString(), "flux of its graph")
-
-
-def test_metadata_that_is_not_the_graph_is_refused_by_comparison():
-    refused(tampered(set_entry("activations", ["silu", "tanh"])), "flux of its graph, run by onnxruntime")
-    refused(tampered(change_entry("labels", lambda rows: rows[0].update(max=20000.0))), "flux of its graph")
