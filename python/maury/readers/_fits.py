@@ -1,0 +1,127 @@
+"""What every reader of FITS files needs: a checked open, columns by any case, header numbers, velocities."""
+
+from __future__ import annotations
+
+import gzip
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyUserWarning
+from numpy.typing import NDArray
+
+from maury.spectra import SPEED_OF_LIGHT, Floats
+
+# No star is bound to the Galaxy at this speed; a larger c*z is a fill value, a galaxy or a failed fit.
+FASTEST_STAR = 2000.0  # km/s
+
+
+class ReadError(ValueError):
+    """A file cannot be read as spectra; the message names the file, what is wrong and how to mend it."""
+
+
+class ReadWarning(UserWarning):
+    """Something about a file is worth knowing, but its other spectra, or its pixels, can be used."""
+
+
+def is_fits(path: Path) -> bool:
+    """Whether the file starts as a FITS file does, gzip-compressed or not."""
+    with path.open("rb") as plain:
+        start = plain.read(9)
+    if start.startswith(b"\x1f\x8b"):
+        with gzip.open(path) as unzipped:
+            start = unzipped.read(9)
+    return start.startswith(b"SIMPLE  =")
+
+
+@contextmanager
+def open_fits(path: Path) -> Iterator[fits.HDUList]:
+    """HDUs of a file, read into memory (never mapped) and closed at the end; a cut-off file is an error."""
+    with warnings.catch_warnings():
+        # astropy only warns, and then hands out whatever bytes there are.
+        warnings.filterwarnings("error", message=".*truncated", category=AstropyUserWarning)
+        with fits.open(path, memmap=False) as hdus:
+            yield hdus
+
+
+def table_at(hdus: fits.HDUList, position: int) -> Any:
+    """Return the table HDU at a position, None if there is none; HDUs after it are not looked at."""
+    try:
+        hdu = hdus[position]
+    except IndexError:
+        return None
+    return hdu if isinstance(hdu, fits.BinTableHDU) else None
+
+
+def has_columns(table: Any, *names: str) -> bool:
+    """Whether a table has these columns, in any case."""
+    return table is not None and set(names) <= {name.upper() for name in table.columns.names}
+
+
+def columns(table: Any) -> dict[str, NDArray[Any]]:
+    """Columns of a table HDU by upper-case name; releases differ in the case of their names."""
+    if table is None or table.data is None:
+        return {}
+    return {name.upper(): table.data.field(name) for name in table.columns.names}
+
+
+def number(source: Any, *names: str) -> float:
+    """Return the first finite number among these names of a header or table row; NaN if there is none."""
+    for name in names:
+        value = source.get(name)
+        try:
+            found = float(np.asarray(value).reshape(-1)[0]) if value is not None else np.nan
+        except (IndexError, TypeError, ValueError):  # '-' and the like
+            continue
+        if np.isfinite(found):
+            return found
+    return np.nan
+
+
+def velocity(redshift: float) -> float:
+    """c*z [km/s]; NaN where no star can move so fast."""
+    speed = SPEED_OF_LIGHT * redshift
+    return speed if abs(speed) < FASTEST_STAR else np.nan
+
+
+def positive(value: float) -> float:
+    """Return the value, NaN in place of 0, negative numbers and fill values."""
+    return value if value > 0 else np.nan
+
+
+def designation(ra: float, dec: float) -> str:
+    """IAU name of a position [degree], as SDSS and LAMOST write it: JHHMMSS.ss+DDMMSS.s, cut, not rounded."""
+    if not (np.isfinite(ra) and np.isfinite(dec)):
+        return ""
+    # 1e-6 of the last digit keeps 12.34 from becoming 12.33 in binary arithmetic.
+    hundredths = int((ra % 360.0) / 15.0 * 360000.0 + 1e-6)
+    tenths = int(abs(dec) * 36000.0 + 1e-6)
+    hours, rest = divmod(hundredths, 360000)
+    degrees, rest_dec = divmod(tenths, 36000)
+    return (
+        f"J{hours:02d}{rest // 6000:02d}{rest % 6000 / 100:05.2f}"
+        f"{'-' if dec < 0 else '+'}{degrees:02d}{rest_dec // 600:02d}{rest_dec % 600 / 10:04.1f}"
+    )
+
+
+def stem(path: Path) -> str:
+    """File name without its endings: spec-1.fits.gz -> spec-1."""
+    name = path.name
+    for ending in (".gz", ".fits", ".fit", ".fts"):
+        if name.lower().endswith(ending):
+            name = name[: -len(ending)]
+    return name
+
+
+def linear_grid(header: fits.Header, n_pixels: int) -> Floats:
+    """Coordinate of every pixel: CRVAL1 + (pixel - CRPIX1) * CDELT1 (or CD1_1), pixels counted from 1."""
+    start, step = number(header, "CRVAL1"), number(header, "CDELT1", "CD1_1")
+    if not (np.isfinite(start) and np.isfinite(step)):
+        raise ReadError("its header has no wavelength scale (CRVAL1 and CDELT1 or CD1_1)")
+    reference = number(header, "CRPIX1")
+    pixel = np.arange(n_pixels, dtype=np.float64) + 1.0 - (reference if np.isfinite(reference) else 1.0)
+    return start + pixel * step

@@ -1,0 +1,82 @@
+"""LAMOST low-resolution spectra: images (DR1 to about DR7) and one-row tables (from DR8 on).
+
+Vacuum wavelengths, heliocentric, in steps of 1e-4 in log10; relative flux. Row 2 of the image is the
+wavelength in most releases, but the flux over its continuum in DR1, so wavelengths come from the header.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from maury.readers._fits import (
+    ReadError,
+    columns,
+    has_columns,
+    number,
+    positive,
+    stem,
+    table_at,
+    velocity,
+)
+from maury.spectra import FWHM_PER_SIGMA, Floats, Spectra
+
+RESOLVING_POWER = 1800.0  # Luo et al. 2015; taken as constant
+_TABLE = ("WAVELENGTH", "FLUX", "IVAR", "ANDMASK")
+
+
+def matches(path: Path, hdus: Any) -> bool:
+    """Whether LAMOST made this file."""
+    return str(hdus[0].header.get("TELESCOP", "")).strip().upper() == "LAMOST"
+
+
+def read(path: Path, hdus: Any) -> Spectra:
+    """One spectrum; its velocity is that of the LAMOST pipeline, its S/N that of the g band."""
+    header = hdus[0].header
+    wavelength, flux, ivar, bad = _image(hdus[0]) if header.get("NAXIS") == 2 else _table(hdus)
+    return Spectra(
+        wavelength,
+        flux,
+        ivar,
+        # Every bit of the and-mask is a reason to leave a pixel out: bad CCD, bad profile, no sky,
+        # bright sky, off-centre trace, no data.
+        mask=bad != 0,
+        lsf=wavelength / (RESOLVING_POWER * FWHM_PER_SIGMA),
+        star_id=str(header.get("DESIG", "")).removeprefix("LAMOST ").strip() or stem(path),
+        visit_id=str(header.get("OBSID", "")).strip() or stem(path).removeprefix("spec-"),
+        file=str(path),
+        rv=velocity(number(header, "Z")),
+        snr=positive(number(header, "SNRG", "SN_G")),
+    )
+
+
+def _image(hdu: Any) -> tuple[Floats, Floats, Floats, Floats]:
+    rows = np.asarray(hdu.data, dtype=np.float64)
+    if len(rows) < 4:
+        raise ReadError(f"expected an image of flux, ivar, a third row and mask, got {len(rows)} rows")
+    start, step = number(hdu.header, "COEFF0", "CRVAL1"), number(hdu.header, "COEFF1", "CD1_1")
+    if np.isfinite(start) and np.isfinite(step):
+        wavelength = 10 ** (start + step * np.arange(rows.shape[1], dtype=np.float64))
+    elif "WAVE" in str(hdu.header.get("EXTEN0", "")).upper():
+        wavelength = rows[2]
+    else:
+        raise ReadError(
+            "its header gives no wavelengths (COEFF0, COEFF1), nor says that row 2 holds them (EXTEN0)"
+        )
+    return wavelength, rows[0], rows[1], rows[3]
+
+
+def _table(hdus: Any) -> tuple[Floats, Floats, Floats, Floats]:
+    hdu = table_at(hdus, 1)
+    if not has_columns(hdu, *_TABLE):
+        raise ReadError(f"it has neither an image nor a table with the columns {', '.join(_TABLE)}")
+    table = columns(hdu)
+    if len(table["FLUX"]) != 1 or table["FLUX"].ndim != 2:
+        raise ReadError(
+            "it holds several exposures or arms, as medium-resolution files do; "
+            "maury reads the low-resolution survey, one table of one row a file"
+        )
+    wavelength, flux, ivar, bad = (np.asarray(table[name][0], dtype=np.float64) for name in _TABLE)
+    return wavelength, flux, ivar, bad

@@ -1,0 +1,86 @@
+"""MILES library stars, version 9.1 (Falcon-Barroso et al. 2011), as sdss-mangadap ships them.
+
+One star a file: flux on a linear grid of air wavelengths, at rest, no noise. Labels (Cenarro et al. 2007)
+come from the table `paramsMILES_v9.1.txt` where it lies beside the files.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from maury.readers._fits import ReadError, linear_grid, stem
+from maury.spectra import FWHM_PER_SIGMA, Spectra, air_to_vacuum, assumed_ivar
+
+FWHM = 2.5  # A; Falcon-Barroso et al. 2011
+USABLE = (3575.0, 7400.0)  # A in air; outside, the flux of many stars is extrapolated or ill-calibrated
+LABELS = "paramsMILES_v9.1.txt"
+
+_FILE = re.compile(r"MILES_res2\.50_star_m(\d{4})V\.fits(\.gz)?$")
+# Star 0970 covers part of the range and ends in an artefact; the distributors leave it out.
+_UNUSABLE = {"0970"}
+# One entry of the table lost its last digit.
+_MISPRINTS = {"022.": "0221"}
+
+
+def matches(path: Path, hdus: Any) -> bool:
+    """Whether this is one MILES star."""
+    return hdus[0].header.get("TPLLIB") == "MILES" and _FILE.search(path.name) is not None
+
+
+def library_files(folder: Path) -> list[Path]:
+    """Return the stars in a folder, in the order of their numbers."""
+    return sorted(p for p in folder.iterdir() if _FILE.search(p.name))
+
+
+def read(path: Path, hdus: Any) -> Spectra:
+    """One star, with its labels if the table of labels lies beside the file."""
+    found = _FILE.search(path.name)
+    star = found.group(1) if found else ""
+    if star in _UNUSABLE:
+        raise ReadError(f"star {star} of MILES is unusable: part of the range, and an artefact at its end")
+    flux = np.asarray(hdus[0].data, dtype=np.float64).reshape(-1)
+    air = linear_grid(hdus[0].header, flux.size)
+    mask = (air < USABLE[0]) | (air > USABLE[1]) | (flux == 0)
+    table = path.parent / LABELS
+    name, labels = "", [np.nan] * 3
+    if table.exists():
+        name, labels = _label_table(table, table.stat().st_mtime_ns).get(star, (name, labels))
+    return Spectra(
+        air_to_vacuum(air),
+        flux,
+        assumed_ivar(flux, mask),
+        mask=mask,
+        lsf=FWHM / FWHM_PER_SIGMA,
+        star_id=name or stem(path),
+        visit_id=star,
+        file=str(path),
+        rv=0.0,
+        labels=dict(zip(("teff", "logg", "fe_h"), labels, strict=True)),
+    )
+
+
+@lru_cache(maxsize=4)
+def _label_table(path: Path, changed: int) -> dict[str, tuple[str, list[float]]]:
+    """Name and labels (Teff, log g, [Fe/H]; NaN = missing) of every star number."""
+    from astropy.io import ascii
+
+    rows = ascii.read(
+        path,
+        format="fixed_width_no_header",
+        data_start=3,
+        col_starts=(0, 23, 51, 58, 66),
+        col_ends=(17, 26, 55, 62, 71),
+        names=("name", "star", "teff", "logg", "fe_h"),
+        converters={"star": [ascii.convert_numpy(str)]},
+        fill_values=[("--", "nan")],
+    )
+    numbers = [np.ma.filled(rows[c].astype(float), np.nan).tolist() for c in ("teff", "logg", "fe_h")]
+    return {
+        _MISPRINTS.get(star, star): (str(name).replace("HD ", "HD"), labels)
+        for name, star, *labels in zip(rows["name"], rows["star"], *numbers, strict=True)
+    }

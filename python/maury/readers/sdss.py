@@ -1,0 +1,83 @@
+"""SDSS and BOSS `spec` files: SDSS-I/II reprocessed, SEGUE, BOSS, eBOSS and SDSS-V; the coadded spectrum.
+
+Vacuum wavelengths, heliocentric, in steps of 1e-4 in log10, not at rest: `Spectra.rv` is the pipeline's c*z.
+Column names are lower case up to DR17 and upper case in SDSS-V.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from maury.readers._fits import (
+    ReadError,
+    columns,
+    designation,
+    has_columns,
+    number,
+    positive,
+    stem,
+    table_at,
+    velocity,
+)
+from maury.spectra import Spectra
+
+# Bits of the and-mask (SPPIXMASK: set in all exposures) that make a pixel useless.
+BAD_BITS = {
+    17: "LOWFLAT",
+    18: "FULLREJECT",
+    22: "NOSKY",
+    23: "BRIGHTSKY",
+    24: "NODATA",
+    25: "COMBINEREJ",
+    26: "BADFLUXFACTOR",
+    27: "BADSKYCHI",
+    28: "REDMONSTER",
+}
+_BAD = sum(1 << bit for bit in BAD_BITS)
+
+
+def matches(path: Path, hdus: Any) -> bool:
+    """Whether the second HDU is a coadded SDSS spectrum."""
+    return has_columns(table_at(hdus, 1), "LOGLAM", "FLUX", "IVAR")
+
+
+def read(path: Path, hdus: Any) -> Spectra:
+    """Return the coadded spectrum, with the velocity and S/N of the pipeline's summary (third HDU)."""
+    table = columns(table_at(hdus, 1))
+    if len(table["FLUX"]) == 0:
+        raise ReadError("its coadded spectrum has no pixels; get the file again")
+    log_wavelength = np.asarray(table["LOGLAM"], dtype=np.float64)
+    # Stored in single precision; on the 1e-4 grid that all releases use, rounding gives the exact value back.
+    rounded = np.round(log_wavelength, 4)
+    if np.abs(log_wavelength - rounded).max() < 1e-6:
+        log_wavelength = rounded
+    wavelength = 10**log_wavelength
+    lsf = None
+    if "WDISP" in table:  # Gaussian sigma in pixels of 1e-4 in log10
+        lsf = np.asarray(table["WDISP"], dtype=np.float64) * 1e-4 * np.log(10.0) * wavelength
+    summary = {name: values[0] for name, values in columns(table_at(hdus, 2)).items() if len(values)}
+    return Spectra(
+        wavelength,
+        table["FLUX"],
+        table["IVAR"],
+        mask=np.asarray(table.get("AND_MASK", np.zeros(len(wavelength))), dtype=np.int64) & _BAD != 0,
+        lsf=lsf,
+        star_id=_star(hdus[0].header, summary) or stem(path),
+        visit_id=stem(path).removeprefix("spec-"),
+        file=str(path),
+        rv=velocity(number(summary, "Z")),
+        snr=positive(number(summary, "SN_MEDIAN_ALL")),
+    )
+
+
+def _star(header: Any, summary: dict[str, Any]) -> str:
+    sdss_id = number(summary, "SDSS_ID")  # SDSS-V: one number for a star in all its catalogues
+    if sdss_id > 0:
+        return f"SDSS {int(summary['SDSS_ID'])}"
+    position = [number(header, key) for key in ("PLUG_RA", "PLUG_DEC")]
+    if not np.isfinite(position).all():
+        position = [number(summary, key) for key in ("PLUG_RA", "PLUG_DEC")]
+    return designation(*position)

@@ -1,0 +1,307 @@
+"""Spectra: the container every stage of maury shares, and the two conversions readers need at the door."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+SPEED_OF_LIGHT = 299792.458  # km/s
+FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(eq=False, repr=False, init=False)
+class Spectra:
+    """N spectra of P pixels, as observed: wavelengths in vacuum, not yet shifted to rest.
+
+    Only `wavelength`, `flux` and `ivar` are needed. One spectrum may be given as 1-D arrays. Numbers are
+    copied, and the arrays given are never written to. A pixel that carries no information (flux not finite,
+    ivar 0, wavelength NaN) is always masked, so ``~mask`` is the set of usable pixels.
+
+    Parameters
+    ----------
+    wavelength
+        Vacuum Angstrom, increasing, (P,) shared by all or (N, P); a Quantity is converted. NaN pads the end
+        of a row. Air wavelengths first go through `air_to_vacuum`.
+    flux, ivar
+        Flux and its inverse variance, (N, P) or (P,). Negative or not finite ivar becomes 0 (no information).
+    mask
+        (N, P) or (P,), True = bad. Not given: only the pixels without information are masked.
+    lsf
+        Instrument line-spread function: Gaussian sigma [Angstrom], (N, P), (P,) or a number; None = unknown.
+        Values that are not positive become NaN (unknown).
+    star_id, visit_id, file
+        (N,) names. Visits of one star share its star_id; not given, every spectrum is a star of its own.
+    rv
+        (N,) or a number: radial velocity to take out, c*z [km/s]. 0 = at rest, NaN (not given) = unknown.
+    snr
+        (N,) or a number: signal to noise as the file tells it, NaN = unknown.
+    labels
+        Known labels by name, each (N,) or a number; NaN = missing.
+    problem
+        (N,) text: why a file could not be read, "" = fine.
+
+    Raises
+    ------
+    ValueError
+        An argument has the wrong shape, or the wavelengths do not increase; the message names it.
+    """
+
+    wavelength: Floats
+    flux: Floats
+    ivar: Floats
+    mask: NDArray[np.bool_]
+    lsf: Floats | None
+    star_id: NDArray[np.str_]
+    visit_id: NDArray[np.str_]
+    file: NDArray[np.str_]
+    rv: Floats
+    snr: Floats
+    labels: dict[str, Floats]
+    problem: NDArray[np.str_]
+
+    def __init__(
+        self,
+        wavelength: ArrayLike,
+        flux: ArrayLike,
+        ivar: ArrayLike,
+        mask: ArrayLike | None = None,
+        lsf: ArrayLike | None = None,
+        star_id: ArrayLike | None = None,
+        visit_id: ArrayLike = "",
+        file: ArrayLike = "",
+        rv: ArrayLike = np.nan,
+        snr: ArrayLike = np.nan,
+        labels: Mapping[str, ArrayLike] | None = None,
+        problem: ArrayLike = "",
+    ) -> None:
+        self.flux = _float_copy("flux", flux)
+        if self.flux.ndim == 1:
+            self.flux = self.flux[np.newaxis]
+        if self.flux.ndim != 2:
+            raise ValueError(f"flux: expected (P,) or (N, P), got shape {self.flux.shape}")
+        n, _ = shape = self.flux.shape
+
+        self.wavelength = _checked_wavelength(wavelength, shape)
+        self.ivar = _pixels("ivar", ivar, shape, broadcast=False)
+        self.ivar[~(np.isfinite(self.ivar) & (self.ivar > 0))] = 0.0
+        self.mask = ~np.isfinite(self.flux) | (self.ivar == 0) | np.isnan(self.wavelength)
+        if mask is not None:
+            self.mask |= _pixels("mask", mask, shape, broadcast=True) != 0
+        self.lsf = None
+        if lsf is not None:
+            self.lsf = _pixels("lsf", lsf, shape, broadcast=True)
+            self.lsf[~(np.isfinite(self.lsf) & (self.lsf > 0))] = np.nan
+
+        self.star_id = _names("star_id", np.arange(n) if star_id is None else star_id, n)
+        self.visit_id = _names("visit_id", visit_id, n)
+        self.file = _names("file", file, n)
+        self.rv = _numbers("rv", _in_unit(rv, "km/s"), n)
+        self.snr = _numbers("snr", snr, n)
+        self.labels = {name: _numbers(f"labels[{name!r}]", v, n) for name, v in (labels or {}).items()}
+        self.problem = _names("problem", problem, n)
+
+    def __len__(self) -> int:
+        """N, the number of spectra."""
+        return int(self.flux.shape[0])
+
+    def __getitem__(self, index: Any) -> Spectra:
+        """Spectra chosen by number (gives length 1), slice, list of numbers or (N,) mask."""
+        rows = np.atleast_1d(np.arange(len(self))[np.asarray(index) if isinstance(index, list) else index])
+        if rows.ndim != 1:
+            raise IndexError(f"spectra are chosen along one axis, got an index of shape {rows.shape}")
+        chosen: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        for name, value in chosen.items():
+            if name == "labels":
+                chosen[name] = {label: numbers[rows] for label, numbers in value.items()}
+            elif value is not None and not (name == "wavelength" and value.ndim == 1):
+                chosen[name] = value[rows]
+        return Spectra(**chosen)
+
+    def __iter__(self) -> Iterator[Spectra]:
+        """Spectra of length 1, one after the other."""
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        """One line: how many, which wavelengths, which labels."""
+        n, n_pixels = self.flux.shape
+        text = f"<Spectra: {n} x {n_pixels} pixels"
+        if np.isfinite(self.wavelength).any():
+            text += f", {np.nanmin(self.wavelength):.0f}-{np.nanmax(self.wavelength):.0f} A"
+        text += f", {len(set(self.star_id.tolist()))} stars"
+        if self.labels:
+            text += f", labels {' '.join(self.labels)}"
+        unreadable = int(np.sum(self.problem != ""))
+        return text + (f", {unreadable} with a problem>" if unreadable else ">")
+
+    @staticmethod
+    def concatenate(parts: Sequence[Spectra]) -> Spectra:
+        """All spectra of the parts, in order.
+
+        Where grids differ, rows are padded at the end to the longest: wavelength, flux and lsf NaN, ivar 0,
+        masked. A label or lsf that only some parts know is NaN for the others.
+
+        Raises
+        ------
+        ValueError
+            There are no parts.
+        """
+        if not parts:
+            raise ValueError("parts: expected at least one Spectra, got none")
+        n_pixels = max(p.flux.shape[1] for p in parts)
+
+        def stack(name: str, fill: Any) -> Any:
+            return np.concatenate([_padded(_rows(p, name, fill), n_pixels, fill) for p in parts])
+
+        grid = _common_grid(parts, n_pixels)
+        return Spectra(
+            wavelength=stack("wavelength", np.nan) if grid is None else grid,
+            flux=stack("flux", np.nan),
+            ivar=stack("ivar", 0.0),
+            mask=stack("mask", True),
+            lsf=None if all(p.lsf is None for p in parts) else stack("lsf", np.nan),
+            labels={
+                name: np.concatenate([p.labels.get(name, np.full(len(p), np.nan)) for p in parts])
+                for name in dict.fromkeys(name for p in parts for name in p.labels)
+            },
+            **{
+                name: np.concatenate([getattr(p, name) for p in parts])
+                for name in ("star_id", "visit_id", "file", "rv", "snr", "problem")
+            },
+        )
+
+
+def air_to_vacuum(wavelength: ArrayLike) -> Floats:
+    """Vacuum wavelength of an air wavelength, both in Angstrom; below 2000 A they are the same by custom.
+
+    The refraction of dry air is that of Morton (2000, ApJS 130, 403), eq. 8, the IAU standard. It is a
+    formula in the vacuum wavelength; its inverse is the one N. Piskunov fitted for the line data base VALD3.
+    """
+    air = np.asarray(wavelength, dtype=np.float64)
+    with np.errstate(divide="ignore"):
+        s2 = (1e4 / air) ** 2
+    n = (
+        1.0
+        + 0.00008336624212083
+        + 0.02408926869968 / (130.1065924522 - s2)
+        + 0.0001599740894897 / (38.92568793293 - s2)
+    )
+    return np.where(air > 2000.0, air * n, air)
+
+
+def assumed_ivar(flux: ArrayLike, mask: ArrayLike | None = None, snr: float = 100.0) -> Floats:
+    """Inverse variance for a file that gives no noise: (snr / running median of 400 pixels of flux)^2.
+
+    The noise is taken from the running median, not from the pixel, so that the bottom of a line weighs as
+    much as the continuum. The number `snr` is a guess that only sets the scale of formal errors, so
+    `Spectra.snr` of such a file stays NaN. 0 where masked, and where the median is not positive.
+
+    Parameters
+    ----------
+    flux, mask
+        (P,) or (N, P); mask True = bad.
+    snr
+        Assumed signal to noise of a pixel.
+    """
+    from maury import _core
+
+    flux = np.asarray(flux, dtype=np.float64)
+    bad = ~np.isfinite(flux) if mask is None else (np.asarray(mask, dtype=bool) | ~np.isfinite(flux))
+    median = _core.running_median(np.atleast_2d(flux), np.atleast_2d(bad), 200).reshape(flux.shape)
+    ok = ~bad & (median > 0)
+    return np.divide(snr, median, out=np.zeros_like(median), where=ok) ** 2
+
+
+def _float_copy(name: str, value: ArrayLike) -> Floats:
+    try:
+        if isinstance(value, np.ma.MaskedArray):
+            value = np.ma.filled(value.astype(np.float64), np.nan)
+        array: Floats = np.array(value, dtype=np.float64, order="C", subok=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: expected numbers, got {type(value).__name__} ({error})") from None
+    return array
+
+
+def _in_unit(value: ArrayLike, unit: str) -> ArrayLike:
+    """Return the numbers of a Quantity in the unit wanted; anything without a unit as it is."""
+    if getattr(value, "unit", None) is None:
+        return value
+    from astropy import units as u
+
+    return cast("Floats", u.Quantity(value).to_value(unit, u.spectral() if unit == "Angstrom" else []))
+
+
+def _pixels(name: str, value: ArrayLike, shape: tuple[int, int], *, broadcast: bool) -> Floats:
+    array = _float_copy(name, value)
+    wanted = f"expected shape {shape} like flux"
+    if array.shape == shape:
+        return array
+    if array.shape == shape[1:] and (broadcast or shape[0] == 1):
+        return np.tile(array, (shape[0], 1))
+    if broadcast and array.ndim == 0:
+        return np.full(shape, array)
+    hint = f"; use {name}.T" if array.shape == shape[::-1] else ""
+    raise ValueError(f"{name}: {wanted}, got {array.shape}{hint}")
+
+
+def _checked_wavelength(wavelength: ArrayLike, shape: tuple[int, int]) -> Floats:
+    array = _float_copy("wavelength", _in_unit(wavelength, "Angstrom"))
+    if array.shape not in (shape, shape[1:]):
+        raise ValueError(f"wavelength: expected shape {shape[1:]} or {shape} like flux, got {array.shape}")
+    finite = np.isfinite(array)
+    array[~finite] = np.nan
+    if (finite[..., 1:] & ~finite[..., :-1]).any():
+        raise ValueError("wavelength: NaN may only pad the end of a row; leave the gap in, and mask it")
+    if not (array[finite] > 0).all() or (np.diff(array, axis=-1) <= 0).any():
+        raise ValueError("wavelength: expected positive, increasing Angstrom; sort the pixels of a spectrum")
+    if finite.any() and array[finite].max() < 100:
+        raise ValueError(
+            f"wavelength: expected Angstrom, got at most {array[finite].max():g}; "
+            "give 10**wavelength if this is log10, or a Quantity with its unit"
+        )
+    return array
+
+
+def _names(name: str, value: ArrayLike, n: int) -> NDArray[np.str_]:
+    array: NDArray[Any] = np.asarray(value)
+    texts = np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array.astype(np.str_)
+    return cast("NDArray[np.str_]", _one_each(name, texts, n))
+
+
+def _numbers(name: str, value: ArrayLike, n: int) -> Floats:
+    return cast("Floats", _one_each(name, _float_copy(name, value), n))
+
+
+def _one_each(name: str, array: NDArray[Any], n: int) -> NDArray[Any]:
+    if array.ndim and array.shape != (n,):
+        raise ValueError(f"{name}: expected one value or {n}, one a spectrum, got shape {array.shape}")
+    return np.full(n, array) if array.ndim == 0 else array.copy()
+
+
+def _rows(part: Spectra, name: str, fill: Any) -> NDArray[Any]:
+    value = getattr(part, name)
+    return np.broadcast_to(np.asarray(fill if value is None else value), part.flux.shape)
+
+
+def _padded(array: NDArray[Any], n_pixels: int, fill: Any) -> NDArray[Any]:
+    return np.pad(array, ((0, 0), (0, n_pixels - array.shape[1])), constant_values=fill)
+
+
+def _common_grid(parts: Sequence[Spectra], n_pixels: int) -> Floats | None:
+    """Return the one (P,) grid of all parts, or None; parts without wavelengths (bad files) fit any grid."""
+    grid = None
+    for part in parts:
+        if np.isnan(part.wavelength).all():
+            continue
+        if part.wavelength.shape != (n_pixels,):
+            return None
+        if grid is None:
+            grid = part.wavelength
+        elif grid is not part.wavelength and not np.array_equal(grid, part.wavelength, equal_nan=True):
+            return None
+    return grid
