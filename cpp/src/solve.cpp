@@ -9,6 +9,8 @@ namespace maury {
 namespace {
 
 constexpr double least_damping = 1e-12, most_damping = 1e50;
+constexpr double least_gain = 0.1;   // fall / predicted fall: below, the quadratic model is not trusted
+constexpr double least_factor = 0.1; // by which one good step lowers the damping
 
 bool all_finite(const std::vector<double>& values) {
     return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
@@ -23,7 +25,7 @@ bool is_held(double x, double lower, double upper, double gradient) {
 
 Solver::Solver(std::size_t n)
     : n_(n), gradient_(n), hessian_(n * n), trial_gradient_(n), trial_hessian_(n * n), trial_(n), step_(n),
-      target_(n), damped_(n * n), factor_(n * n), part_(n), held_(n) {
+      scale_(n), target_(n), damped_(n * n), factor_(n * n), part_(n), held_(n) {
     free_.reserve(n);
 }
 
@@ -38,6 +40,7 @@ SolveResult Solver::solve(Problem& problem, const double* lower, const double* u
     if (!all_finite(gradient_) || !all_finite(hessian_))
         return result;
 
+    std::fill(scale_.begin(), scale_.end(), 0.0);
     double damping = options.first_damping, growth = 2.0;
     const auto raise_damping = [&] {
         damping *= growth;
@@ -48,7 +51,8 @@ SolveResult Solver::solve(Problem& problem, const double* lower, const double* u
         return result;
     };
     for (;;) {
-        if (largest_free_gradient(lower, upper, x) <= options.gradient_tol)
+        const double steepest = largest_free_gradient(lower, upper, x);
+        if (steepest <= options.gradient_tol)
             return stop(Status::GRADIENT);
         if (damping > most_damping)
             return stop(Status::STALLED);
@@ -62,7 +66,7 @@ SolveResult Solver::solve(Problem& problem, const double* lower, const double* u
             longest = std::max(longest, std::abs(trial_[i] - x[i]));
         }
         if (longest <= options.step_tol)
-            return stop(damping <= 1.0 ? Status::STEP : Status::STALLED);
+            return stop(damping <= 1.0 || steepest <= options.kink_tol ? Status::STEP : Status::STALLED);
         if (result.n_evaluations >= options.max_evaluations)
             return stop(Status::MAX_EVALUATIONS);
 
@@ -71,7 +75,7 @@ SolveResult Solver::solve(Problem& problem, const double* lower, const double* u
         const double fall = result.chi2 - chi2, predicted = predicted_fall();
         const bool settled = damping <= 1.0 && std::abs(fall) <= options.cost_tol * result.chi2 &&
                              predicted <= options.cost_tol * result.chi2;
-        bool accepted = std::isfinite(chi2) && fall > 0.0;
+        bool accepted = std::isfinite(chi2) && fall > 0.0 && fall >= least_gain * predicted;
         if (accepted) {
             problem.derivatives(trial_.data(), trial_gradient_.data(), trial_hessian_.data());
             accepted = all_finite(trial_gradient_) && all_finite(trial_hessian_);
@@ -84,7 +88,7 @@ SolveResult Solver::solve(Problem& problem, const double* lower, const double* u
             // Nielsen (1999): a smooth function of the gain ratio, so that the damping does not flip.
             const double gain = predicted > 0.0 ? fall / predicted : 1.0;
             const double factor = 1.0 - std::pow(2.0 * gain - 1.0, 3);
-            damping = std::max(least_damping, damping * std::max(0.1, factor));
+            damping = std::max(least_damping, damping * std::max(least_factor, factor));
             growth = 2.0;
         }
         if (settled)
@@ -102,16 +106,17 @@ double Solver::largest_free_gradient(const double* lower, const double* upper, c
     return largest;
 }
 
-// step_ = the least of 2 g.s + s'(H + damping D)s inside the box, D = diagonal of H (Marquardt 1963).
+// step_ = the least of 2 g.s + s'(H + damping D)s inside the box, D = the largest
+// diagonal of H so far (Marquardt 1963, More 1978).
 // Primal active set: walk to the unbounded least of the free parameters; hold the first that meets its bound;
 // at the least, free the one whose gradient points back into the box. False if a factor does not exist.
 bool Solver::find_step(const double* lower, const double* upper, const double* x, double damping) {
-    double largest = 0.0;
     for (std::size_t i = 0; i < n_; ++i)
-        largest = std::max(largest, hessian_[i * n_ + i]);
+        scale_[i] = std::max(scale_[i], hessian_[i * n_ + i]);
+    const double largest = *std::max_element(scale_.begin(), scale_.end());
     damped_ = hessian_;
     for (std::size_t i = 0; i < n_; ++i) {
-        damped_[i * n_ + i] += damping * std::max(hessian_[i * n_ + i], 1e-12 * largest);
+        damped_[i * n_ + i] += damping * std::max(scale_[i], 1e-12 * largest);
         step_[i] = 0.0;
         held_[i] = is_held(x[i], lower[i], upper[i], gradient_[i]);
     }

@@ -7,7 +7,7 @@
     X(0, COST,            "converged: chi2 no longer falls")                                                 \
     X(1, STEP,            "converged: the step is too short to matter")                                      \
     X(2, GRADIENT,        "converged: the gradient is far below its own error")                              \
-    X(3, STALLED,         "not converged: no step, however short, lowers chi2 (a kink of the network)")      \
+    X(3, STALLED,         "not converged: no step lowers chi2, though its gradient is large")              \
     X(4, MAX_EVALUATIONS, "not converged: the evaluations allowed were used up")                             \
     X(5, NON_FINITE,      "failed: chi2 is not finite at any start")                                         \
     X(6, TOO_FEW_PIXELS,  "failed: fewer usable pixels than labels + 1")                                     \
@@ -22,7 +22,6 @@ enum class Status : int {
 #undef MAURY_STATUS_VALUE
 };
 
-// A stalled fit is not converged: its gradient is still large, so its formal errors mean little.
 inline bool converged(Status status) {
     return status == Status::COST || status == Status::STEP || status == Status::GRADIENT;
 }

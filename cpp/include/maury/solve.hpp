@@ -23,16 +23,17 @@ class Problem {
 };
 
 // g, H: gradient and hessian as above; s: the step; "free": not held at a bound by the gradient.
-// The first three rules are convergence. COST and STEP ask for damping <= 1: a step that is short only
-// because it is damped proves nothing.
+// The first three rules are convergence. A step that is short only because it is damped proves nothing, hence
+// the condition on the damping; except at a kink of a network, where the least lies and every step rises.
 struct SolveOptions {
-    // COST: |fall of chi2| <= cost_tol * chi2, and the fall the quadratic model predicts as well
+    // COST: |fall of chi2| <= cost_tol * chi2, and so the fall the quadratic model predicts; damping <= 1
     double cost_tol = 1e-12;
-    // STEP: max_i |s_i| <= step_tol
+    // STEP: max_i |s_i| <= step_tol; damping <= 1 or max over free i of |g_i| / sqrt(H_ii) <= kink_tol
     double step_tol = 1e-9;
+    double kink_tol = 1.0;
     // GRADIENT: max over free i of |g_i| / sqrt(H_ii) <= gradient_tol
-    double gradient_tol = 1e-6;
-    // STALLED: max_i |s_i| <= step_tol with damping > 1
+    double gradient_tol = 1e-5;
+    // STALLED: max_i |s_i| <= step_tol, but not STEP
     // MAX_EVALUATIONS: n_evaluations >= max_evaluations
     int max_evaluations = 200;
     double first_damping = 1e-3;
@@ -68,7 +69,7 @@ class Solver {
 
     std::size_t n_;
     std::vector<double> gradient_, hessian_, trial_gradient_, trial_hessian_;
-    std::vector<double> trial_, step_, target_, damped_, factor_, part_;
+    std::vector<double> trial_, step_, scale_, target_, damped_, factor_, part_;
     std::vector<std::size_t> free_;
     std::vector<char> held_;
 };
