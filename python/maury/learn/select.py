@@ -1,0 +1,194 @@
+"""What is trained on: prepared spectra with complete labels, split by star."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from maury.labels import LABELS
+from maury.prepare import SPEED_OF_LIGHT, prepare
+from maury.spectra import Spectra
+
+Array = NDArray[np.float64]
+
+# A star must show this part of the grid to teach anything.
+_MIN_PIXEL_FRACTION = 0.5
+# Error floor in the weights: no pixel counts more than a S/N of 50 would earn it.
+_FLUX_FLOOR = 0.02
+_GRID_STEP = 1e-4  # dex, that of SDSS and MaStar
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Normalised spectra with complete labels on one grid.
+
+    Attributes
+    ----------
+    flux, ivar, weight : (N, P) float64
+        Normalised flux and its inverse variance; weight of a pixel in the loss, 0 = missing.
+    labels : (N, L) float64
+    names : tuple of str, L
+    star_id : (N,) str
+    row : (N,) int
+        Row in the reference set.
+    wavelength : (P,) float64
+    lsf : (P,) float64 or None
+        Median over the stars, Gaussian sigma [Angstrom].
+    left_out : dict of str to int
+        Why stars are missing, and how many.
+    digest : str
+        SHA-256 of labels, fluxes and grid.
+    """
+
+    flux: Array
+    ivar: Array
+    weight: Array
+    labels: Array
+    names: tuple[str, ...]
+    star_id: NDArray[np.str_]
+    row: NDArray[np.int64]
+    wavelength: Array
+    lsf: Array | None
+    left_out: dict[str, int]
+    digest: str
+
+
+def select(
+    reference: Spectra,
+    labels: Sequence[str] | None,
+    wavelength: ArrayLike | None,
+    window: int,
+    teff_max: float | None = None,
+) -> TrainingSet:
+    """Choose the stars that can be trained on and prepare their spectra.
+
+    Left out, each with a count: stars that lack a label, whose spectrum could not be read or shows
+    too little of the grid, or that are hotter than `teff_max`.
+
+    Parameters
+    ----------
+    reference : Spectra
+        With `labels`.
+    labels : sequence of str, optional
+        Labels to learn; all that the reference set has by default.
+    wavelength : (P,) or (2,), optional
+        The grid [vacuum Angstrom], or the two ends of one with a step of 1e-4 dex; by default what
+        at least half of the stars cover.
+    window : int
+        Running median, pixels.
+    teff_max : float, optional
+        [K]
+
+    Raises
+    ------
+    ValueError
+        If a label is not there, or the grid is not one.
+    """
+    names = tuple(labels) if labels is not None else tuple(n for n in LABELS if n in reference.labels)
+    unknown = [name for name in names if name not in reference.labels]
+    if unknown or not names:
+        raise ValueError(
+            f"labels: the reference set has {', '.join(reference.labels) or 'none'}, asked for "
+            f"{', '.join(unknown) or 'none'}"
+        )
+    grid = training_grid(reference, wavelength)
+    values = np.column_stack([reference.labels[name] for name in names])
+    left_out: dict[str, int] = {}
+    keep = np.ones(len(reference), dtype=bool)
+
+    def leave_out(reason: str, bad: NDArray[np.bool_]) -> None:
+        left_out[reason] = int((keep & bad).sum())
+        np.logical_and(keep, ~bad, out=keep)
+
+    leave_out("unreadable", reference.problem != "")
+    leave_out("a label missing", ~np.isfinite(values).all(axis=1))
+    if teff_max is not None and "teff" in names:
+        leave_out(f"teff above {teff_max:g} K", reference.labels["teff"] > teff_max)
+    rows = np.flatnonzero(keep)
+    prepared = prepare(reference[rows], grid, window)
+    enough = (prepared.ivar > 0).mean(axis=1) >= _MIN_PIXEL_FRACTION
+    left_out["too few pixels"] = int((~enough).sum())
+    rows = rows[enough]
+    flux, ivar = prepared.flux[enough], prepared.ivar[enough]
+
+    weight = np.zeros_like(ivar)
+    good = ivar > 0
+    weight[good] = 1.0 / (1.0 / ivar[good] + _FLUX_FLOOR**2)
+    digest = hashlib.sha256()
+    for array in (values[rows], flux, grid):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return TrainingSet(
+        flux=flux,
+        ivar=ivar,
+        weight=weight,
+        labels=values[rows],
+        names=names,
+        star_id=reference.star_id[rows],
+        row=rows,
+        wavelength=grid,
+        lsf=_median_lsf(reference[rows], grid),
+        left_out={reason: count for reason, count in left_out.items() if count},
+        digest=digest.hexdigest(),
+    )
+
+
+def split_stars(
+    star_id: NDArray[np.str_], fractions: Sequence[float], seed: int
+) -> list[NDArray[np.bool_]]:
+    """Draw disjoint parts of the stars at random, visits of a star together.
+
+    Parameters
+    ----------
+    star_id : (N,) str
+    fractions : sequence of float
+        Part of the stars in each draw; every draw gets one star at least unless its part is 0.
+    seed : int
+
+    Returns
+    -------
+    list of (N,) bool
+    """
+    stars = np.unique(star_id)
+    order = np.random.default_rng(seed).permutation(stars)
+    parts, first = [], 0
+    for fraction in fractions:
+        size = max(1, round(fraction * len(stars))) if fraction > 0 else 0
+        parts.append(np.isin(star_id, order[first : first + size]))
+        first += size
+    return parts
+
+
+def training_grid(reference: Spectra, wavelength: ArrayLike | None) -> Array:
+    """Grid to train on, from its points, its two ends, or the stars themselves."""
+    if wavelength is not None:
+        given = np.asarray(wavelength, dtype=np.float64)
+        if given.ndim != 1 or given.size < 2 or not (np.isfinite(given).all() and (np.diff(given) > 0).all()):
+            raise ValueError("wavelength: expected two or more finite, increasing values in vacuum Angstrom")
+        if given.size > 2:
+            return given
+        low, high = given
+    else:
+        shift = 1.0 + np.where(np.isfinite(reference.rv), reference.rv, 0.0) / SPEED_OF_LIGHT
+        rest = np.where(reference.mask, np.nan, reference.wavelength) / shift[:, None]
+        some = rest[np.isfinite(rest).any(axis=1)]
+        if not len(some):
+            raise ValueError("reference: no spectrum has a usable pixel")
+        low, high = np.median(np.nanmin(some, axis=1)), np.median(np.nanmax(some, axis=1))
+    first = np.ceil(round(np.log10(low) / _GRID_STEP, 6)) * _GRID_STEP
+    count = int((np.log10(high) - first) / _GRID_STEP + 1e-6) + 1
+    return 10.0 ** (first + _GRID_STEP * np.arange(count))
+
+
+def _median_lsf(reference: Spectra, grid: Array) -> Array | None:
+    if reference.lsf is None:
+        return None
+    rows = []
+    for star in reference:
+        known = np.isfinite(star.lsf[0]) & np.isfinite(np.atleast_2d(star.wavelength)[0])
+        if known.sum() > 1:
+            rows.append(np.interp(grid, np.atleast_2d(star.wavelength)[0][known], star.lsf[0][known]))
+    return np.median(rows, axis=0) if rows else None

@@ -1,0 +1,289 @@
+"""Train an emulator on a reference set (Imig et al. 2021, sec. 3).
+
+The way of the data: select -> split by star -> optimise -> leave out doubtful labels -> optimise
+again -> scatter -> emulator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from maury.emulator import Emulator
+from maury.learn.network import Network, import_torch, optimise
+from maury.learn.select import TrainingSet, select, split_stars
+from maury.measure.fit import fit_normalized
+from maury.prepare import running_median
+from maury.spectra import Spectra
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.bool_]
+
+# Fits go a little beyond the training labels, as in the paper (sec. 3.2): this part of the range.
+_MARGIN = 0.05
+# The first look, which finds doubtful labels, needs about half of the steps.
+_FIRST_LOOK = 0.5
+# Stars on each side, in order of the first label, that say what disagreement is normal there.
+_NEIGHBOURS = 75
+# Hot stars are few and their labels scatter widely: a rule made for the crowd loses them first.
+_HOT = 6500.0  # K
+_HOT_PATIENCE = 2.0
+_LOG_LABELS = ("teff",)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train; the defaults are what cross-validation on MILES found best.
+
+    Attributes
+    ----------
+    hidden : tuple of int
+        Units of the hidden layers.
+    coefficients : int or None
+        K of the linear bottleneck; None trains a full last layer.
+    activation : str
+    window : int
+        Running median, pixels.
+    steps : int
+    learning_rate : float
+    doubt : float or None
+        Stars whose fitted labels differ from the given ones by more than this many times the
+        normal disagreement are left out of the second training; None keeps all.
+    stop_fraction, validation_fraction : float
+        Part of the stars held for stopping, and never seen.
+    seed : int
+    """
+
+    hidden: tuple[int, ...] = (128, 128)
+    coefficients: int | None = 64
+    activation: str = "silu"
+    window: int = 400
+    steps: int = 1500
+    learning_rate: float = 0.01
+    doubt: float | None = 5.0
+    stop_fraction: float = 0.1
+    validation_fraction: float = 0.1
+    seed: int = 0
+
+
+def train(
+    reference: Spectra,
+    hidden: Sequence[int] = Recipe.hidden,
+    coefficients: int | None = Recipe.coefficients,
+    *,
+    labels: Sequence[str] | None = None,
+    wavelength: ArrayLike | None = None,
+    teff_max: float | None = None,
+    activation: str = Recipe.activation,
+    window: int = Recipe.window,
+    steps: int = Recipe.steps,
+    learning_rate: float = Recipe.learning_rate,
+    doubt: float | None = Recipe.doubt,
+    stop_fraction: float = Recipe.stop_fraction,
+    validation_fraction: float = Recipe.validation_fraction,
+    seed: int = Recipe.seed,
+    meta: Mapping[str, Any] | None = None,
+    progress: bool = False,
+) -> Emulator:
+    """Train an emulator on labelled spectra.
+
+    Parameters
+    ----------
+    reference : Spectra
+        With `labels`; visits of one star share a `star_id` and stay in one part.
+    hidden, coefficients, activation, window, steps, learning_rate, doubt, stop_fraction,
+    validation_fraction, seed
+        See `Recipe`. The same seed gives the same emulator on the same machine.
+    labels, wavelength, teff_max
+        See `maury.learn.select.select`.
+    meta : mapping, optional
+        Name, training data and citation, kept in the file.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    Emulator
+        Its `meta` counts the stars, says what was left out and names the stars of the validation.
+
+    Raises
+    ------
+    ImportError
+        Without torch.
+    ValueError
+        If too few stars are left to train on.
+    """
+    import_torch()
+    recipe = Recipe(
+        tuple(hidden), coefficients, activation, window, steps, learning_rate, doubt, stop_fraction,
+        validation_fraction, seed,
+    )  # fmt: skip
+    chosen = select(reference, labels, wavelength, window, teff_max)
+    stop, validation = split_stars(chosen.star_id, (stop_fraction, validation_fraction), seed)
+    origin = {
+        **(meta or {}),
+        "teff_max": teff_max,
+        "validation_stars": sorted(set(chosen.star_id[validation].tolist())),
+    }
+    return train_on(chosen, stop, ~(stop | validation), recipe, meta=origin, progress=progress)
+
+
+def train_on(
+    chosen: TrainingSet,
+    stop: Rows,
+    train_rows: Rows,
+    recipe: Recipe,
+    *,
+    meta: Mapping[str, Any] | None = None,
+    progress: bool = False,
+) -> Emulator:
+    """Train on given rows of a training set.
+
+    Parameters
+    ----------
+    chosen : TrainingSet
+    stop, train_rows : (N,) bool
+        Stars held for stopping, and to train on; the others are not touched.
+    recipe : Recipe
+    meta : mapping, optional
+        Added to what the emulator says of its origin.
+    progress : bool
+        Show a progress bar.
+    """
+    used = stop | train_rows
+    if train_rows.sum() < 2 * (len(chosen.names) + 1) or not stop.any():
+        raise ValueError(
+            f"reference: {train_rows.sum()} stars to train on and {stop.sum()} to stop by are too few "
+            f"for {len(chosen.names)} labels; left out: {chosen.left_out or 'none'}"
+        )
+    doubtful = np.zeros(len(used), dtype=bool)
+    if recipe.doubt is not None:
+        first = _optimise(chosen, stop, train_rows, recipe, _FIRST_LOOK, "first look", progress)
+        doubtful[used] = _doubtful(chosen, used, _emulator(chosen, used, first, recipe), recipe.doubt)
+    stop, train_rows = stop & ~doubtful, train_rows & ~doubtful
+    network = _optimise(chosen, stop, train_rows, recipe, 1.0, "training", progress)
+    origin = {
+        **(meta or {}),
+        "recipe": vars(recipe),
+        "stars": {"training": int(train_rows.sum()), "stopping": int(stop.sum())},
+        "left_out": {**chosen.left_out, "label doubtful": int(doubtful.sum())},
+        "held_out_rms": round(network.stop_loss, 5),
+        "best_step": network.best_step,
+        "training_hash": chosen.digest,
+    }
+    return _emulator(chosen, stop | train_rows, network, recipe, origin)
+
+
+def _scaling(chosen: TrainingSet, used: Rows) -> tuple[list[str], Array, Array]:
+    transforms = ["log10" if name in _LOG_LABELS else "linear" for name in chosen.names]
+    low, high = chosen.labels[used].min(axis=0), chosen.labels[used].max(axis=0)
+    flat = [name for name, a, b in zip(chosen.names, low, high, strict=True) if not a < b]
+    if flat:
+        raise ValueError(f"reference: the label {flat[0]} is the same for all stars; leave it out of labels")
+    return transforms, low, high
+
+
+def _forward(transforms: Sequence[str], values: Array) -> Array:
+    log = np.array([t == "log10" for t in transforms])
+    return np.where(log, np.log10(np.where(log, values, 1.0)), values)
+
+
+def _optimise(
+    chosen: TrainingSet, stop: Rows, train_rows: Rows, recipe: Recipe, share: float, what: str, progress: bool
+) -> Network:
+    from tqdm import tqdm
+
+    used = stop | train_rows
+    transforms, low, high = _scaling(chosen, used)
+    low, high = _forward(transforms, low), _forward(transforms, high)
+    x = (_forward(transforms, chosen.labels[used]) - low) / (high - low) - 0.5
+    coefficients = recipe.coefficients
+    if coefficients is not None:
+        coefficients = min(coefficients, int(train_rows.sum()), chosen.wavelength.size)
+    steps = max(1, round(recipe.steps * share))
+    with tqdm(total=steps, desc=what, unit="step", disable=None if progress else True) as bar:
+
+        def show(step: int, loss: float) -> None:
+            bar.set_postfix(held_out_rms=f"{loss:.4f}")
+            bar.update(step - bar.n)
+
+        return optimise(
+            x,
+            chosen.flux[used],
+            chosen.weight[used],
+            stop[used],
+            hidden=recipe.hidden,
+            coefficients=coefficients,
+            activation=recipe.activation,
+            steps=steps,
+            learning_rate=recipe.learning_rate,
+            seed=recipe.seed,
+            progress=show,
+        )
+
+
+def _emulator(
+    chosen: TrainingSet,
+    used: Rows,
+    network: Network,
+    recipe: Recipe,
+    meta: Mapping[str, Any] | None = None,
+) -> Emulator:
+    transforms, low, high = _scaling(chosen, used)
+    forward = np.stack([_forward(transforms, low), _forward(transforms, high)], axis=1)
+    x = (_forward(transforms, chosen.labels[used]) - forward[:, 0]) / np.ptp(forward, axis=1) - 0.5
+    residual = chosen.flux[used] - network.predict(x)
+    margin = _MARGIN * np.ptp(forward, axis=1)
+    wide = forward + np.stack([-margin, margin], axis=1)
+    log = np.array([t == "log10" for t in transforms])
+    wide[log] = 10.0 ** wide[log]
+    return Emulator.from_layers(
+        network.weights,
+        network.biases,
+        activation=network.activations,
+        labels=chosen.names,
+        label_min=low,
+        label_max=high,
+        wavelength=chosen.wavelength,
+        lsf=chosen.lsf,
+        scatter=_scatter(residual, chosen.ivar[used]),
+        window=recipe.window,
+        transforms=transforms,
+        bounds=wide,
+        training_labels=chosen.labels[used],
+        meta=meta,
+    )
+
+
+def _scatter(residual: Array, ivar: Array) -> Array:
+    """Robust rms of the residual (N, P) in each pixel, less the noise: (P,).
+
+    1.48 times the median absolute residual, so that a few odd stars do not set it.
+    """
+    good = ivar > 0
+    size = np.where(good, np.abs(residual), np.nan)
+    noise = np.where(good, 1.0 / np.where(good, ivar, 1.0), np.nan)
+    empty = ~good.any(axis=0)
+    size[:, empty], noise[:, empty] = 1.0, 0.0  # a pixel never seen explains nothing
+    variance = (1.4826 * np.nanmedian(size, axis=0)) ** 2 - np.nanmedian(noise, axis=0)
+    # Of the variance a tenth is always kept: noise estimates are not exact.
+    floor = 0.1 * (1.4826 * np.nanmedian(size, axis=0)) ** 2
+    return np.sqrt(np.maximum(variance, floor))
+
+
+def _doubtful(chosen: TrainingSet, used: Rows, emulator: Emulator, limit: float) -> Rows:
+    """Stars whose fitted labels disagree with the given ones far more than is normal for their kind."""
+    fitted = fit_normalized(emulator, chosen.flux[used], chosen.ivar[used]).labels
+    given = chosen.labels[used]
+    difference = np.abs(_forward(emulator.transforms, fitted) - _forward(emulator.transforms, given))
+    order = np.argsort(given[:, 0], kind="stable")
+    normal = np.empty_like(difference)
+    normal[order] = 1.4826 * running_median(difference[order].T, 2 * _NEIGHBOURS).T
+    limits = np.full(len(given), limit)
+    if "teff" in chosen.names:
+        limits[given[:, chosen.names.index("teff")] > _HOT] *= _HOT_PATIENCE
+    return ~(difference <= limits[:, None] * normal).all(axis=1)

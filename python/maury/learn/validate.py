@@ -1,0 +1,132 @@
+"""How well an emulator measures stars it never saw (Imig et al. 2021, sec. 3.3, Table 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from maury.labels import find_label
+from maury.learn.select import select, split_stars
+from maury.learn.train import Recipe, train_on
+from maury.measure.fit import fit_normalized
+from maury.spectra import Spectra
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+
+Array = NDArray[np.float64]
+
+# Teff ranges [K] of the table: FGK stars, and the two sides that the paper's Table 1 has.
+RANGES = ((4000.0, 6500.0), (0.0, 6000.0), (6000.0, np.inf))
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Known and fitted labels of stars that were held out.
+
+    Attributes
+    ----------
+    names : tuple of str, L
+    star_id : (N,) str
+    known, fitted, error : (N, L) float64
+        Labels of the reference set, those fitted, and the formal error of the fit.
+    fold : (N,) int
+    """
+
+    names: tuple[str, ...]
+    star_id: NDArray[np.str_]
+    known: Array
+    fitted: Array
+    error: Array
+    fold: NDArray[np.int64]
+
+    def summary(self) -> QTable:
+        """Offset and scatter of every label in ranges of known Teff, as in Table 1 of the paper.
+
+        ``offset`` is the median of fitted - known, ``mad`` the median absolute deviation from that
+        median. One row a range.
+        """
+        from astropy import units as u
+        from astropy.table import QTable
+
+        table = QTable()
+        difference = self.fitted - self.known
+        teff = self.known[:, self.names.index("teff")] if "teff" in self.names else np.zeros(len(self.known))
+        rows = [(low, high, (teff >= low) & (teff < high)) for low, high in RANGES]
+        rows = [row for row in rows if row[2].any()]
+        table["teff_min"] = [low for low, _, _ in rows] * u.K
+        table["teff_max"] = [high for _, high, _ in rows] * u.K
+        table["n"] = [int(inside.sum()) for _, _, inside in rows]
+        for j, name in enumerate(self.names):
+            unit = u.Unit(find_label(name).unit)
+            inside = [difference[row, j] for _, _, row in rows]
+            table[f"{name}_offset"] = [np.nanmedian(d) for d in inside] * unit
+            table[f"{name}_mad"] = [np.nanmedian(np.abs(d - np.nanmedian(d))) for d in inside] * unit
+        return table
+
+    def table(self) -> QTable:
+        """One row a star: known and fitted labels, formal errors, fold."""
+        from astropy import units as u
+        from astropy.table import QTable
+
+        table = QTable({"star_id": self.star_id, "fold": self.fold})
+        for j, name in enumerate(self.names):
+            unit = u.Unit(find_label(name).unit)
+            table[f"{name}_known"] = self.known[:, j] * unit
+            table[name] = self.fitted[:, j] * unit
+            table[f"{name}_err_formal"] = self.error[:, j] * unit
+        return table
+
+
+def cross_validate(
+    reference: Spectra,
+    recipe: Recipe | None = None,
+    *,
+    folds: int = 5,
+    labels: list[str] | None = None,
+    wavelength: ArrayLike | None = None,
+    teff_max: float | None = None,
+    progress: bool = False,
+) -> Validation:
+    """Train `folds` emulators, each without one part of the stars, and fit that part.
+
+    Parameters
+    ----------
+    reference : Spectra
+        With `labels`.
+    recipe : Recipe, optional
+        Its ``validation_fraction`` is not used: the fold left out is the validation.
+    folds : int
+        2 or more; visits of a star stay in one fold.
+    labels, wavelength, teff_max
+        See `maury.learn.select.select`.
+    progress : bool
+        Show a progress bar for every training.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer stars than folds.
+    """
+    recipe = recipe or Recipe()
+    chosen = select(reference, labels, wavelength, recipe.window, teff_max)
+    n_stars = len(np.unique(chosen.star_id))
+    if not 2 <= folds <= n_stars:
+        raise ValueError(f"folds: expected 2 to {n_stars}, the number of stars, got {folds}")
+    fitted, error = np.full((2, *chosen.labels.shape), np.nan)
+    fold = np.zeros(len(chosen.labels), dtype=np.int64)
+    parts = split_stars(chosen.star_id, [1 / folds] * (folds - 1), recipe.seed)
+    parts.append(~np.logical_or.reduce(parts))
+    for k, left_out in enumerate(parts):
+        (stop,) = split_stars(chosen.star_id[~left_out], [recipe.stop_fraction], recipe.seed + k)
+        stop_rows = np.zeros_like(left_out)
+        stop_rows[~left_out] = stop
+        emulator = train_on(chosen, stop_rows, ~left_out & ~stop_rows, recipe, progress=progress)
+        result = fit_normalized(emulator, chosen.flux[left_out], chosen.ivar[left_out])
+        fitted[left_out] = result.labels
+        error[left_out] = np.sqrt(np.diagonal(result.covariance, axis1=1, axis2=2))
+        fold[left_out] = k
+    return Validation(chosen.names, chosen.star_id, chosen.labels, fitted, error, fold)

@@ -1,0 +1,196 @@
+"""Fit labels to normalised spectra: arguments checked here, the work done by the C++ core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from maury import _core
+from maury.measure.starts import candidate_labels
+
+if TYPE_CHECKING:
+    from maury.emulator import Emulator
+
+Array = NDArray[np.float64]
+
+#: Why a fit ended; the values and meanings are those of ``cpp/include/maury/codes.h``.
+Status = IntEnum("Status", {name: value for name, (value, _) in _core.STATUS.items()})  # type: ignore[misc]
+
+_MAX_EVALUATIONS = 200
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What the fit of N spectra gives; a failed fit is a row with NaN labels or `converged` False.
+
+    Attributes
+    ----------
+    labels : (N, L) float64
+        Labels at the minimum of chi-square inside the bounds, physical units.
+    covariance : (N, L, L) float64
+        Inverse of J' W J at the solution, physical units; bounds are not seen by it.
+    chi2, chi2_noise : (N,) float64
+        Chi-square with the weights of the fit, and with the noise (ivar) alone.
+    n_pixels : (N,) int
+        Pixels that took part.
+    converged : (N,) bool
+    status : (N,) int
+        A `Status`.
+    n_evaluations : (N,) int
+        Model evaluations, all starts together.
+    at_bound : (N, L) bool
+    n_agree : (N,) int
+        Starts that ended in the same minimum.
+    start : (N,) str
+        ``"given"``, or ``"search"`` where the start was the best of many labels.
+    """
+
+    labels: Array
+    covariance: Array
+    chi2: Array
+    chi2_noise: Array
+    n_pixels: NDArray[np.integer]
+    converged: NDArray[np.bool_]
+    status: NDArray[np.integer]
+    n_evaluations: NDArray[np.integer]
+    at_bound: NDArray[np.bool_]
+    n_agree: NDArray[np.integer]
+    start: NDArray[np.str_]
+
+
+def fit_normalized(
+    emulator: Emulator,
+    flux: ArrayLike,
+    ivar: ArrayLike,
+    start: ArrayLike | None = None,
+    bounds: ArrayLike | None = None,
+    use_scatter: bool = True,
+    threads: int | None = None,
+    *,
+    n_starts: int = 3,
+    progress: Callable[[int], None] | None = None,
+) -> FitResult:
+    """Fit the labels of normalised spectra on the grid of the emulator (Imig et al. 2021, sec. 3.2).
+
+    Minimises chi2(x) = sum_p w_p (flux_p - model_p(x))^2 with w_p = 1 / (1/ivar_p + scatter_p^2) by
+    a bounded Levenberg-Marquardt. Pixels with ivar <= 0 or anything not finite take no part. A
+    spectrum that cannot be fitted gets a status, never an exception.
+
+    Parameters
+    ----------
+    emulator : Emulator
+    flux, ivar : (P,) or (N, P)
+        Flux over its running median, and its inverse variance.
+    start : (L,), (N, L) or (N, S, L), optional
+        Labels to start from, physical units; one for all, one or several a spectrum. Without it, or
+        where it is NaN, the best few of many labels over the training set are tried.
+    bounds : (L, 2), optional
+        Lower and upper bound of each label; `Emulator.bounds` by default.
+    use_scatter : bool
+        False leaves the scatter of the emulator out of the weights.
+    threads : int, optional
+        Threads over spectra; all available cores by default. The result does not depend on it.
+    n_starts : int
+        How many starts a search follows down to their minimum.
+    progress : callable, optional
+        Called now and then with the number of spectra done.
+
+    Returns
+    -------
+    FitResult
+
+    Raises
+    ------
+    ValueError
+        If a shape does not fit the emulator, or a bound is empty or not finite.
+    """
+    data, weight = _rows("flux", flux, emulator), _rows("ivar", ivar, emulator)
+    if data.shape != weight.shape:
+        raise ValueError(f"ivar: expected the shape of flux {data.shape}, got {weight.shape}")
+    box = _check_bounds(bounds, emulator)
+    starts = _check_start(start, len(data), len(emulator.labels))
+    searched = np.ones(len(data), dtype=bool)
+    if starts is not None:
+        searched = ~np.isfinite(starts).all(axis=2).any(axis=1)
+    if n_starts < 1:
+        raise ValueError(f"n_starts: expected at least 1, got {n_starts}")
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads: expected at least 1, or None for all cores, got {threads}")
+    out = _core.fit_batch(
+        emulator.core,
+        data,
+        weight,
+        np.asarray(emulator.scatter, dtype=np.float64) if use_scatter else None,
+        box[:, 0].copy(),
+        box[:, 1].copy(),
+        starts,
+        candidate_labels(emulator, box) if searched.any() else None,
+        n_starts,
+        threads or 0,
+        _MAX_EVALUATIONS,
+        progress,
+    )
+    return FitResult(
+        labels=out["labels"],
+        covariance=out["covariance"],
+        chi2=out["chi2"],
+        chi2_noise=out["chi2_noise"],
+        n_pixels=out["n_pixels"],
+        converged=np.isin(out["status"], _CONVERGED),
+        status=out["status"],
+        n_evaluations=out["n_evaluations"],
+        at_bound=out["at_bound"].astype(bool),
+        n_agree=out["n_agree"],
+        start=np.where(searched, "search", "given"),
+    )
+
+
+_CONVERGED = [_core.STATUS[name][0] for name in ("COST", "STEP", "GRADIENT")]
+
+
+def _rows(name: str, values: ArrayLike, emulator: Emulator) -> Array:
+    array = np.ascontiguousarray(np.atleast_2d(np.asarray(values, dtype=np.float64)))
+    n_pixels = len(emulator.wavelength)
+    if array.ndim != 2 or array.shape[1] != n_pixels:
+        raise ValueError(
+            f"{name}: expected shape (N, {n_pixels}) on the wavelengths of the emulator, got "
+            f"{np.shape(values)}; maury.fit rebins and normalises spectra for you"
+        )
+    return array
+
+
+def _check_bounds(bounds: ArrayLike | None, emulator: Emulator) -> Array:
+    box = np.array(emulator.bounds if bounds is None else bounds, dtype=np.float64)
+    n_labels = len(emulator.labels)
+    if box.shape != (n_labels, 2):
+        raise ValueError(
+            f"bounds: expected shape ({n_labels}, 2), a lower and an upper bound for each of "
+            f"{', '.join(emulator.labels)}, got {box.shape}"
+        )
+    for name, transform, (low, high) in zip(emulator.labels, emulator.transforms, box, strict=True):
+        if not (np.isfinite(low) and np.isfinite(high) and low < high):
+            raise ValueError(f"bounds: {name} needs lower < upper, both finite, got [{low}, {high}]")
+        if transform == "log10" and low <= 0:
+            raise ValueError(f"bounds: {name} enters as a logarithm and needs lower > 0, got {low}")
+    return box
+
+
+def _check_start(start: ArrayLike | None, n_spectra: int, n_labels: int) -> Array | None:
+    if start is None:
+        return None
+    given = np.asarray(start, dtype=np.float64)
+    if given.shape == (n_labels,):
+        given = np.broadcast_to(given, (n_spectra, 1, n_labels))
+    elif given.shape == (n_spectra, n_labels):
+        given = given[:, None, :]
+    elif given.ndim != 3 or given.shape[0] != n_spectra or given.shape[2] != n_labels:
+        raise ValueError(
+            f"start: expected shape ({n_labels},), ({n_spectra}, {n_labels}) or "
+            f"({n_spectra}, S, {n_labels}), got {given.shape}"
+        )
+    return np.ascontiguousarray(given)

@@ -1,0 +1,163 @@
+"""Prepare spectra for an emulator: rest frame, one grid, running-median normalisation.
+
+Imig et al. 2021, sec. 2.2: every spectrum is divided by its median in a window of 400 pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from maury import _core
+
+if TYPE_CHECKING:
+    from maury.spectra import Spectra
+
+SPEED_OF_LIGHT = 299792.458  # km/s
+# A grid pixel is lost when more than this part of it falls on bad or missing data.
+_MAX_BAD_FRACTION = 0.01
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Normalised spectra on one grid; a pixel without information has `ivar` 0 and `flux` 1.
+
+    Attributes
+    ----------
+    flux, ivar : (N, P) float64
+        Flux over its running median, and the inverse variance of that ratio.
+    snr : (N,) float64
+        Median over the usable pixels of flux times sqrt(ivar); 0 where there are none.
+    """
+
+    flux: Array
+    ivar: Array
+    snr: Array
+
+
+def running_median(
+    flux: ArrayLike, window: int = 400, mask: ArrayLike | None = None
+) -> NDArray[np.floating]:
+    """Median of the good pixels around every pixel (Imig et al. 2021, sec. 2.2).
+
+    Parameters
+    ----------
+    flux : (P,) or (N, P) float32 or float64
+        NaN and infinite pixels count as masked. Other dtypes are taken as float64.
+    window : int
+        Width in pixels: ``window // 2`` pixels on each side of the centre, so 400 means 401. Near
+        edges and gaps the window holds fewer pixels.
+    mask : same shape as `flux`, bool, optional
+        True = bad: the pixel takes part in no window.
+
+    Returns
+    -------
+    same shape and dtype as `flux`
+        NaN where the window holds no good pixel. A masked pixel gets the median of its neighbours.
+
+    Raises
+    ------
+    ValueError
+        If a shape is wrong or `window` is below 1.
+    """
+    values = np.asarray(flux)
+    if values.dtype not in (np.float32, np.float64):
+        values = values.astype(np.float64)
+    if values.ndim not in (1, 2):
+        raise ValueError(f"flux: expected shape (P,) or (N, P), got {values.shape}")
+    if isinstance(window, bool) or int(window) != window or window < 1:
+        raise ValueError(f"window: expected a whole number of pixels, at least 1, got {window!r}")
+    bad = None
+    if mask is not None:
+        bad = np.asarray(mask, dtype=bool)
+        if bad.shape != values.shape:
+            raise ValueError(f"mask: expected the shape of flux {values.shape}, got {bad.shape}")
+        bad = np.ascontiguousarray(np.atleast_2d(bad))
+    rows = np.ascontiguousarray(np.atleast_2d(values))
+    return _core.running_median(rows, bad, int(window) // 2).reshape(values.shape)
+
+
+def prepare(spectra: Spectra, wavelength: ArrayLike, window: int = 400) -> Prepared:
+    """Bring spectra to rest on the grid of an emulator and divide by the running median.
+
+    Each spectrum is shifted by its `rv` (unknown counts as 0), rebinned with flux conserved, cut to
+    the grid and only then normalised, so that the window ends where it ended in training.
+
+    Parameters
+    ----------
+    spectra : Spectra
+    wavelength : (P,) float64
+        Vacuum Angstrom, rest frame, increasing: `Emulator.wavelength`.
+    window : int
+        Width of the running median in pixels of the grid: `Emulator.window`.
+    """
+    grid = np.asarray(wavelength, dtype=np.float64)
+    shape = (len(spectra), grid.size)
+    flux, ivar = np.ones(shape), np.zeros(shape)
+    rv = np.where(np.isfinite(spectra.rv), spectra.rv, 0.0)
+    for i in range(len(spectra)):
+        observed = spectra.wavelength if spectra.wavelength.ndim == 1 else spectra.wavelength[i]
+        rest = observed / (1.0 + rv[i] / SPEED_OF_LIGHT)
+        flux[i], ivar[i] = _rebin(rest, spectra.flux[i], spectra.ivar[i], spectra.mask[i], grid)
+    bad = ~(ivar > 0)
+    continuum = running_median(flux, window, bad)
+    bad |= ~(continuum > 0)
+    continuum[bad] = 1.0
+    flux /= continuum
+    ivar *= continuum**2
+    bad |= ~(np.isfinite(flux) & np.isfinite(ivar))
+    flux[bad], ivar[bad] = 1.0, 0.0
+    per_pixel = np.where(bad, np.nan, flux * np.sqrt(ivar))
+    snr = np.zeros(len(spectra))
+    some = ~bad.all(axis=1)
+    snr[some] = np.nanmedian(per_pixel[some], axis=1)
+    return Prepared(flux, ivar, snr)
+
+
+def _edges(centre: Array) -> Array:
+    middle = 0.5 * (centre[1:] + centre[:-1])
+    return np.concatenate([[2 * centre[0] - middle[0]], middle, [2 * centre[-1] - middle[-1]]])
+
+
+def _rebin(
+    wavelength: Array, flux: Array, ivar: Array, mask: NDArray[np.bool_], grid: Array
+) -> tuple[Array, Array]:
+    """Flux density and information of one spectrum in the pixels of `grid`.
+
+    The integral of the flux is interpolated by a cubic spline at the new pixel edges, which keeps
+    flux and resolution; the sum of ivar is interpolated linearly, so information is neither made
+    nor lost. Pixels that touch bad data get ivar 0.
+    """
+    from scipy.interpolate import CubicSpline
+
+    empty = np.ones(grid.size), np.zeros(grid.size)
+    real = np.isfinite(wavelength)
+    wavelength, flux, ivar, mask = wavelength[real], flux[real], ivar[real], mask[real]
+    good = ~mask & np.isfinite(flux) & np.isfinite(ivar) & (ivar > 0)
+    if good.sum() < 2:
+        return empty
+    edges, grid_edges = _edges(wavelength), _edges(grid)
+    inside = (edges[1:] > grid_edges[0]) & (edges[:-1] < grid_edges[-1])
+    if not (inside & good).any():
+        return empty
+    # Bad pixels need some value for the integral; what touches them is dropped below.
+    scale = np.median(np.abs(flux[good])) or 1.0
+    filled = np.interp(wavelength, wavelength[good], flux[good] / scale)
+    width = np.diff(edges)
+
+    def at_grid_edges(per_pixel: Array) -> Array:
+        return np.interp(grid_edges, edges, np.concatenate([[0.0], np.cumsum(per_pixel)]))
+
+    integral = CubicSpline(edges, np.concatenate([[0.0], np.cumsum(filled * width)]))
+    grid_width = np.diff(grid_edges)
+    new_flux = scale * np.diff(integral(np.clip(grid_edges, edges[0], edges[-1]))) / grid_width
+    new_ivar = np.diff(at_grid_edges(np.where(good, ivar, 0.0)))
+    covered = np.diff(at_grid_edges(np.where(good, width, 0.0))) / grid_width
+    lost = covered < 1.0 - _MAX_BAD_FRACTION
+    new_flux[lost], new_ivar[lost] = 1.0, 0.0
+    return new_flux, new_ivar
