@@ -16,9 +16,9 @@ bool all_finite(const std::vector<double>& values) {
     return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
 }
 
-// At a bound, and downhill is outwards.
-bool is_held(double x, double lower, double upper, double gradient) {
-    return (x <= lower && gradient >= 0.0) || (x >= upper && gradient <= 0.0);
+// -1 or 1: at the lower or upper bound, and downhill is outwards; else 0.
+signed char held_by(double x, double lower, double upper, double gradient) {
+    return x <= lower && gradient >= 0.0 ? -1 : x >= upper && gradient <= 0.0 ? 1 : 0;
 }
 
 } // namespace
@@ -62,7 +62,8 @@ SolveResult Solver::solve(Problem& problem, const double* lower, const double* u
         }
         double longest = 0.0;
         for (std::size_t i = 0; i < n_; ++i) {
-            trial_[i] = std::min(std::max(x[i] + step_[i], lower[i]), upper[i]);
+            const double free = std::min(std::max(x[i] + step_[i], lower[i]), upper[i]);
+            trial_[i] = !held_[i] ? free : held_[i] < 0 ? lower[i] : upper[i]; // exactly on the bound
             longest = std::max(longest, std::abs(trial_[i] - x[i]));
         }
         if (longest <= options.step_tol)
@@ -101,7 +102,7 @@ SolveResult Solver::solve(Problem& problem, const double* lower, const double* u
 double Solver::largest_free_gradient(const double* lower, const double* upper, const double* x) const {
     double largest = 0.0;
     for (std::size_t i = 0; i < n_; ++i)
-        if (!is_held(x[i], lower[i], upper[i], gradient_[i]) && hessian_[i * n_ + i] > 0.0)
+        if (!held_by(x[i], lower[i], upper[i], gradient_[i]) && gradient_[i] != 0.0)
             largest = std::max(largest, std::abs(gradient_[i]) / std::sqrt(hessian_[i * n_ + i]));
     return largest;
 }
@@ -118,7 +119,7 @@ bool Solver::find_step(const double* lower, const double* upper, const double* x
     for (std::size_t i = 0; i < n_; ++i) {
         damped_[i * n_ + i] += damping * std::max(scale_[i], 1e-12 * largest);
         step_[i] = 0.0;
-        held_[i] = is_held(x[i], lower[i], upper[i], gradient_[i]);
+        held_[i] = held_by(x[i], lower[i], upper[i], gradient_[i]);
     }
     const std::size_t most_changes = 4 * n_ + 8; // more only by rounding; every point on the way is downhill
     for (std::size_t change = 0; change < most_changes; ++change) {
@@ -137,8 +138,8 @@ bool Solver::find_step(const double* lower, const double* upper, const double* x
         for (std::size_t i : free_)
             step_[i] += reach * (target_[i] - step_[i]);
         if (met < n_) {
-            step_[met] = (target_[met] < step_[met] ? lower[met] : upper[met]) - x[met];
-            held_[met] = 1;
+            held_[met] = target_[met] < step_[met] ? -1 : 1;
+            step_[met] = (held_[met] < 0 ? lower[met] : upper[met]) - x[met];
             continue;
         }
         std::size_t released = n_;
@@ -151,8 +152,7 @@ bool Solver::find_step(const double* lower, const double* upper, const double* x
                 slope += damped_[i * n_ + j] * step_[j];
                 rounding += std::abs(damped_[i * n_ + j] * step_[j]);
             }
-            const bool at_lower = x[i] + step_[i] <= lower[i];
-            const double inwards = (at_lower ? -slope : slope) / std::sqrt(damped_[i * n_ + i]);
+            const double inwards = held_[i] * slope / std::sqrt(damped_[i * n_ + i]);
             if (inwards > steepest && std::abs(slope) > 1e-12 * rounding) {
                 steepest = inwards;
                 released = i;

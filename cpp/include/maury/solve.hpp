@@ -71,7 +71,7 @@ class Solver {
     std::vector<double> gradient_, hessian_, trial_gradient_, trial_hessian_;
     std::vector<double> trial_, step_, scale_, target_, damped_, factor_, part_;
     std::vector<std::size_t> free_;
-    std::vector<char> held_;
+    std::vector<signed char> held_; // -1 at the lower bound, 1 at the upper, 0 free
 };
 
 } // namespace maury
