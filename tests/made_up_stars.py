@@ -15,7 +15,7 @@ LABELS = np.array([[5000.0, 3.5, -0.5], [5800.0, 4.4, 0.0], [4500.0, 2.0, -1.5],
 
 
 def emulator(**changes):
-    """Return an emulator of teff, logg, fe_h: a flat continuum with narrow lines whose depths follow the labels."""
+    """Return an emulator of teff, logg, fe_h: flat continuum, narrow lines whose depths follow the labels."""
     rng = np.random.default_rng(3)
     n_hidden = 9
     pixel = np.arange(N_PIXELS)
@@ -58,7 +58,7 @@ def spectra(emulator, labels=LABELS, **changes):
 
 
 def result(labels=LABELS, **changes):
-    """Return what a good fit would give: errors of 50 K, 0.1 and 0.05 dex, correlated, reduced chi2 about 2."""
+    """Return what a good fit would give: errors of 50 K, 0.1 and 0.05 dex, correlated, reduced chi2 2."""
     n = len(labels)
     sigma = np.array([50.0, 0.1, 0.05])
     correlation = np.full((3, 3), 0.4) + 0.6 * np.eye(3)

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-import made_up_stars as made_up
 import numpy as np
 import pytest
 
+import made_up_stars as made_up
 from maury.catalog import build_catalog
 from maury.measure.errors import (
     MIN_PAIRS,
@@ -103,7 +103,11 @@ def test_most_training_like_stars_are_inside_and_nan_is_not_outside(emulator):
 
 def test_without_training_labels_the_range_decides():
     bare = made_up.emulator(training_labels=None, training_range=[[4000, 7000], [1, 5], [-2, 0.5]])
-    assert outside_training([[3900, 3, 0], [4100, 3, 0], [5000, 3, 0.51]], bare).tolist() == [True, False, True]
+    assert outside_training([[3900, 3, 0], [4100, 3, 0], [5000, 3, 0.51]], bare).tolist() == [
+        True,
+        False,
+        True,
+    ]
 
 
 def test_distance_follows_the_scaling_of_the_emulator():
@@ -184,7 +188,7 @@ def test_repeat_visits_give_the_true_errors():
 
 
 def test_repeat_visits_see_that_errors_fall_with_snr():
-    catalog, sigma = repeat_visits(3000, lambda snr: 100 / snr)
+    catalog, _ = repeat_visits(3000, lambda snr: 100 / snr)
     predicted = fit_error_model(catalog).predict(catalog)["teff"]
     low, high = catalog["snr"] < 50, catalog["snr"] > 150
     # The pair of a visit has another S/N, so the trend is seen blurred.

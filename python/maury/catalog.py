@@ -277,5 +277,5 @@ def _write_fits(table: QTable, path: Path) -> None:
         header = hdus[1].header
         for i, name in enumerate(table.colnames, start=1):
             info = table[name].info
-            unit = f" [{info.unit}]" if info.unit is not None else ""
-            header.set(f"TCOMM{i}", f"{info.description}{unit}", after=f"TFORM{i}")
+            words = [info.description or "", f"[{info.unit}]" if info.unit is not None else ""]
+            header.set(f"TCOMM{i}", " ".join(filter(None, words)), after=f"TFORM{i}")

@@ -28,8 +28,7 @@ MIN_PAIRS = 300
 def formal_errors(covariance: ArrayLike) -> Array:
     """Square roots of the diagonals of (N, L, L): (N, L), NaN where a variance is NaN or negative."""
     variance = np.diagonal(np.asarray(covariance, dtype=float), axis1=-2, axis2=-1)
-    errors: Array = np.sqrt(np.where(variance >= 0, variance, np.nan))
-    return errors
+    return np.asarray(np.sqrt(np.where(variance >= 0, variance, np.nan)), dtype=float)
 
 
 def scaled_errors(formal: ArrayLike, rchi2: ArrayLike) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,8 @@ from maury.measure.quality import flag_names
 
 if TYPE_CHECKING:
     from astropy.table import QTable
+
+    from maury.emulator import Emulator
 
 _WIDTH_ID = 28
 
@@ -83,10 +85,63 @@ def comparison_table(catalog: QTable, known: Mapping[str, NDArray[np.float64]]) 
         rows.append(cells)
     medians = ["median |difference|"]
     for name in names:
-        difference = np.abs(np.asarray(getattr(catalog[name], "value", catalog[name])) - known[name])
+        difference = np.abs(_values(catalog[name]) - known[name])
         some = np.isfinite(difference).any()
         medians += [format_label(name, float(np.nanmedian(difference))) if some else "-", ""]
     return _columns(head, [*rows, medians])
+
+
+def difference_table(catalog: QTable, known: Mapping[str, NDArray[np.float64]]) -> str:
+    """Offset and spread of measured minus known labels, one line a label.
+
+    ``offset`` is the median difference, ``MAD`` the median absolute deviation from it, ``reported`` the
+    median of the reported errors.
+    """
+    rows = []
+    for name in label_names(catalog):
+        if name not in known:
+            continue
+        difference = _values(catalog[name]) - known[name]
+        difference = difference[np.isfinite(difference)]
+        if not difference.size:
+            continue
+        offset = float(np.median(difference))
+        mad = float(np.median(np.abs(difference - offset)))
+        reported = float(np.nanmedian(_values(catalog[f"{name}_err"])))
+        numbers = [format_label(name, value) for value in (offset, mad, reported)]
+        rows.append([name, str(catalog[name].unit or ""), *numbers, str(difference.size)])
+    return _columns(["label", "unit", "offset", "MAD", "reported", "stars"], rows)
+
+
+def training_words(emulator: Emulator) -> str:
+    """Say what `maury.train` did with its stars: how many it used for what, why it left others out."""
+    meta = emulator.meta
+    stars = ", ".join(f"{count} for {use}" for use, count in meta["stars"].items())
+    left_out = [f"  {count} {reason}" for reason, count in meta["left_out"].items() if count]
+    lines = [f"{emulator!r}", f"Stars: {stars}, {len(meta['validation_stars'])} for validation."]
+    if left_out:
+        lines += ["Left out:", *left_out]
+    return "\n".join(lines)
+
+
+def validation_table(summary: QTable, names: Sequence[str]) -> str:
+    """Offset and MAD of every label in ranges of Teff, from `Validation.summary`."""
+    rows = []
+    for row in summary:
+        low, high = (_number(row[key]) for key in ("teff_min", "teff_max"))
+        ends = f"{low:.0f}-{high:.0f} K" if np.isfinite(high) else f"above {low:.0f} K"
+        cells = [ends if low > 0 else f"below {high:.0f} K", str(row["n"])]
+        for name in names:
+            cells += [format_label(name, _number(row[f"{name}_{what}"])) for what in ("offset", "mad")]
+        rows.append(cells)
+    head = ["teff", "stars"]
+    for name in names:
+        head += [f"{name} offset", "MAD"]
+    return _columns(head, rows)
+
+
+def _values(column: object) -> NDArray[np.float64]:
+    return np.asarray(getattr(column, "value", column), dtype=float)
 
 
 def _number(value: object) -> float:
@@ -98,12 +153,12 @@ def _shorten(text: str, width: int) -> str:
 
 
 def _columns(head: list[str], rows: list[list[str]]) -> str:
-    """Lines of a table; the first column and a last column called "flags" are text, the rest numbers."""
+    """Lines of a table; the first column, "unit" and "flags" are text, the rest numbers."""
     widths = [max(len(line[j]) for line in [head, *rows]) for j in range(len(head))]
     lines = []
     for cells in [head, *rows]:
         line = [
-            cell.ljust(width) if j == 0 or head[j] == "flags" else cell.rjust(width)
+            cell.ljust(width) if j == 0 or head[j] in ("flags", "unit") else cell.rjust(width)
             for j, (cell, width) in enumerate(zip(cells, widths, strict=True))
         ]
         lines.append("  ".join(line).rstrip())
