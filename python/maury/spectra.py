@@ -112,7 +112,7 @@ class Spectra:
 
     def __getitem__(self, index: Any) -> Spectra:
         """Spectra chosen by number (gives length 1), slice, list of numbers or (N,) mask."""
-        rows = np.atleast_1d(np.arange(len(self))[np.asarray(index) if isinstance(index, list) else index])
+        rows = np.atleast_1d(np.arange(len(self))[index])
         if rows.ndim != 1:
             raise IndexError(f"spectra are chosen along one axis, got an index of shape {rows.shape}")
         chosen: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -214,7 +214,8 @@ def assumed_ivar(flux: ArrayLike, mask: ArrayLike | None = None, snr: float = 10
     bad = ~np.isfinite(flux) if mask is None else (np.asarray(mask, dtype=bool) | ~np.isfinite(flux))
     median = _core.running_median(np.atleast_2d(flux), np.atleast_2d(bad), 200).reshape(flux.shape)
     ok = ~bad & (median > 0)
-    return np.divide(snr, median, out=np.zeros_like(median), where=ok) ** 2
+    ivar: Floats = np.divide(snr, median, out=np.zeros_like(median), where=ok) ** 2
+    return ivar
 
 
 def _float_copy(name: str, value: ArrayLike) -> Floats:

@@ -126,7 +126,7 @@ def _read(path: Path, format: str | None) -> Spectra:
     except ReadError as error:
         raise ReadError(f"{path}: {error}") from error.__cause__
     except Exception as error:  # a damaged file can make astropy raise anything
-        cut = "truncated" in str(error) or isinstance(error, EOFError)
+        cut = isinstance(error, EOFError) or "truncated" in str(error) or "validating header" in str(error)
         what = "it is cut short" if cut else f"it cannot be read ({type(error).__name__}: {error})"
         raise ReadError(f"{path}: {what}; get the file again, or name its format") from error
     empty = ~(~spectra.mask & (spectra.flux != 0)).any(axis=1)

@@ -28,24 +28,30 @@ class ReadWarning(UserWarning):
     """Something about a file is worth knowing, but its other spectra, or its pixels, can be used."""
 
 
+def _open(path: Path) -> Any:
+    with path.open("rb") as plain:
+        packed = plain.read(2) == b"\x1f\x8b"
+    return gzip.open(path) if packed else path.open("rb")
+
+
 def is_fits(path: Path) -> bool:
     """Whether the file starts as a FITS file does, gzip-compressed or not."""
-    with path.open("rb") as plain:
-        start = plain.read(9)
-    if start.startswith(b"\x1f\x8b"):
-        with gzip.open(path) as unzipped:
-            start = unzipped.read(9)
-    return start.startswith(b"SIMPLE  =")
+    with _open(path) as stream:
+        return bool(stream.read(9) == b"SIMPLE  =")
 
 
 @contextmanager
 def open_fits(path: Path) -> Iterator[fits.HDUList]:
     """HDUs of a file, read into memory (never mapped) and closed at the end; a cut-off file is an error."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _open(path) as stream:  # astropy leaves a bad file open
         # astropy only warns, and then hands out whatever bytes there are.
         warnings.filterwarnings("error", message=".*truncated", category=AstropyUserWarning)
-        with fits.open(path, memmap=False) as hdus:
+        warnings.filterwarnings("error", message="Error validating header", category=AstropyUserWarning)
+        with fits.open(stream, memmap=False) as hdus:
             yield hdus
+            # To astropy a cut-off gzip stream is a file with fewer HDUs; only its very end tells.
+            while isinstance(stream, gzip.GzipFile) and stream.read(1 << 20):
+                pass
 
 
 def table_at(hdus: fits.HDUList, position: int) -> Any:

@@ -1,0 +1,44 @@
+"""Fixtures: the real data a test wants; where the machine lacks it the test is skipped, saying why."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+
+def _folder_of_library(name: str) -> Path:
+    """Folder of a library: beside the one in MAURY_TEST_MILES, or in the installed package sdss-mangadap."""
+    told = os.environ.get("MAURY_TEST_MILES")
+    if told:
+        folder = Path(told).expanduser().parent / name
+    else:
+        spec = importlib.util.find_spec("mangadap")
+        places = list(spec.submodule_search_locations or []) if spec else []
+        folder = Path(*places[:1], "data", "spectral_templates", name)
+    if not folder.is_dir():
+        pytest.skip(
+            f"no {name} files; pip install --no-deps sdss-mangadap, or set MAURY_TEST_MILES to its miles folder"
+        )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def miles_folder() -> Path:
+    """Folder of the MILES library."""
+    return _folder_of_library("miles")
+
+
+@pytest.fixture(scope="session")
+def stelib_folder() -> Path:
+    """Folder of the STELIB library."""
+    return _folder_of_library("stelib")
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """Folder of real survey files and tables, named by MAURY_TEST_DATA."""
+    told = os.environ.get("MAURY_TEST_DATA")
+    if not told or not Path(told).expanduser().is_dir():
+        pytest.skip("no real survey files; set MAURY_TEST_DATA to a folder with lamost_dr1/, sdss/, ...")
+    return Path(told).expanduser()
