@@ -1,28 +1,13 @@
 // fit_batch: truth recovered, statuses, covariance, starts, bit-identity, and no heap use per spectrum.
 #include "check.hpp"
+#include "heap_count.hpp"
 #include "maury/fit.hpp"
 #include "networks.hpp"
 #include "problems.hpp"
 
-#include <atomic>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <new>
 #include <stdexcept>
-
-namespace {
-std::atomic<long> n_allocations{0};
-}
-
-void* operator new(std::size_t size) {
-    n_allocations.fetch_add(1);
-    if (void* memory = std::malloc(size ? size : 1))
-        return memory;
-    throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace {
 
@@ -215,9 +200,9 @@ void no_heap_per_spectrum(const Emulator& emulator) {
     long used[2];
     for (const std::size_t k : {0, 1}) {
         in.n_spectra = k == 0 ? 2 : 60;
-        const long before = n_allocations;
+        const long before = heap_allocations();
         batch.fit(in);
-        used[k] = n_allocations - before;
+        used[k] = heap_allocations() - before;
     }
     CHECK(used[0] > 0);
     CHECK(used[0] == used[1]);

@@ -13,6 +13,7 @@ STATUS: dict[str, tuple[int, str]]
 def running_median(
     flux: NDArray[_Float], mask: NDArray[np.bool_] | None = None, half: int = 200
 ) -> NDArray[_Float]: ...
+
 @final
 class Emulator:
     def __init__(

@@ -1,0 +1,49 @@
+"""A random network as the C++ emulator, and as what its slow twin in NumPy needs."""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from maury import _core
+from network_twin import flux_and_jacobian, random_layers
+
+
+def core_and_twin(widths, activation, seed=0, log10=()):
+    """Return (_core.Emulator, twin); labels in [0, 2], or [3000, 30000] where listed in log10."""
+    weights, biases = random_layers(widths, seed)
+    n_labels = widths[0]
+    twin = SimpleNamespace(
+        weights=weights,
+        biases=biases,
+        activations=(activation,) * (len(widths) - 2),
+        transforms=tuple("log10" if i in log10 else "linear" for i in range(n_labels)),
+        label_min=np.array([3000.0 if i in log10 else 0.0 for i in range(n_labels)]),
+        label_max=np.array([30000.0 if i in log10 else 2.0 for i in range(n_labels)]),
+    )
+    core = _core.Emulator(
+        twin.transforms, twin.label_min, twin.label_max, weights, biases, (*twin.activations, "identity")
+    )
+    return core, twin
+
+
+def inside(twin, n, rng, margin=0.0):
+    """Return (n, L) labels, even over the range; a negative margin keeps away from its ends."""
+    part = rng.uniform(-margin, 1 + margin, (n, len(twin.label_min)))
+    return twin.label_min + np.clip(part, 0, 1) * (twin.label_max - twin.label_min)
+
+
+def mock(core, twin, n, snr, seed=0, margin=0.0):
+    """Return labels (n, L), noisy flux (n, P) and ivar (n, P)."""
+    rng = np.random.default_rng(seed)
+    labels = inside(twin, n, rng, margin)
+    flux = core.predict(labels)
+    flux += rng.normal(0, 1 / snr, flux.shape)
+    return labels, flux, np.full_like(flux, float(snr) ** 2)
+
+
+def errors(covariance):
+    """Return (N, L) formal errors."""
+    return np.sqrt(np.einsum("nll->nl", covariance))
+
+
+__all__ = ["core_and_twin", "errors", "flux_and_jacobian", "inside", "mock"]

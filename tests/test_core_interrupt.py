@@ -1,0 +1,81 @@
+"""Long batches: progress, an exception on the way, Ctrl-C."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from core_network import core_and_twin, mock
+from maury import _core
+
+
+def long_batch():
+    """Arguments of a fit that takes several seconds."""
+    core, twin = core_and_twin((4, 60, 60, 1500), "tanh")
+    _, flux, ivar = mock(core, twin, 40, snr=100)
+    repeat = 60
+    return (
+        core,
+        np.tile(flux, (repeat, 1)),
+        np.tile(ivar, (repeat, 1)),
+        None,
+        twin.label_min,
+        twin.label_max,
+    )
+
+
+def test_progress_counts_up_in_this_thread():
+    core, twin = core_and_twin((3, 20, 400), "silu")
+    _, flux, ivar = mock(core, twin, 600, snr=100)
+    seen = []
+    _core.fit_batch(core, flux, ivar, None, twin.label_min, twin.label_max, progress=seen.append, threads=2)
+    assert seen == sorted(seen)
+    assert seen[-1] == 600
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_exception_of_progress_ends_the_batch(threads):
+    def progress(done):
+        raise LookupError(f"at {done}")
+
+    with pytest.raises(LookupError, match="at "):
+        _core.fit_batch(*long_batch(), threads=threads, progress=progress)
+
+
+INTERRUPTED = """
+import os, signal, threading, time
+from maury import _core
+from test_core_interrupt import long_batch
+
+arguments, waits, sent = long_batch(), [], []
+
+def interrupt():
+    time.sleep(0.3)
+    sent.append(time.perf_counter())
+    os.kill(os.getpid(), signal.SIGINT)
+
+for _ in range(3):
+    threading.Thread(target=interrupt, daemon=True).start()
+    try:
+        _core.fit_batch(*arguments, threads=2)
+    except KeyboardInterrupt:
+        waits.append(time.perf_counter() - sent[-1])
+print(len(waits), min(waits))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to its own process")
+def test_ctrl_c_ends_the_batch_within_a_tenth_of_a_second(request):
+    run = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED],
+        cwd=request.path.parent,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    count, quickest = run.stdout.split()
+    assert int(count) == 3  # each of them was a KeyboardInterrupt
+    assert float(quickest) < 0.1

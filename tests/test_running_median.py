@@ -1,0 +1,109 @@
+"""Running median of the C++ core against NumPy, pixel by pixel."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from maury import _core
+
+
+def slow_median(flux, mask, half):
+    """Median of each window by NumPy, one pixel at a time."""
+    flux = np.where(np.isfinite(flux) & ~mask, flux, np.nan)
+    out = np.full_like(flux, np.nan)
+    for n, row in enumerate(flux):
+        for i in range(len(row)):
+            window = row[max(0, i - half) : i + half + 1]
+            if np.isfinite(window).any():
+                out[n, i] = np.nanmedian(window)
+    return out
+
+
+@st.composite
+def spectra(draw):
+    dtype = draw(st.sampled_from([np.float32, np.float64]))
+    shape = draw(st.tuples(st.integers(0, 3), st.integers(0, 40)))
+    few = st.sampled_from([0.0, 1.0, 1.5, -2.0, np.nan, np.inf, -np.inf])  # ties and pixels to leave out
+    many = st.floats(-1000, 1000, width=32)
+    flux = draw(hnp.arrays(dtype, shape, elements=draw(st.sampled_from([few, many]))))
+    return flux, draw(hnp.arrays(bool, shape))
+
+
+@settings(max_examples=300, deadline=None)
+@given(spectra(), st.integers(0, 50))
+def test_agrees_with_numpy(flux_and_mask, half):
+    flux, mask = flux_and_mask
+    got = _core.running_median(flux, mask, half)
+    assert got.dtype == flux.dtype
+    np.testing.assert_array_equal(got, slow_median(flux, mask, half))
+
+
+@settings(max_examples=50, deadline=None)
+@given(spectra(), st.integers(0, 50))
+def test_no_mask_is_an_empty_mask(flux_and_mask, half):
+    flux, _ = flux_and_mask
+    np.testing.assert_array_equal(
+        _core.running_median(flux, None, half), _core.running_median(flux, np.zeros(flux.shape, bool), half)
+    )
+
+
+@pytest.fixture
+def spectrum():
+    rng = np.random.default_rng(0)
+    return rng.normal(1, 0.1, (2, 500)), rng.uniform(size=(2, 500)) < 0.2
+
+
+def test_scales_with_the_flux_and_turns_with_the_spectrum(spectrum):
+    flux, mask = spectrum
+    median = _core.running_median(flux, mask, 60)
+    np.testing.assert_array_equal(_core.running_median(8 * flux, mask, 60), 8 * median)
+    turned = _core.running_median(flux[:, ::-1].copy(), mask[:, ::-1].copy(), 60)
+    np.testing.assert_array_equal(turned[:, ::-1], median)
+
+
+def test_what_a_bad_pixel_holds_does_not_matter(spectrum):
+    flux, mask = spectrum
+    median = _core.running_median(flux, mask, 60)
+    assert np.isfinite(median[mask]).all()  # and it still has a median
+    for value in (1e30, np.nan, -np.inf):
+        np.testing.assert_array_equal(_core.running_median(np.where(mask, value, flux), mask, 60), median)
+
+
+def test_gap_wider_than_the_window_is_nan(spectrum):
+    flux, mask = spectrum
+    mask[:, 100:300] = True
+    mask[:, [99, 300]] = False
+    median = _core.running_median(flux, mask, 50)
+    assert np.isnan(median[:, 150:250]).all()
+    assert np.isfinite(median[:, [149, 250]]).all()
+
+
+def test_arguments_are_not_written(spectrum):
+    flux, mask = spectrum
+    before = flux.copy(), mask.copy()
+    flux.flags.writeable = mask.flags.writeable = False
+    _core.running_median(flux, mask, 10)
+    np.testing.assert_array_equal(flux, before[0])
+    np.testing.assert_array_equal(mask, before[1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            (np.zeros(4), None, 1),
+            r"flux: expected float64 \(N, P\) = \(any, any\), C-contiguous, got float64 \(4,\)",
+        ),
+        ((np.zeros((2, 4), int), None, 1), r"flux: expected float64.*got int64 \(2, 4\)"),
+        ((np.zeros((4, 2)).T, None, 1), "not C-contiguous; use np.ascontiguousarray"),
+        (([[1.0]], None, 1), "got list"),
+        ((np.zeros((2, 4)), np.zeros((2, 3), bool), 1), r"mask: expected bool \(N, P\) = \(2, 4\)"),
+        ((np.zeros((2, 4)), np.zeros((2, 4)), 1), r"mask: expected bool.*got float64"),
+        ((np.zeros((2, 4)), None, -1), "half: expected a number of pixels >= 0, got -1"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        _core.running_median(*arguments)
