@@ -39,10 +39,10 @@ def emulator(**changes):
     return Emulator.from_layers(**(arguments | changes))
 
 
-def spectra(emulator, labels=LABELS, **changes):
-    """Return spectra of the stars with `labels`, with noise of 1/80."""
-    n = len(labels)
-    flux = emulator.predict(labels)
+def spectra(emulator, stars=LABELS, **changes):
+    """Return spectra of the stars with these labels (N, L), with noise of 1/80."""
+    n = len(stars)
+    flux = emulator.predict(stars)
     flux = flux + np.random.default_rng(1).normal(0, 1 / 80, flux.shape)
     arguments = {
         "wavelength": emulator.wavelength,

@@ -153,14 +153,11 @@ def fit_command(
 @_plot
 def demo(emulator: str, plot: Path | None) -> None:
     """Measure some stars of the MILES library that come with maury, and compare with their known labels."""
-    from importlib.resources import as_file, files
-
     import maury
     from maury.show.report import comparison_table, summary_sentence
 
     model = maury.Emulator.load(emulator)
-    with as_file(files("maury") / "data" / "demo") as folder:
-        spectra = _read(tuple(str(path) for path in sorted(folder.glob("*.fits"))), None)
+    spectra = _demo_stars()
     catalog = maury.fit(spectra, model, progress=True)
     click.echo("Stars of the MILES library (Sanchez-Blazquez et al. 2006; labels of Cenarro et al. 2007)\n")
     click.echo(comparison_table(catalog, spectra.labels))
@@ -300,6 +297,15 @@ def _read(files: tuple[str, ...], kind: str | None) -> Spectra:
     for problem in spectra.problem[spectra.problem != ""]:
         click.echo(f"Warning: {problem}", err=True)
     return spectra
+
+
+def _demo_stars() -> Spectra:
+    from importlib.resources import as_file, files
+
+    import maury
+
+    with as_file(files("maury") / "data" / "demo") as folder:
+        return maury.read_spectra(sorted(folder.glob("*.fits")))
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:

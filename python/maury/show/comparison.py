@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _LINE = "#d1342f"
-_TEFF_TICKS = (3000, 4000, 6000, 10000, 15000, 20000, 30000)
+_TEFF_TICKS = (3000, 4000, 6000, 10000, 20000, 30000)
 _PANEL, _LEFT, _RIGHT = 4.4, 0.8, 1.1  # inches
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-_OBSERVED, _MODEL, _BAND = "#333333", "#d1342f", "#8fb8de"
+_OBSERVED, _MODEL, _BAND = "#333333", "#d1342f", "#7fb0e0"
 _NO_DATA, _WARN, _QUIET = "#ececec", "#b3261e", "#666666"
 _DPI = 130
 _MAX_ERROR_BARS = 300
@@ -95,9 +95,9 @@ def plot_star(
     (fitted,) = top.plot(wave, model, color=_MODEL, lw=0.8, alpha=0.9, label="model")
     sigma = np.sqrt(variance)
     expected = r"expected, $\pm 1\sigma$"
-    band = bottom.fill_between(wave, -sigma, sigma, color=_BAND, alpha=0.55, lw=0, label=expected)
-    bottom.plot(wave, observed - model, color=_OBSERVED, lw=0.5)
-    bottom.axhline(0, color=_MODEL, lw=0.8)
+    band = bottom.fill_between(wave, -sigma, sigma, color=_BAND, alpha=0.6, lw=0, zorder=3, label=expected)
+    bottom.plot(wave, observed - model, color="0.35", lw=0.45)
+    bottom.axhline(0, color=_MODEL, lw=0.8, zorder=4)
 
     top.set_ylabel("normalised flux")
     bottom.set_ylabel("residual")
@@ -243,7 +243,7 @@ def _residual_limits(residual: Array, sigma: Array) -> tuple[float, float]:
     seen = np.abs(residual[np.isfinite(residual)])
     if not seen.size:
         seen = 2 * sigma[np.isfinite(sigma)]
-    half = 1.3 * float(np.percentile(seen, 99)) if seen.size else 0.1
+    half = 1.4 * float(np.percentile(seen, 98)) if seen.size else 0.1
     half = max(half, 1e-3)
     return -half, half
 
