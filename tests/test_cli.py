@@ -254,6 +254,12 @@ def test_help(words):
     assert "Usage:" in run(*words, "--help").stdout
 
 
+def test_help_shows_examples_line_by_line():
+    lines = [line.strip() for line in run("--help").stdout.splitlines()]
+    assert [line.split()[1] for line in lines if line.startswith("maury ")] == ["demo", "fit", "info"]
+    assert not any(line.endswith("...") for line in lines)
+
+
 def test_version():
     assert run("--version").stdout == f"maury {maury.__version__}\n"
 

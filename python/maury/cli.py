@@ -42,7 +42,17 @@ def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
         ctx.exit()
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+# \b keeps click from filling the lines of a paragraph.
+_HELP = """Measure stellar parameters from stellar spectra.
+
+\b
+maury demo                          try it on stars that come with it
+maury fit spec-*.fits --plot plots  make a catalogue and pictures
+maury info maury_catalog.fits       what is in a catalogue, or an emulator
+"""
+
+
+@click.group(cls=_Commands, help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version",
     is_flag=True,
@@ -52,13 +62,7 @@ def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     help="Show the version and exit.",
 )
 def main() -> None:
-    r"""Measure stellar parameters from stellar spectra.
-
-    \b
-    maury demo                          try it on stars that come with it
-    maury fit spec-*.fits --plot plots  measure spectra, make a catalogue and pictures
-    maury info maury_catalog.fits       what is in a catalogue, or in an emulator
-    """
+    """Measure stellar parameters from stellar spectra."""
 
 
 _emulator = click.option(
@@ -94,7 +98,7 @@ def _recipe(command: Any) -> Any:
     return command
 
 
-@main.command("fit")
+@main.command("fit", short_help="Measure spectra and write a catalogue.")
 @click.argument("files", nargs=-1, required=True)
 @click.option(
     "-o",
@@ -148,7 +152,7 @@ def fit_command(
         _draw(spectra, catalog, model, plot)
 
 
-@main.command()
+@main.command(short_help="Measure stars that come with maury and have known labels.")
 @_emulator
 @_plot
 def demo(emulator: str, plot: Path | None) -> None:
@@ -167,7 +171,7 @@ def demo(emulator: str, plot: Path | None) -> None:
         _draw(spectra, catalog, model, plot)
 
 
-@main.command()
+@main.command(short_help="Describe an emulator or a catalogue in words.")
 @click.argument("file")
 def info(file: str) -> None:
     """Describe FILE in words: an emulator (.onnx, or "default") or a catalogue."""
@@ -181,7 +185,7 @@ def info(file: str) -> None:
         click.echo(describe_catalog(maury.read_catalog(file)))
 
 
-@main.command("train")
+@main.command("train", short_help="Train an emulator on labelled spectra.")
 @click.argument("reference")
 @click.option(
     "-o",
@@ -235,7 +239,7 @@ def train_command(
     click.echo(f"\nWritten to {output}.")
 
 
-@main.command()
+@main.command(short_help="Test training on stars left out of it.")
 @click.argument("reference")
 @_recipe
 @click.option(
