@@ -66,7 +66,7 @@ def test_scaled_columns_are_left_out():
     table = fits.BinTableHDU.from_columns([fits.Column("N", "I", array=np.array([1, 2], "u2"), bzero=2**15)])
     stream = io.BytesIO()
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(stream)
-    with fits.open(stream) as hdus:
+    with fits.open(io.BytesIO(stream.getvalue())) as hdus:
         assert columns(table_at(hdus, 1), "N") == {}
 
 
