@@ -257,7 +257,7 @@ def test_help(words):
 def test_help_shows_examples_line_by_line():
     lines = [line.strip() for line in run("--help").stdout.splitlines()]
     assert [line.split()[1] for line in lines if line.startswith("maury ")] == ["demo", "fit", "info"]
-    assert not any(line.endswith("...") for line in lines)
+    assert not any(line.endswith("...") for line in lines[1:])
 
 
 def test_version():
