@@ -240,17 +240,18 @@ def test_starts_and_how_many_agree(case):
 
 
 def test_more_starts_never_worsen_chi2():
-    core, twin = core_and_twin((3, 40, 80), "tanh", seed=2)  # with local minima
-    twin.weights[0] *= 4
+    _, twin = core_and_twin((2, 100, 20), "tanh", seed=2)
+    for first in (twin.weights[0], twin.biases[0]):
+        first *= 20  # steep, so that chi2 has local minima
     core = _core.Emulator(
         twin.transforms, twin.label_min, twin.label_max, twin.weights, twin.biases, ("tanh", "identity")
     )
     _, flux, ivar = mock(core, twin, 60, snr=30)
-    candidates = inside(twin, 30, np.random.default_rng(4))
+    candidates = inside(twin, 8, np.random.default_rng(4))
     chi2 = [fit(core, twin, flux, ivar, candidates=candidates, n_starts=n)["chi2"] for n in (1, 2, 4)]
     assert (chi2[1] <= chi2[0]).all()
     assert (chi2[2] <= chi2[1]).all()
-    assert (chi2[2] < chi2[0] - 1).any()  # the starts were worth it
+    assert (chi2[2] < chi2[0] - 1).sum() > 5  # the starts were worth it
 
 
 def test_arguments_are_not_written(case):
