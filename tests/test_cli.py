@@ -142,12 +142,6 @@ def test_threads_do_not_change_the_result(stars):
         np.testing.assert_array_equal(np.asarray(one[name]), np.asarray(two[name]))
 
 
-def test_errors_from_too_few_visits_stay_formal(stars):
-    outcome = fit(*FILES, "--errors", "repeats")
-    assert "Warning: errors stay formal" in outcome.stderr
-    assert maury.read_catalog("maury_catalog.fits").meta["ERRORS"].startswith("formal")
-
-
 def test_a_long_list_is_cut(stars, emulator):
     spectra = made_up.spectra(emulator, np.tile(made_up.LABELS, (6, 1)))
     from maury.show.report import summary_table
@@ -207,7 +201,7 @@ def test_train_writes_an_emulator_and_says_what_it_did(stars, emulator, monkeypa
     reference = made_up.spectra(emulator, rv=0.0, labels=labels)
     monkeypatch.setattr("maury.learn.reference.load_reference", lambda _: reference)
     words = ["train", "mine.ecsv", "-o", "new.onnx"]
-    options = ["--hidden", "32,16", "--seed", 3, "--labels", "teff, logg,fe_h"]
+    options = ["--hidden", "32,16", "--seed", 3, "--labels", "teff, logg,fe_h", "--wavelength", 4500, 5500]
     outcome = run(*words, *options)
     assert asked == {
         "n": 4,
@@ -215,6 +209,7 @@ def test_train_writes_an_emulator_and_says_what_it_did(stars, emulator, monkeypa
         "seed": 3,
         "labels": ["teff", "logg", "fe_h"],
         "teff_max": None,
+        "wavelength": (4500.0, 5500.0),
         "meta": {"name": "new", "training_data": "mine.ecsv"},
         "progress": True,
     }
@@ -232,7 +227,7 @@ def test_validate_prints_writes_and_draws(stars, emulator, monkeypatch):
     measured = made_up.LABELS + np.array([30, 0.1, -0.1])
     asked = {}
 
-    def cross_validate(reference, recipe, **options):
+    def cross_validate(reference, *, recipe, **options):
         asked.update(options, seed=recipe.seed)
         names, n = emulator.labels, len(measured)
         star_id = np.array([f"star {i}" for i in range(n)])
@@ -241,7 +236,14 @@ def test_validate_prints_writes_and_draws(stars, emulator, monkeypatch):
     monkeypatch.setattr("maury.learn.reference.load_reference", lambda _: types.SimpleNamespace())
     monkeypatch.setattr("maury.learn.validate.cross_validate", cross_validate)
     outcome = run("validate", "miles", "--folds", 3, "--seed", 7, "-o", "table.ecsv", "--plot", "plots")
-    assert asked == {"folds": 3, "labels": None, "teff_max": None, "progress": True, "seed": 7}
+    assert asked == {
+        "folds": 3,
+        "labels": None,
+        "teff_max": 32000.0,  # what maury knows of MILES
+        "wavelength": (3600.0, 7400.0),
+        "progress": True,
+        "seed": 7,
+    }
     line = next(line for line in outcome.stdout.splitlines() if line.startswith("4000-6500 K"))
     assert line.split()[2:] == ["3", "30", "0", "0.10", "0.00", "-0.10", "0.00"]
     assert (stars / "table.ecsv").stat().st_size > 300

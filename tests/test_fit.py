@@ -57,7 +57,8 @@ def test_a_start_may_be_one_for_all_one_each_or_several(emulator):
     flux, ivar = noisy(emulator, truth, snr=300)
     searched = maury.fit_normalized(emulator, flux, ivar)
     assert set(searched.start) == {"search"}
-    for start in (truth[0], truth, np.stack([truth, truth + [100, 0.1, 0.1]], axis=1)):
+    near = np.array([100, 0.1, 0.1])
+    for start in (truth[0], truth, np.stack([truth, truth + near], axis=1)):
         given = maury.fit_normalized(emulator, flux, ivar, start=start)
         assert set(given.start) == {"given"}
         assert (given.chi2 >= searched.chi2 * (1 - 1e-6)).all()

@@ -1,4 +1,4 @@
-"""Flags: each is set by a case that only it catches; errors from covariance and from repeat visits."""
+"""Flags: each is set by a case that only it catches; errors from the covariance."""
 
 from dataclasses import replace
 
@@ -6,17 +6,8 @@ import numpy as np
 import pytest
 
 import made_up_stars as made_up
-from maury.catalog import build_catalog
-from maury.measure.errors import (
-    MIN_PAIRS,
-    apply_error_model,
-    fit_error_model,
-    formal_errors,
-    scaled_errors,
-    visit_pairs,
-)
+from maury.measure.errors import formal_errors, scaled_errors
 from maury.measure.quality import Flag, flag_names, outside_training, reduced, set_flags
-from maury.spectra import Spectra
 
 
 @pytest.fixture(scope="module")
@@ -152,76 +143,3 @@ def test_formal_errors_of_a_failed_fit_are_nan():
 def test_errors_grow_with_a_bad_chi2_and_never_shrink():
     scaled = scaled_errors(np.ones((3, 2)), [4.0, 0.3, np.nan])
     np.testing.assert_array_equal(scaled, [[2, 2], [1, 1], [1, 1]])
-
-
-def test_visit_pairs_are_all_pairs_within_a_star():
-    pairs = visit_pairs(["a", "b", "a", "", "a", "", "c"])
-    assert {tuple(sorted(pair)) for pair in pairs.tolist()} == {(0, 2), (0, 4), (2, 4)}
-    assert visit_pairs(["a", "b"]).shape == (0, 2)
-
-
-def repeat_visits(n_stars, sigma_of_snr, seed=0):
-    """Return a catalogue of two visits a star, labels scattered by known errors."""
-    rng = np.random.default_rng(seed)
-    emulator = made_up.emulator()
-    true = np.column_stack(
-        [rng.uniform(4500, 6500, n_stars), rng.uniform(1.5, 4.5, n_stars), rng.uniform(-1.5, 0.2, n_stars)]
-    ).repeat(2, axis=0)
-    snr = rng.uniform(20, 200, 2 * n_stars)
-    sigma = sigma_of_snr(snr)[:, None] * [50.0, 0.1, 0.05]
-    labels = true + sigma * rng.normal(size=true.shape)
-    one_pixel = np.ones((2 * n_stars, 1))
-    star_id = np.arange(n_stars).repeat(2)
-    spectra = Spectra([5000.0], one_pixel, one_pixel, star_id=star_id, snr=snr, rv=0.0)
-    return build_catalog(made_up.result(labels), spectra, emulator), sigma
-
-
-def test_repeat_visits_give_the_true_errors():
-    # Both visits of a pair at the same S/N, for the pair's sigma to be one number.
-    catalog, sigma = repeat_visits(1500, lambda snr: np.full(len(snr), 1.0))
-    apply_error_model(catalog, fit_error_model(catalog))
-    for j, name in enumerate(["teff", "logg", "fe_h"]):
-        ratio = catalog[f"{name}_err"].value / sigma[:, j]
-        assert abs(np.median(ratio) - 1) < 0.1  # without the correction of the mean logarithm: 0.66
-        assert np.percentile(np.abs(ratio - 1), 95) < 0.35
-    assert catalog.meta["ERRORS"] == f"repeat visits ({fit_error_model(catalog).n_pairs} pairs)"
-
-
-def test_repeat_visits_see_that_errors_fall_with_snr():
-    catalog, _ = repeat_visits(3000, lambda snr: 100 / snr)
-    predicted = fit_error_model(catalog).predict(catalog)["teff"]
-    low, high = catalog["snr"] < 50, catalog["snr"] > 150
-    # The pair of a visit has another S/N, so the trend is seen blurred.
-    assert np.median(predicted[low]) > 1.8 * np.median(predicted[high])
-
-
-def test_too_few_pairs_are_refused():
-    catalog, _ = repeat_visits(MIN_PAIRS - 1, lambda snr: 100 / snr)
-    with pytest.raises(ValueError, match=f"needs {MIN_PAIRS} or more"):
-        fit_error_model(catalog)
-
-
-def test_flagged_visits_teach_no_errors():
-    catalog, _ = repeat_visits(1000, lambda snr: 100 / snr)
-    clean = fit_error_model(catalog)
-    catalog["teff"][::40] += 3000 * catalog["teff"].unit
-    catalog["flags"][::40] = int(Flag.AT_BOUND)
-    again = fit_error_model(catalog)
-    assert again.n_pairs < clean.n_pairs
-    assert np.median(again.predict(catalog)["teff"]) < 1.3 * np.median(clean.predict(catalog)["teff"])
-
-
-def test_rows_without_snr_keep_their_formal_error():
-    catalog, _ = repeat_visits(600, lambda snr: 100 / snr)
-    catalog["snr"][0] = np.nan
-    before = catalog["teff_err"][0]
-    apply_error_model(catalog, fit_error_model(catalog))
-    assert catalog["teff_err"][0] == before
-    assert np.isfinite(catalog["teff_err"].value).all()
-
-
-def test_errors_from_visits_need_the_labels_of_the_paper():
-    catalog = made_up.catalog()
-    catalog.meta["LABELS"] = "teff,logg"
-    with pytest.raises(ValueError, match="fe_h"):
-        fit_error_model(catalog)

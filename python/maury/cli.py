@@ -92,6 +92,12 @@ def _recipe(command: Any) -> Any:
         click.option("--coefficients", type=click.IntRange(min=1), help="K, the rank of the last layer."),
         click.option("--hidden", callback=_whole_numbers, metavar="H,H", help="Units of the hidden layers."),
         click.option("--teff-max", type=float, help="Leave hotter stars out [K]."),
+        click.option(
+            "--wavelength",
+            type=(float, float),
+            metavar="MIN MAX",
+            help="Range to train on [vacuum Angstrom].",
+        ),
         click.option("--labels", metavar="A,B", help="Labels to train, as in teff,logg,fe_h."),
     ):
         command = option(command)
@@ -112,13 +118,6 @@ def _recipe(command: Any) -> Any:
 @_plot
 @click.option("--format", "kind", metavar="NAME", help="Format of the files, where guessing fails.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads; all cores by default.")
-@click.option(
-    "--errors",
-    type=click.Choice(["formal", "repeats"]),
-    default="formal",
-    show_default=True,
-    help="Reported errors: from the fit, or learnt from repeat visits of the same stars.",
-)
 @click.option("--overwrite", is_flag=True, help="Replace a catalogue that exists.")
 def fit_command(
     files: tuple[str, ...],
@@ -127,7 +126,6 @@ def fit_command(
     plot: Path | None,
     kind: str | None,
     threads: int | None,
-    errors: str,
     overwrite: bool,
 ) -> None:
     """Measure the stars in FILES and write a catalogue.
@@ -142,8 +140,6 @@ def fit_command(
     model = maury.Emulator.load(emulator)
     spectra = _read(files, kind)
     catalog = maury.fit(spectra, model, threads=threads, progress=True)
-    if errors == "repeats":
-        _learn_errors(catalog)
     write_catalog(catalog, output, overwrite)
     click.echo(summary_table(catalog))
     click.echo()
@@ -203,9 +199,7 @@ def train_command(
     output: Path,
     name: str | None,
     overwrite: bool,
-    labels: str | None,
-    teff_max: float | None,
-    **recipe: Any,
+    **options: Any,
 ) -> None:
     """Train an emulator on REFERENCE. Needs torch: pip install "maury[train]".
 
@@ -215,7 +209,7 @@ def train_command(
     import numpy as np
 
     import maury
-    from maury.learn.reference import load_reference
+    from maury.learn.reference import library, load_reference
     from maury.show.report import difference_table, training_words
 
     if output.suffix.lower() != ".onnx":
@@ -223,13 +217,14 @@ def train_command(
     if output.exists() and not overwrite:
         raise FileExistsError(f"{output} exists; choose another name, or say --overwrite")
     stars = load_reference(reference)
+    known = library(reference)
+    origin = {"training_data": known.training_data, "citation": known.citation} if known else {}
     emulator = maury.train(
         stars,
-        labels=_split(labels),
-        teff_max=teff_max,
-        meta={"name": name or output.stem, "training_data": reference},
+        meta={"name": name or output.stem, "training_data": reference, **origin},
         progress=True,
-        **_given(recipe),
+        **_choice(reference, options),
+        **options,
     )
     emulator.save(output)
     click.echo(training_words(emulator))
@@ -256,9 +251,7 @@ def validate(
     output: Path | None,
     plot: Path | None,
     overwrite: bool,
-    labels: str | None,
-    teff_max: float | None,
-    **recipe: Any,
+    **options: Any,
 ) -> None:
     """Train on parts of REFERENCE and measure the part left out; see "maury train"."""
     from maury.catalog import check_output, write_catalog
@@ -271,11 +264,10 @@ def validate(
         check_output(output, overwrite)
     done = cross_validate(
         load_reference(reference),
-        Recipe(**_given(recipe)),
         folds=folds,
-        labels=_split(labels),
-        teff_max=teff_max,
         progress=True,
+        **_choice(reference, options),
+        recipe=Recipe(**options),
     )
     click.echo(f"{len(done.known)} spectra, each measured by a network that never saw its star:")
     click.echo(validation_table(done.summary(), done.names))
@@ -309,24 +301,23 @@ def _demo_stars() -> Spectra:
     import maury
 
     with as_file(files("maury") / "data" / "demo") as folder:
-        return maury.read_spectra(sorted(folder.glob("*.fits")))
+        return maury.read_spectra(folder)
 
 
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
+def _choice(reference: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Take out of `options` what chooses stars and pixels; a known library fills in what was not given."""
+    from maury.learn.reference import library
 
-
-def _split(names: str | None) -> list[str] | None:
-    return None if names is None else [name.strip() for name in names.split(",")]
-
-
-def _learn_errors(catalog: QTable) -> None:
-    from maury.measure.errors import apply_error_model, fit_error_model
-
-    try:
-        apply_error_model(catalog, fit_error_model(catalog))
-    except ValueError as error:  # too late to stop: the fit is done
-        click.echo(f"Warning: errors stay formal: {error}", err=True)
+    known = library(reference)
+    names = options.pop("labels")
+    chosen = {
+        "labels": None if names is None else [name.strip() for name in names.split(",")],
+        "wavelength": options.pop("wavelength") or (known and known.wavelength),
+        "teff_max": options.pop("teff_max") or (known and known.teff_max),
+    }
+    for name in [name for name, value in options.items() if value is None]:
+        del options[name]
+    return chosen
 
 
 def _draw(spectra: Spectra, catalog: QTable, emulator: Emulator, folder: Path) -> None:

@@ -40,9 +40,7 @@ class Prepared:
     snr: Array
 
 
-def running_median(
-    flux: ArrayLike, window: int = 400, mask: ArrayLike | None = None
-) -> NDArray[np.floating]:
+def running_median(flux: ArrayLike, window: int = 400, mask: ArrayLike | None = None) -> NDArray[np.floating]:
     """Median of the good pixels around every pixel (Imig et al. 2021, sec. 2.2).
 
     Parameters

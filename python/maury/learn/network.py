@@ -58,7 +58,7 @@ class Network:
         return np.asarray(value.numpy(), dtype=np.float64)
 
 
-def import_torch():  # noqa: ANN201 - a module
+def import_torch():
     """Give torch, or say how to get it.
 
     Raises
@@ -95,8 +95,7 @@ def _activation(name: str) -> Callable[[], torch.nn.Module]:
 
 
 _ACTIVATIONS = {
-    name: _activation(name)
-    for name in ("identity", "relu", "leaky_relu", "silu", "tanh", "sigmoid", "gelu")
+    name: _activation(name) for name in ("identity", "relu", "leaky_relu", "silu", "tanh", "sigmoid", "gelu")
 }
 
 
@@ -137,13 +136,11 @@ def optimise(
     if activation not in _ACTIVATIONS:
         raise ValueError(f"activation: expected one of {', '.join(_ACTIVATIONS)}, got {activation!r}")
 
-    def tensor(rows: NDArray[np.bool_], values: Array) -> torch.Tensor:
+    def tensor(values: Array, rows: NDArray[np.bool_]) -> torch.Tensor:
         return torch.as_tensor(values[rows], dtype=torch.float32)
 
-    x_train, f_train, w_train = (tensor(~stop, v) for v in (x, flux, weight))
-    x_stop, f_stop, w_stop = (tensor(stop, v) for v in (x, flux, weight))
-    w_train /= w_train.sum(1, keepdim=True)
-    w_stop /= w_stop.sum(1, keepdim=True)
+    x_train, f_train, w_train = (tensor(v, ~stop) for v in (x, flux, weight))
+    x_stop, f_stop, w_stop = (tensor(v, stop) for v in (x, flux, weight))
 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -158,15 +155,27 @@ def optimise(
         rates = [float(group["lr"]) for group in groups]  # type: ignore[arg-type]
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=steps)
 
-        def loss(inputs: torch.Tensor, target: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
-            square = (share * (basis(trunk(inputs)) - target) ** 2).sum(1)
-            return torch.sqrt(square + _RMS_FLOOR**2).mean()
+        def make_loss(
+            target: torch.Tensor, pixel_weight: torch.Tensor
+        ) -> Callable[[torch.Tensor], torch.Tensor]:
+            # Few passes over (N, P) arrays: they cost more than the network.
+            root = torch.sqrt(pixel_weight / pixel_weight.sum(1, keepdim=True))
+            minus_target = -root * target
+
+            def loss(inputs: torch.Tensor) -> torch.Tensor:
+                residual = torch.addcmul(minus_target, root, basis(trunk(inputs)))
+                rms = torch.linalg.vector_norm(residual, dim=1)
+                return torch.sqrt(rms**2 + _RMS_FLOOR**2).mean()
+
+            return loss
+
+        train_loss, stop_loss = make_loss(f_train, w_train), make_loss(f_stop, w_stop)
 
         parameters = [*trunk.parameters(), *basis.parameters()]
         best, best_step = float("inf"), 0
         kept = [p.detach().clone() for p in parameters]
         for step in range(1, steps + 1):
-            value = loss(x_train, f_train, w_train)
+            value = train_loss(x_train)
             optimiser.zero_grad()
             value.backward()
             optimiser.step()
@@ -174,7 +183,7 @@ def optimise(
             if step % _CHECK_EVERY and step != steps:
                 continue
             with torch.no_grad():
-                held = loss(x_stop, f_stop, w_stop).item()
+                held = stop_loss(x_stop).item()
             if held < best:
                 best, best_step = held, step
                 kept = [p.detach().clone() for p in parameters]

@@ -2,16 +2,61 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
 from maury.labels import LABELS
-from maury.readers import ReadError, read_spectra
+from maury.readers import ReadError, miles, read_spectra, stelib
 from maury.spectra import Spectra
 
-_LIBRARIES = ("miles", "stelib")
+
+@dataclass(frozen=True)
+class Library:
+    """What maury knows of a library: how to train on it, and whom to cite.
+
+    Attributes
+    ----------
+    wavelength : (float, float) or None
+        Range to train on, vacuum Angstrom; None = what the stars cover.
+    teff_max : float or None
+        [K]; hotter stars are too few to learn from.
+    training_data, citation : str
+    """
+
+    wavelength: tuple[float, float] | None
+    teff_max: float | None
+    training_data: str
+    citation: str
+
+
+LIBRARIES = {
+    "miles": Library(
+        (3600.0, 7400.0),
+        32000.0,
+        "MILES 9.1, 985 stars, as in sdss-mangadap 4.5.0",
+        "Sanchez-Blazquez et al. 2006, MNRAS 371, 703; Cenarro et al. 2007, MNRAS 374, 664; "
+        "Falcon-Barroso et al. 2011, A&A 532, A95",
+    ),
+    "stelib": Library(
+        None,
+        32000.0,
+        "STELIB 3.2, 255 stars, as in sdss-mangadap 4.5.0",
+        "Le Borgne et al. 2003, A&A 402, 433",
+    ),
+}
+_FOLDERS = {"miles": miles.library_files, "stelib": stelib.library_files}
+
+
+def library(reference: str | PathLike[str]) -> Library | None:
+    """Tell which known library a reference names: by its name, or the folder that holds it."""
+    folder = Path(reference)
+    for name, known in LIBRARIES.items():
+        if str(reference) == name or (folder.is_dir() and _FOLDERS[name](folder)):
+            return known
+    return None
 
 
 def load_reference(reference: str | PathLike[str]) -> Spectra:
@@ -35,7 +80,7 @@ def load_reference(reference: str | PathLike[str]) -> Spectra:
         If nothing can be read, or the table lacks ``file`` or every label.
     """
     path = Path(reference)
-    if str(reference) in _LIBRARIES or path.is_dir():
+    if str(reference) in LIBRARIES or path.is_dir():
         spectra = read_spectra(reference)
     else:
         spectra = _read_labelled_table(path)

@@ -136,9 +136,7 @@ def select(
     )
 
 
-def split_stars(
-    star_id: NDArray[np.str_], fractions: Sequence[float], seed: int
-) -> list[NDArray[np.bool_]]:
+def split_stars(star_id: NDArray[np.str_], fractions: Sequence[float], seed: int) -> list[NDArray[np.bool_]]:
     """Draw disjoint parts of the stars at random, visits of a star together.
 
     Parameters

@@ -1,6 +1,6 @@
 """The measuring wing from end to end; read this first.
 
-    spectra -> prepare -> fit -> errors and flags -> catalogue
+spectra -> prepare -> fit -> errors and flags -> catalogue
 """
 
 from __future__ import annotations
@@ -74,5 +74,9 @@ def fit(
             progress=lambda done: bar.update(done - bar.n),
         )
         bar.update(len(spectra) - bar.n)
-    options = {"use_scatter": use_scatter, "n_starts": n_starts, "start": "search" if start is None else "given"}
+    options = {
+        "use_scatter": use_scatter,
+        "n_starts": n_starts,
+        "start": "search" if start is None else "given",
+    }
     return build_catalog(result, spectra, emulator, options)

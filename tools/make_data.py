@@ -1,0 +1,85 @@
+"""Make what ships in python/maury/data: the built-in emulator and the stars of `maury demo`.
+
+    pip install ".[train]" torch==2.13.0
+    pip install --no-deps sdss-mangadap==4.5.0
+    python tools/make_data.py            # or: python tools/make_data.py FOLDER_OF_MILES
+
+The emulator is that of `maury train miles`. The demo stars are chosen among those it never saw: the
+nearest to a dozen places in the Kiel diagram, copied as the library has them.
+"""
+
+import gzip
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import maury
+from maury.learn.reference import load_reference
+
+DATA = Path(__file__).parents[1] / "python" / "maury" / "data"
+
+# Teff [K], log g, [Fe/H]: dwarfs and giants, metal-rich and metal-poor, cool to hot.
+PLACES = [
+    (3800, 1.2, 0.0),
+    (4300, 1.8, -0.3),
+    (4600, 1.4, -1.8),
+    (4700, 4.6, 0.0),
+    (4800, 2.7, 0.1),
+    (5100, 3.2, -0.4),
+    (5400, 4.5, -0.6),
+    (5800, 4.4, 0.0),
+    (6000, 4.0, -1.5),
+    (6300, 4.2, 0.1),
+    (8200, 4.0, 0.0),
+    (12000, 4.0, 0.0),
+]
+UNIT = np.array([0.02, 0.2, 0.15])  # of log10 Teff, log g, [Fe/H]: what counts as equally near
+
+
+def main() -> None:
+    """Train, save, choose, copy."""
+    reference = sys.argv[1] if len(sys.argv) > 1 else "miles"
+    file = DATA / "default.onnx"
+    DATA.mkdir(exist_ok=True)
+    command = [
+        sys.executable,
+        "-m",
+        "maury",
+        "train",
+        reference,
+        "-o",
+        str(file),
+        "--name",
+        "MILES",
+        "--overwrite",
+    ]
+    subprocess.run(command, check=True)
+
+    unseen = maury.Emulator.load(file).meta["validation_stars"]
+    stars = load_reference(reference)
+    stars = stars[np.isin(stars.star_id, unseen)]
+    known = np.column_stack([np.log10(stars.labels["teff"]), stars.labels["logg"], stars.labels["fe_h"]])
+    chosen: list[int] = []
+    for teff, logg, fe_h in PLACES:
+        distance = (((known - [np.log10(teff), logg, fe_h]) / UNIT) ** 2).sum(axis=1)
+        distance[chosen] = np.inf
+        chosen.append(int(np.nanargmin(distance)))
+
+    folder = DATA / "demo"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    table = Path(stars.file[0]).parent / "paramsMILES_v9.1.txt"
+    header, lines = (rows := table.read_text().splitlines())[:3], rows[3:]
+    kept = []
+    for i in chosen:
+        source = Path(stars.file[i])
+        (folder / (source.name + ".gz")).write_bytes(gzip.compress(source.read_bytes(), mtime=0))
+        kept += [line for line in lines if line[23:27] == stars.visit_id[i]]
+    (folder / table.name).write_text("\n".join(header + kept) + "\n")
+
+
+if __name__ == "__main__":
+    main()
