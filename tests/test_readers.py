@@ -48,13 +48,7 @@ def test_one_file_alone_and_as_a_list(tmp_path):
 
 
 def test_compressed_files(tmp_path):
-    plain = [
-        write_sdss(tmp_path / "spec-0001.fits"),
-        write_lamost_image(tmp_path / "spec-0002.fits"),
-        write_lamost_table(tmp_path / "spec-0003.fits"),
-        write_miles(tmp_path),
-        write_stelib(tmp_path),
-    ]
+    plain = [write_sdss(tmp_path / "spec-0001.fits"), write_miles(tmp_path), write_stelib(tmp_path)]
     for file in plain:
         packed = file.with_name(file.name + ".gz")
         packed.write_bytes(gzip.compress(file.read_bytes()))

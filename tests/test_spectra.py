@@ -1,8 +1,5 @@
 """Spectra: shapes, masks, choosing and joining; air to vacuum; assumed noise."""
 
-import dataclasses
-import pickle
-
 import numpy as np
 import pytest
 from astropy import units as u
@@ -172,14 +169,6 @@ def test_choosing_wrongly():
 def test_iterating_gives_single_spectra():
     assert [one.flux[0, 0] for one in some()] == [1, 5, 9]
     assert all(len(one) == 1 for one in some())
-
-
-def test_a_changed_copy():
-    spectra = some(labels={"teff": 5000}, lsf=1.0)
-    at_rest = dataclasses.replace(spectra, rv=0.0)
-    assert at_rest.rv.tolist() == [0, 0, 0] and np.isnan(spectra.rv).all()
-    same(dataclasses.replace(at_rest, rv=np.nan), spectra)
-    same(pickle.loads(pickle.dumps(spectra)), spectra)
 
 
 def test_repr_tells_the_size():

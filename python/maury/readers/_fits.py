@@ -1,4 +1,4 @@
-"""What every reader of FITS files needs: a checked open, header numbers, velocities, names."""
+"""What every reader of FITS files needs: a checked open, columns by any case, header numbers, velocities."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
+from numpy.typing import NDArray
 
 from maury.spectra import SPEED_OF_LIGHT, Floats
 
@@ -51,6 +52,27 @@ def open_fits(path: Path) -> Iterator[fits.HDUList]:
             # To astropy a cut-off gzip stream is a file with fewer HDUs; only its very end tells.
             while isinstance(stream, gzip.GzipFile) and stream.read(1 << 20):
                 pass
+
+
+def table_at(hdus: fits.HDUList, position: int) -> Any:
+    """Return the table HDU at a position, None if there is none; HDUs after it are not looked at."""
+    try:
+        hdu = hdus[position]
+    except IndexError:
+        return None
+    return hdu if isinstance(hdu, fits.BinTableHDU) else None
+
+
+def has_columns(table: Any, *names: str) -> bool:
+    """Whether a table has these columns, in any case."""
+    return table is not None and set(names) <= {name.upper() for name in table.columns.names}
+
+
+def columns(table: Any) -> dict[str, NDArray[Any]]:
+    """Columns of a table HDU by upper-case name; releases differ in the case of their names."""
+    if table is None or table.data is None:
+        return {}
+    return {name.upper(): table.data.field(name) for name in table.columns.names}
 
 
 def number(source: Any, *names: str) -> float:

@@ -11,8 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from maury.readers._fits import ReadError, number, positive, stem, velocity
-from maury.readers._table import columns, has_columns, table_at
+from maury.readers._fits import (
+    ReadError,
+    columns,
+    has_columns,
+    number,
+    positive,
+    stem,
+    table_at,
+    velocity,
+)
 from maury.spectra import FWHM_PER_SIGMA, Floats, Spectra
 
 RESOLVING_POWER = 1800.0  # Luo et al. 2015; taken as constant
@@ -64,7 +72,7 @@ def _table(hdus: Any) -> tuple[Floats, Floats, Floats, Floats]:
     hdu = table_at(hdus, 1)
     if not has_columns(hdu, *_TABLE):
         raise ReadError(f"it has neither an image nor a table with the columns {', '.join(_TABLE)}")
-    table = columns(hdu, *_TABLE)
+    table = columns(hdu)
     if len(table["FLUX"]) != 1 or table["FLUX"].ndim != 2:
         raise ReadError(
             "it holds several exposures or arms, as medium-resolution files do; "

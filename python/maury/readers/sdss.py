@@ -11,8 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from maury.readers._fits import ReadError, designation, number, positive, stem, velocity
-from maury.readers._table import columns, has_columns, table_at
+from maury.readers._fits import (
+    ReadError,
+    columns,
+    designation,
+    has_columns,
+    number,
+    positive,
+    stem,
+    table_at,
+    velocity,
+)
 from maury.spectra import Spectra
 
 # Bits of the and-mask (SPPIXMASK: set in all exposures) that make a pixel useless.
@@ -37,7 +46,7 @@ def matches(path: Path, hdus: Any) -> bool:
 
 def read(path: Path, hdus: Any) -> Spectra:
     """Return the coadded spectrum, with the velocity and S/N of the pipeline's summary (third HDU)."""
-    table = columns(table_at(hdus, 1), "LOGLAM", "FLUX", "IVAR", "AND_MASK", "WDISP")
+    table = columns(table_at(hdus, 1))
     if len(table["FLUX"]) == 0:
         raise ReadError("its coadded spectrum has no pixels; get the file again")
     log_wavelength = np.asarray(table["LOGLAM"], dtype=np.float64)
@@ -49,8 +58,7 @@ def read(path: Path, hdus: Any) -> Spectra:
     lsf = None
     if "WDISP" in table:  # Gaussian sigma in pixels of 1e-4 in log10
         lsf = np.asarray(table["WDISP"], dtype=np.float64) * 1e-4 * np.log(10.0) * wavelength
-    found = columns(table_at(hdus, 2), "Z", "SN_MEDIAN_ALL", "SDSS_ID", "PLUG_RA", "PLUG_DEC")
-    summary = {name: values[0] for name, values in found.items() if len(values)}
+    summary = {name: values[0] for name, values in columns(table_at(hdus, 2)).items() if len(values)}
     return Spectra(
         wavelength,
         table["FLUX"],
