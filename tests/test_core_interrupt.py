@@ -44,11 +44,15 @@ def test_exception_of_progress_ends_the_batch(threads):
 
 
 INTERRUPTED = """
-import os, signal, threading, time
+import os, signal, sys, threading, time
+import numpy as np
 from maury import _core
 from test_core_interrupt import long_batch
 
 arguments, waits, sent = long_batch(), [], []
+noise = np.random.default_rng(0).normal(size=(4000, 4500))
+calls = {"fit": lambda: _core.fit_batch(*arguments, threads=2), "median": lambda: _core.running_median(noise)}
+call = calls[sys.argv[1]]
 
 def interrupt():
     time.sleep(0.3)
@@ -58,7 +62,7 @@ def interrupt():
 for _ in range(3):
     threading.Thread(target=interrupt, daemon=True).start()
     try:
-        _core.fit_batch(*arguments, threads=2)
+        call()
     except KeyboardInterrupt:
         waits.append(time.perf_counter() - sent[-1])
 print(len(waits), min(waits))
@@ -66,9 +70,10 @@ print(len(waits), min(waits))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to its own process")
-def test_ctrl_c_ends_the_batch_within_a_tenth_of_a_second(request):
+@pytest.mark.parametrize("call", ["fit", "median"])
+def test_ctrl_c_ends_a_batch_within_a_tenth_of_a_second(request, call):
     run = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED],
+        [sys.executable, "-c", INTERRUPTED, call],
         cwd=request.path.parent,
         capture_output=True,
         text=True,

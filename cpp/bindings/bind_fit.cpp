@@ -60,13 +60,12 @@ py::dict fit(const Emulator& emulator, const py::object& flux_given, const py::o
     SolveOptions options;
     options.max_evaluations = max_evaluations;
 
-    // Signals reach Python code only in its main thread; in another thread the check does nothing.
     const auto wake = [&](std::size_t done) {
-        const py::gil_scoped_acquire acquire;
-        if (PyErr_CheckSignals() != 0)
-            throw py::error_already_set();
-        if (!progress.is_none())
+        check_signals();
+        if (!progress.is_none()) {
+            const py::gil_scoped_acquire acquire;
             progress(done);
+        }
     };
     {
         const py::gil_scoped_release release;

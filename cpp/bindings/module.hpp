@@ -6,6 +6,14 @@ namespace maury::bindings {
 
 namespace py = pybind11;
 
+// Throws KeyboardInterrupt after Ctrl-C. Python sees signals in its main thread only: elsewhere this does
+// nothing.
+inline void check_signals() {
+    const py::gil_scoped_acquire acquire;
+    if (PyErr_CheckSignals() != 0)
+        throw py::error_already_set();
+}
+
 void bind_status(py::module_& m);
 void bind_running_median(py::module_& m);
 void bind_emulator(py::module_& m);

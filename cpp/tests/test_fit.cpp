@@ -109,13 +109,13 @@ void statuses(const Emulator& emulator) {
     std::fill_n(&batch.ivar[4 * n_pixels], n_pixels, -1.0);
     std::fill_n(&batch.ivar[5 * n_pixels], n_pixels, infinity);
     batch.fit(batch.input());
-    for (const std::size_t i : {0, 2, 4, 5})
+    for (const std::size_t i : {0u, 2u, 4u, 5u})
         CHECK(batch.status_of(i) == Status::TOO_FEW_PIXELS);
     CHECK(batch.n_used[0] == static_cast<std::int32_t>(n_labels));
     CHECK(batch.status_of(1) != Status::TOO_FEW_PIXELS);
     CHECK(batch.status_of(3) == Status::NON_FINITE);
     CHECK(converged(batch.status_of(6)) && converged(batch.status_of(7)));
-    for (const std::size_t i : {0, 2, 3, 4, 5}) {
+    for (const std::size_t i : {0u, 2u, 3u, 4u, 5u}) {
         CHECK(std::isnan(batch.chi2[i]) && std::isnan(batch.chi2_noise[i]));
         CHECK(std::isnan(batch.labels[i * n_labels]) &&
               std::isnan(batch.covariance[i * n_labels * n_labels]));
@@ -198,7 +198,7 @@ void no_heap_per_spectrum(const Emulator& emulator) {
     in.candidates = candidates.data();
     in.n_candidates = 10;
     long used[2];
-    for (const std::size_t k : {0, 1}) {
+    for (const std::size_t k : {0u, 1u}) {
         in.n_spectra = k == 0 ? 2 : 60;
         const long before = heap_allocations();
         batch.fit(in);

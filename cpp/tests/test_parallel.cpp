@@ -21,7 +21,7 @@ void nothing(std::size_t) {}
 
 void every_index_once() {
     for (const int threads : {1, 2, 5, 0})
-        for (const std::size_t n : {0, 1, 2, 1000}) {
+        for (const std::size_t n : {0u, 1u, 2u, 1000u}) {
             std::vector<std::atomic<int>> count(n);
             std::atomic<bool> worker_in_range{true};
             std::size_t last = n + 1;

@@ -21,7 +21,8 @@ struct FitInput {
     const double* lower = nullptr;   // (L,) bounds; equal bounds hold a label fixed
     const double* upper = nullptr;   // (L,)
 
-    // A spectrum is fitted from each of its own starts. A start that holds a NaN is left out.
+    // A spectrum is fitted from each of its own starts, moved inside the bounds. One that holds a NaN is left
+    // out.
     std::size_t n_given = 0;        // S
     const double* starts = nullptr; // (N, S, L); null = none
 
