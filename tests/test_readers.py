@@ -347,3 +347,15 @@ def test_number_takes_the_first_that_is_one():
     assert number(source, "A", "B", "C", "D") == 3.5
     assert number(source, "E") == 5.0
     assert np.isnan(number(source, "A", "F", "absent"))
+
+
+def test_lamost_notches_around_strong_lines_are_mended(tmp_path):
+    from maury.readers.lamost import NOTCHES
+
+    wavelength = 10 ** (3.5682 + 1e-4 * np.arange(3904))
+    notched = np.any([(wavelength > low) & (wavelength < high) for low, high in NOTCHES], axis=0)
+    even = np.full(3904, 4.0)
+    dented = read_spectra(write_lamost_image(tmp_path / "dr1.fits", ivar=np.where(notched, even / 9, even)))
+    sound = read_spectra(write_lamost_image(tmp_path / "later.fits", ivar=even))
+    np.testing.assert_allclose(dented.ivar, sound.ivar, rtol=1e-6)
+    np.testing.assert_allclose(sound.ivar[~sound.mask], 4.0)

@@ -322,6 +322,9 @@ def _choice(reference: str, options: dict[str, Any]) -> dict[str, Any]:
 
 def _draw(spectra: Spectra, catalog: QTable, emulator: Emulator, folder: Path) -> None:
     """One picture a spectrum, and the Kiel diagram."""
+    import numpy as np
+
+    from maury.measure.broaden import predict_broadened
     from maury.prepare import prepare
     from maury.show.plots import picture_names, plot_kiel, plot_star, save_figure
 
@@ -330,8 +333,8 @@ def _draw(spectra: Spectra, catalog: QTable, emulator: Emulator, folder: Path) -
     with _bar(len(catalog), "drawing") as bar:
         for i, row in enumerate(catalog):
             prepared = prepare(spectra[i], emulator.wavelength, emulator.window)
-            labels = [float(getattr(row[name], "value", row[name])) for name in emulator.labels]
-            model = emulator.predict(labels)
+            labels = np.array([[float(getattr(row[name], "value", row[name])) for name in emulator.labels]])
+            model = predict_broadened(emulator, labels, prepared.lsf)[0]
             figure = plot_star(
                 emulator.wavelength, prepared.flux[0], prepared.ivar[0], model, row, emulator.scatter
             )

@@ -56,8 +56,6 @@ class Emulator:
     meta : mapping
         Where it comes from: name, training_data, citation, training_hash, date, version, and what else was
         given.
-    core : maury._core.Emulator
-        The compiled network that the fit runs.
     """
 
     labels: tuple[str, ...]
@@ -76,7 +74,6 @@ class Emulator:
     biases: tuple[Weights, ...]
     activations: tuple[str, ...]
     meta: Mapping[str, Any]
-    core: _core.Emulator
     _loaded_hash: str | None = field(default=None, kw_only=True)
 
     @classmethod
@@ -184,14 +181,6 @@ class Emulator:
             biases=bias_list,
             activations=activations,
             meta=_origin(meta),
-            core=_core.Emulator(
-                list(transform_names),
-                low,
-                high,
-                [weight.astype(np.float64) for weight in weight_list],
-                [bias.astype(np.float64) for bias in bias_list],
-                [*activations, "identity"],
-            ),
         )
 
     @classmethod
@@ -282,6 +271,18 @@ class Emulator:
     def rank(self) -> int:
         """K, the number of coefficients that the last layer turns into pixels."""
         return int(self.weights[-1].shape[1])
+
+    @cached_property
+    def core(self) -> _core.Emulator:
+        """The compiled network that the fit runs."""
+        return _core.Emulator(
+            list(self.transforms),
+            self.label_min,
+            self.label_max,
+            [weight.astype(np.float64) for weight in self.weights],
+            [bias.astype(np.float64) for bias in self.biases],
+            [*self.activations, "identity"],
+        )
 
     @cached_property
     def log10_grid(self) -> tuple[float, float] | None:

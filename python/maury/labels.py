@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 
 @dataclass(frozen=True)
@@ -42,3 +46,19 @@ LABELS: dict[str, Label] = {
 def find_label(name: str) -> Label:
     """Return the entry of `LABELS`, or a plain one without unit for a name that is not in the table."""
     return LABELS.get(name) or Label(name, "", name, name)
+
+
+def transformed(labels: ArrayLike, transforms: Sequence[str]) -> NDArray[np.float64]:
+    """Labels (..., L) as a network scales them: log10 where `transforms` says "log10"."""
+    values = np.array(labels, dtype=np.float64)
+    log = np.array([transform == "log10" for transform in transforms])
+    values[..., log] = np.log10(values[..., log])
+    return values
+
+
+def untransformed(values: ArrayLike, transforms: Sequence[str]) -> NDArray[np.float64]:
+    """Undo `transformed`."""
+    labels = np.array(values, dtype=np.float64)
+    log = np.array([transform == "log10" for transform in transforms])
+    labels[..., log] = 10.0 ** labels[..., log]
+    return labels

@@ -31,12 +31,15 @@ class Prepared:
     ----------
     flux, ivar : (N, P) float64
         Flux over its running median, and the inverse variance of that ratio.
+    lsf : (N, P) float64 or None
+        Line-spread function at rest, Gaussian sigma [Angstrom]; NaN = unknown, None = unknown for all.
     snr : (N,) float64
         Median over the usable pixels of flux times sqrt(ivar); 0 where there are none.
     """
 
     flux: Array
     ivar: Array
+    lsf: Array | None
     snr: Array
 
 
@@ -97,11 +100,17 @@ def prepare(spectra: Spectra, wavelength: ArrayLike, window: int = 400) -> Prepa
     grid = np.asarray(wavelength, dtype=np.float64)
     shape = (len(spectra), grid.size)
     flux, ivar = np.ones(shape), np.zeros(shape)
+    lsf = None if spectra.lsf is None else np.full(shape, np.nan)
     rv = np.where(np.isfinite(spectra.rv), spectra.rv, 0.0)
     for i in range(len(spectra)):
         observed = spectra.wavelength if spectra.wavelength.ndim == 1 else spectra.wavelength[i]
-        rest = observed / (1.0 + rv[i] / SPEED_OF_LIGHT)
+        shift = 1.0 + rv[i] / SPEED_OF_LIGHT
+        rest = observed / shift
         flux[i], ivar[i] = _rebin(rest, spectra.flux[i], spectra.ivar[i], spectra.mask[i], grid)
+        if lsf is not None and spectra.lsf is not None:
+            known = np.isfinite(rest) & np.isfinite(spectra.lsf[i])
+            if known.any():
+                lsf[i] = np.interp(grid, rest[known], spectra.lsf[i][known] / shift)
     bad = ~(ivar > 0)
     continuum = running_median(flux, window, bad)
     bad |= ~(continuum > 0)
@@ -114,7 +123,7 @@ def prepare(spectra: Spectra, wavelength: ArrayLike, window: int = 400) -> Prepa
     snr = np.zeros(len(spectra))
     some = ~bad.all(axis=1)
     snr[some] = np.nanmedian(per_pixel[some], axis=1)
-    return Prepared(flux, ivar, snr)
+    return Prepared(flux, ivar, lsf, snr)
 
 
 def _edges(centre: Array) -> Array:
@@ -149,7 +158,7 @@ def _rebin(
     width = np.diff(edges)
 
     def at_grid_edges(per_pixel: Array) -> Array:
-        return np.interp(grid_edges, edges, np.concatenate([[0.0], np.cumsum(per_pixel)]))
+        return np.asarray(np.interp(grid_edges, edges, np.concatenate([[0.0], np.cumsum(per_pixel)])))
 
     integral = CubicSpline(edges, np.concatenate([[0.0], np.cumsum(filled * width)]))
     grid_width = np.diff(grid_edges)

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
+try:
     import torch
+except ImportError as error:
+    raise ImportError(
+        "training needs torch, which is not installed: pip install 'maury[train]' (or, for the small "
+        "build without GPU libraries, install the CPU wheel of torch first)"
+    ) from error
 
 Array = NDArray[np.float64]
 
@@ -46,56 +50,15 @@ class Network:
     stop_loss: float
     best_step: int
 
-    def predict(self, x: Array) -> Array:
-        """Flux (N, P) at scaled labels (N, L)."""
-        torch = import_torch()
-        value = torch.as_tensor(x, dtype=torch.float32)
-        with torch.no_grad():
-            for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-                value = torch.nn.functional.linear(value, torch.as_tensor(weight), torch.as_tensor(bias))
-                if i < len(self.activations):
-                    value = _ACTIVATIONS[self.activations[i]]()(value)
-        return np.asarray(value.numpy(), dtype=np.float64)
 
-
-def import_torch():
-    """Give torch, or say how to get it.
-
-    Raises
-    ------
-    ImportError
-        With the command that installs it.
-    """
-    try:
-        import torch
-    except ImportError as error:
-        raise ImportError(
-            "training needs torch, which is not installed: pip install 'maury[train]' (or, for the "
-            "small build without GPU libraries, install torch from its CPU wheel first)"
-        ) from error
-    return torch
-
-
-def _activation(name: str) -> Callable[[], torch.nn.Module]:
-    def make() -> torch.nn.Module:
-        nn = import_torch().nn
-        modules = {
-            "identity": nn.Identity,
-            "relu": nn.ReLU,
-            "leaky_relu": nn.LeakyReLU,
-            "silu": nn.SiLU,
-            "tanh": nn.Tanh,
-            "sigmoid": nn.Sigmoid,
-            "gelu": nn.GELU,
-        }
-        module: torch.nn.Module = modules[name]()
-        return module
-
-    return make
-
-
-_ACTIVATIONS = {
-    name: _activation(name) for name in ("identity", "relu", "leaky_relu", "silu", "tanh", "sigmoid", "gelu")
+_ACTIVATIONS: dict[str, type[torch.nn.Module]] = {
+    "identity": torch.nn.Identity,
+    "relu": torch.nn.ReLU,
+    "leaky_relu": torch.nn.LeakyReLU,
+    "silu": torch.nn.SiLU,
+    "tanh": torch.nn.Tanh,
+    "sigmoid": torch.nn.Sigmoid,
+    "gelu": torch.nn.GELU,
 }
 
 
@@ -132,7 +95,6 @@ def optimise(
     progress : callable, optional
         Called with the step and the loss of the stars held for stopping.
     """
-    torch = import_torch()
     if activation not in _ACTIVATIONS:
         raise ValueError(f"activation: expected one of {', '.join(_ACTIVATIONS)}, got {activation!r}")
 
@@ -177,7 +139,7 @@ def optimise(
         for step in range(1, steps + 1):
             value = train_loss(x_train)
             optimiser.zero_grad()
-            value.backward()
+            torch.autograd.backward(value)
             optimiser.step()
             schedule.step()
             if step % _CHECK_EVERY and step != steps:
@@ -215,7 +177,6 @@ def _build(
     weight: torch.Tensor,
 ) -> tuple[torch.nn.Sequential, torch.nn.Linear]:
     """Give the trunk, and the last layer; with a bottleneck that starts as principal components."""
-    torch = import_torch()
     layers: list[torch.nn.Module] = []
     width = n_labels
     for units in hidden:
@@ -239,7 +200,7 @@ def _build(
 
 
 def _mean(flux: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    torch = import_torch()
     here = (weight > 0).to(flux.dtype)
     count = here.sum(0)
-    return torch.where(count > 0, (here * flux).sum(0) / count.clamp(min=1), torch.ones(()))
+    mean: torch.Tensor = torch.where(count > 0, (here * flux).sum(0) / count.clamp(min=1), torch.ones(()))
+    return mean

@@ -104,10 +104,10 @@ def select(
         left_out[reason] = int((keep & bad).sum())
         np.logical_and(keep, ~bad, out=keep)
 
-    leave_out("unreadable", reference.problem != "")
-    leave_out("a label missing", ~np.isfinite(values).all(axis=1))
+    leave_out("unreadable", np.asarray(reference.problem != ""))
+    leave_out("a label missing", ~np.all(np.isfinite(values), axis=1))
     if teff_max is not None and "teff" in names:
-        leave_out(f"teff above {teff_max:g} K", reference.labels["teff"] > teff_max)
+        leave_out(f"teff above {teff_max:g} K", np.asarray(reference.labels["teff"] > teff_max))
     rows = np.flatnonzero(keep)
     prepared = prepare(reference[rows], grid, window)
     enough = (prepared.ivar > 0).mean(axis=1) >= _MIN_PIXEL_FRACTION
@@ -130,7 +130,7 @@ def select(
         star_id=reference.star_id[rows],
         row=rows,
         wavelength=grid,
-        lsf=_median_lsf(reference[rows], grid),
+        lsf=_median_lsf(prepared.lsf, enough),
         left_out={reason: count for reason, count in left_out.items() if count},
         digest=digest.hexdigest(),
     )
@@ -178,15 +178,13 @@ def training_grid(reference: Spectra, wavelength: ArrayLike | None) -> Array:
         low, high = np.median(np.nanmin(some, axis=1)), np.median(np.nanmax(some, axis=1))
     first = np.ceil(round(np.log10(low) / _GRID_STEP, 6)) * _GRID_STEP
     count = int((np.log10(high) - first) / _GRID_STEP + 1e-6) + 1
-    return 10.0 ** (first + _GRID_STEP * np.arange(count))
+    grid: Array = 10.0 ** (first + _GRID_STEP * np.arange(count))
+    return grid
 
 
-def _median_lsf(reference: Spectra, grid: Array) -> Array | None:
-    if reference.lsf is None:
+def _median_lsf(lsf: Array | None, rows: NDArray[np.bool_]) -> Array | None:
+    """Median curve of the stars that have one."""
+    if lsf is None:
         return None
-    rows = []
-    for star in reference:
-        known = np.isfinite(star.lsf[0]) & np.isfinite(np.atleast_2d(star.wavelength)[0])
-        if known.sum() > 1:
-            rows.append(np.interp(grid, np.atleast_2d(star.wavelength)[0][known], star.lsf[0][known]))
-    return np.median(rows, axis=0) if rows else None
+    known = lsf[rows & np.isfinite(lsf).all(axis=1)]
+    return np.median(known, axis=0) if len(known) else None

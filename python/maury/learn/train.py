@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maury.emulator import Emulator
-from maury.learn.network import Network, import_torch, optimise
+from maury.labels import transformed, untransformed
 from maury.learn.select import TrainingSet, select, split_stars
 from maury.measure.fit import fit_normalized
 from maury.prepare import running_median
 from maury.spectra import Spectra
+
+if TYPE_CHECKING:
+    from maury.learn.network import Network
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.bool_]
@@ -117,7 +120,6 @@ def train(
     ValueError
         If too few stars are left to train on.
     """
-    import_torch()
     recipe = Recipe(
         tuple(hidden), coefficients, activation, window, steps, learning_rate, doubt, stop_fraction,
         validation_fraction, seed,
@@ -187,20 +189,17 @@ def _scaling(chosen: TrainingSet, used: Rows) -> tuple[list[str], Array, Array]:
     return transforms, low, high
 
 
-def _forward(transforms: Sequence[str], values: Array) -> Array:
-    log = np.array([t == "log10" for t in transforms])
-    return np.where(log, np.log10(np.where(log, values, 1.0)), values)
-
-
 def _optimise(
     chosen: TrainingSet, stop: Rows, train_rows: Rows, recipe: Recipe, share: float, what: str, progress: bool
 ) -> Network:
     from tqdm import tqdm
 
+    from maury.learn.network import optimise  # torch, for training only
+
     used = stop | train_rows
     transforms, low, high = _scaling(chosen, used)
-    low, high = _forward(transforms, low), _forward(transforms, high)
-    x = (_forward(transforms, chosen.labels[used]) - low) / (high - low) - 0.5
+    low, high = transformed(low, transforms), transformed(high, transforms)
+    x = (transformed(chosen.labels[used], transforms) - low) / (high - low) - 0.5
     coefficients = recipe.coefficients
     if coefficients is not None:
         coefficients = min(coefficients, int(train_rows.sum()), chosen.wavelength.size)
@@ -233,30 +232,40 @@ def _emulator(
     recipe: Recipe,
     meta: Mapping[str, Any] | None = None,
 ) -> Emulator:
+    """Assemble the emulator, with its scatter.
+
+    The scatter is taken at the labels that a fit finds, not at the given ones: errors of the given
+    labels would pass for scatter just where the flux depends on them most.
+    """
     transforms, low, high = _scaling(chosen, used)
-    forward = np.stack([_forward(transforms, low), _forward(transforms, high)], axis=1)
-    x = (_forward(transforms, chosen.labels[used]) - forward[:, 0]) / np.ptp(forward, axis=1) - 0.5
-    residual = chosen.flux[used] - network.predict(x)
-    margin = _MARGIN * np.ptp(forward, axis=1)
-    wide = forward + np.stack([-margin, margin], axis=1)
-    log = np.array([t == "log10" for t in transforms])
-    wide[log] = 10.0 ** wide[log]
-    return Emulator.from_layers(
-        network.weights,
-        network.biases,
-        activation=network.activations,
-        labels=chosen.names,
-        label_min=low,
-        label_max=high,
-        wavelength=chosen.wavelength,
-        lsf=chosen.lsf,
-        scatter=_scatter(residual, chosen.ivar[used]),
-        window=recipe.window,
-        transforms=transforms,
-        bounds=wide,
-        training_labels=chosen.labels[used],
-        meta=meta,
-    )
+    ends = transformed(np.stack([low, high]), transforms)
+    margin = _MARGIN * (ends[1] - ends[0])
+    bounds = untransformed(ends + np.stack([-margin, margin]), transforms).T
+    flux, ivar = chosen.flux[used], chosen.ivar[used]
+
+    def assemble(scatter: Array) -> Emulator:
+        return Emulator.from_layers(
+            network.weights,
+            network.biases,
+            activation=network.activations,
+            labels=chosen.names,
+            label_min=low,
+            label_max=high,
+            wavelength=chosen.wavelength,
+            lsf=chosen.lsf,
+            scatter=scatter,
+            window=recipe.window,
+            transforms=transforms,
+            bounds=bounds,
+            training_labels=chosen.labels[used],
+            meta=meta,
+        )
+
+    emulator = assemble(np.zeros(len(chosen.wavelength)))
+    first = assemble(_scatter(flux - emulator.predict(chosen.labels[used]), ivar))
+    fitted = fit_normalized(first, flux, ivar, chosen.labels[used]).labels
+    good = np.isfinite(fitted).all(axis=1)
+    return assemble(_scatter(flux[good] - emulator.predict(fitted[good]), ivar[good]))
 
 
 def _scatter(residual: Array, ivar: Array) -> Array:
@@ -272,18 +281,19 @@ def _scatter(residual: Array, ivar: Array) -> Array:
     variance = (1.4826 * np.nanmedian(size, axis=0)) ** 2 - np.nanmedian(noise, axis=0)
     # Of the variance a tenth is always kept: noise estimates are not exact.
     floor = 0.1 * (1.4826 * np.nanmedian(size, axis=0)) ** 2
-    return np.sqrt(np.maximum(variance, floor))
+    scatter: Array = np.sqrt(np.maximum(variance, floor))
+    return scatter
 
 
 def _doubtful(chosen: TrainingSet, used: Rows, emulator: Emulator, limit: float) -> Rows:
     """Stars whose fitted labels disagree with the given ones far more than is normal for their kind."""
     fitted = fit_normalized(emulator, chosen.flux[used], chosen.ivar[used]).labels
     given = chosen.labels[used]
-    difference = np.abs(_forward(emulator.transforms, fitted) - _forward(emulator.transforms, given))
+    difference = np.abs(transformed(fitted, emulator.transforms) - transformed(given, emulator.transforms))
     order = np.argsort(given[:, 0], kind="stable")
     normal = np.empty_like(difference)
     normal[order] = 1.4826 * running_median(difference[order].T, 2 * _NEIGHBOURS).T
     limits = np.full(len(given), limit)
     if "teff" in chosen.names:
         limits[given[:, chosen.names.index("teff")] > _HOT] *= _HOT_PATIENCE
-    return ~(difference <= limits[:, None] * normal).all(axis=1)
+    return np.asarray(~(difference <= limits[:, None] * normal).all(axis=1))

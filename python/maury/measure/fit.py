@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maury import _core
+from maury.measure.broaden import broadened, extra_variance, groups
 from maury.measure.starts import candidate_labels
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def fit_normalized(
     ivar: ArrayLike,
     start: ArrayLike | None = None,
     bounds: ArrayLike | None = None,
+    lsf: ArrayLike | None = None,
     use_scatter: bool = True,
     threads: int | None = None,
     *,
@@ -91,6 +93,9 @@ def fit_normalized(
         where it is NaN, the best few of many labels over the training set are tried.
     bounds : (L, 2), optional
         Lower and upper bound of each label; `Emulator.bounds` by default.
+    lsf : (P,) or (N, P), optional
+        Line-spread function of the spectra: Gaussian sigma, Angstrom at rest, on the pixels of the emulator.
+        The emulator is broadened to it where it is known (not NaN) and coarser than its own.
     use_scatter : bool
         False leaves the scatter of the emulator out of the weights.
     threads : int, optional
@@ -107,34 +112,52 @@ def fit_normalized(
     Raises
     ------
     ValueError
-        If a shape does not fit the emulator, or a bound is empty or not finite.
+        If a shape does not fit the emulator, a bound is empty or not finite, or `lsf` is given and the
+        emulator does not know its own.
     """
     data, weight = _rows("flux", flux, emulator), _rows("ivar", ivar, emulator)
     if data.shape != weight.shape:
         raise ValueError(f"ivar: expected the shape of flux {data.shape}, got {weight.shape}")
     box = _check_bounds(bounds, emulator)
     starts = _check_start(start, len(data), len(emulator.labels))
-    searched = np.ones(len(data), dtype=bool)
+    searched: NDArray[np.bool_] = np.ones(len(data), dtype=bool)
     if starts is not None:
-        searched = ~np.isfinite(starts).all(axis=2).any(axis=1)
+        searched = ~np.any(np.isfinite(starts).all(axis=2), axis=1)
     if n_starts < 1:
         raise ValueError(f"n_starts: expected at least 1, got {n_starts}")
     if threads is not None and threads < 1:
         raise ValueError(f"threads: expected at least 1, or None for all cores, got {threads}")
-    out = _core.fit_batch(
-        emulator.core,
-        data,
-        weight,
-        np.asarray(emulator.scatter, dtype=np.float64) if use_scatter else None,
-        box[:, 0].copy(),
-        box[:, 1].copy(),
-        starts,
-        candidate_labels(emulator, box) if searched.any() else None,
-        n_starts,
-        threads or 0,
-        _MAX_EVALUATIONS,
-        progress,
-    )
+    scatter = np.asarray(emulator.scatter, dtype=np.float64) if use_scatter else None
+    candidates = candidate_labels(emulator, box) if searched.any() else None
+
+    def run(model: Emulator, rows: NDArray[np.intp], done: int) -> Mapping[str, Any]:
+        return _core.fit_batch(
+            model.core,
+            data[rows],
+            weight[rows],
+            scatter,
+            box[:, 0].copy(),
+            box[:, 1].copy(),
+            None if starts is None else starts[rows],
+            candidates,
+            n_starts,
+            threads or 0,
+            _MAX_EVALUATIONS,
+            None if progress is None else lambda count: progress(done + count),
+        )
+
+    variance = None if lsf is None else extra_variance(emulator, _rows("lsf", lsf, emulator, len(data)))
+    out: Mapping[str, Any]
+    if variance is None or not variance.any():
+        out = run(emulator, np.arange(len(data)), 0)
+    else:
+        parts, order, done = [], [], 0
+        for rows, curve in groups(variance):
+            parts.append(run(broadened(emulator, curve), rows, done))
+            order.append(rows)
+            done += len(rows)
+        back = np.argsort(np.concatenate(order))
+        out = {name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]}
     return FitResult(
         labels=out["labels"],
         covariance=out["covariance"],
@@ -153,10 +176,13 @@ def fit_normalized(
 _CONVERGED = [_core.STATUS[name][0] for name in ("COST", "STEP", "GRADIENT")]
 
 
-def _rows(name: str, values: ArrayLike, emulator: Emulator) -> Array:
+def _rows(name: str, values: ArrayLike, emulator: Emulator, n_spectra: int | None = None) -> Array:
+    """Check an array of (P,) or (N, P); one row serves all of `n_spectra`."""
     array = np.ascontiguousarray(np.atleast_2d(np.asarray(values, dtype=np.float64)))
     n_pixels = len(emulator.wavelength)
-    if array.ndim != 2 or array.shape[1] != n_pixels:
+    if n_spectra is not None and len(array) == 1:
+        array = np.broadcast_to(array, (n_spectra, array.shape[1]))
+    if array.ndim != 2 or array.shape[1] != n_pixels or n_spectra not in (None, len(array)):
         raise ValueError(
             f"{name}: expected shape (N, {n_pixels}) on the wavelengths of the emulator, got "
             f"{np.shape(values)}; maury.fit rebins and normalises spectra for you"

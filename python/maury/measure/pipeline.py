@@ -5,14 +5,16 @@ spectra -> prepare -> fit -> errors and flags -> catalogue
 
 from __future__ import annotations
 
+from dataclasses import replace
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
 from maury.catalog import build_catalog
 from maury.emulator import Emulator
 from maury.measure.fit import fit_normalized
+from maury.measure.outliers import without_outliers
 from maury.prepare import prepare
 from maury.spectra import Spectra
 
@@ -33,7 +35,9 @@ def fit(
 ) -> QTable:
     """Measure the labels of spectra: prepare, fit, errors, flags.
 
-    Spectra are brought to rest by their own `rv`. One that cannot be fitted is a flagged row.
+    Spectra are brought to rest by their own `rv`, and fitted at their own resolution where their `lsf` is
+    known. Pixels more than 4 sigma from a first fit are left out. A spectrum that cannot be fitted is a
+    flagged row.
 
     Parameters
     ----------
@@ -61,19 +65,31 @@ def fit(
     if not isinstance(emulator, Emulator):
         emulator = Emulator.load(emulator)
     prepared = prepare(spectra, emulator.wavelength, emulator.window)
-    with tqdm(total=len(spectra), desc="fitting", unit="spectrum", disable=None if progress else True) as bar:
+    choice: dict[str, Any] = {"bounds": bounds, "use_scatter": use_scatter, "threads": threads}
+    with tqdm(total=2 * len(spectra), desc="fitting", unit="fit", disable=None if progress else True) as bar:
+
+        def show(done: int) -> None:
+            bar.update(done - bar.n)
+
+        # The first fit searches everywhere, with the emulator as it is; the second starts from there.
+        first = fit_normalized(
+            emulator, prepared.flux, prepared.ivar, start, n_starts=n_starts, progress=show, **choice
+        )
+        ivar = without_outliers(
+            prepared.flux, prepared.ivar, emulator.predict(first.labels), emulator.scatter
+        )
+        lsf = None if emulator.lsf is None else prepared.lsf
         result = fit_normalized(
             emulator,
             prepared.flux,
-            prepared.ivar,
-            start,
-            bounds,
-            use_scatter=use_scatter,
-            threads=threads,
-            n_starts=n_starts,
-            progress=lambda done: bar.update(done - bar.n),
+            ivar,
+            first.labels,
+            lsf=lsf,
+            progress=lambda done: show(len(spectra) + done),
+            **choice,
         )
-        bar.update(len(spectra) - bar.n)
+        show(2 * len(spectra))
+    result = replace(result, start=first.start, n_agree=first.n_agree)
     options = {
         "use_scatter": use_scatter,
         "n_starts": n_starts,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from maury.labels import transformed
+
 if TYPE_CHECKING:
     from maury.emulator import Emulator
     from maury.measure.fit import FitResult
@@ -128,11 +130,5 @@ def outside_training(labels: ArrayLike, emulator: Emulator) -> NDArray[np.bool_]
 
 def _scaled(labels: NDArray[np.float64], emulator: Emulator) -> NDArray[np.float64]:
     """Labels as fractions of the emulator's range, in log10 where the emulator takes log10."""
-    columns = []
-    for column, transform, low, high in zip(
-        labels.T, emulator.transforms, emulator.label_min, emulator.label_max, strict=True
-    ):
-        if transform == "log10":
-            column, low, high = np.log10(column), np.log10(low), np.log10(high)
-        columns.append((column - low) / (high - low))
-    return np.column_stack(columns)
+    low, high = (transformed(end, emulator.transforms) for end in (emulator.label_min, emulator.label_max))
+    return (transformed(labels, emulator.transforms) - low) / (high - low)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from maury.labels import transformed, untransformed
+
 if TYPE_CHECKING:
     from maury.emulator import Emulator
 
@@ -42,12 +44,6 @@ def candidate_labels(emulator: Emulator, bounds: NDArray[np.float64]) -> NDArray
 
     points = qmc.Sobol(len(lower), seed=0).random(_N_CANDIDATES)
     # Even in the variable the network sees: a decade of Teff counts alike everywhere.
-    log = np.array([transform == "log10" for transform in emulator.transforms])
-    low, high = _forward(lower, log), _forward(upper, log)
-    values = low + points * (high - low)
-    values[:, log] = 10.0 ** values[:, log]
+    low, high = transformed(lower, emulator.transforms), transformed(upper, emulator.transforms)
+    values = untransformed(low + points * (high - low), emulator.transforms)
     return np.vstack([known, np.clip(values, lower, upper)])
-
-
-def _forward(values: NDArray[np.float64], log: NDArray[np.bool_]) -> NDArray[np.float64]:
-    return np.where(log, np.log10(np.where(log, values, 1.0)), values)

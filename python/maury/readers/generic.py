@@ -81,7 +81,7 @@ def _vacuum(wavelength: Floats, meta: Any) -> Floats:
     if not ctype.startswith(("WAVE", "FREQ", "ENER", "WAVN")) and not header.get("VACUUM"):
         warnings.warn(
             "a file does not say whether its wavelengths are in air or vacuum: vacuum is taken. "
-            "If air, build maury.Spectra(maury.spectra.air_to_vacuum(wavelength), flux, ivar) from its arrays",
+            "If air, build maury.Spectra(maury.spectra.air_to_vacuum(wavelength), flux, ivar) yourself",
             ReadWarning,
             stacklevel=2,
         )

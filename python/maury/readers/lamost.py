@@ -23,6 +23,23 @@ from maury.readers._fits import (
 )
 from maury.spectra import FWHM_PER_SIGMA, Floats, Spectra
 
+# Around strong lines (Ca H and K, H I, the G band, Mg b, Ca II) the DR1 pipeline divides ivar by 9, for its
+# own continuum fit: 10 A on each side, vacuum as observed. The noise there is like that of the neighbours.
+NOTCHES = (
+    (3925.1, 3945.0),
+    (3961.4, 3981.5),
+    (4093.1, 4112.9),
+    (4295.9, 4315.7),
+    (4331.6, 4351.6),
+    (4852.3, 4872.5),
+    (5167.1, 5186.2),
+    (6554.7, 6574.3),
+    (8490.8, 8510.4),
+    (8533.9, 8553.6),
+    (8654.7, 8674.6),
+)
+NOTCH_FACTOR = 9.0
+
 RESOLVING_POWER = 1800.0  # Luo et al. 2015; taken as constant
 _TABLE = ("WAVELENGTH", "FLUX", "IVAR", "ANDMASK")
 
@@ -39,7 +56,7 @@ def read(path: Path, hdus: Any) -> Spectra:
     return Spectra(
         wavelength,
         flux,
-        ivar,
+        _without_notches(wavelength, ivar),
         # Every bit of the and-mask is a reason to leave a pixel out: bad CCD, bad profile, no sky,
         # bright sky, off-centre trace, no data.
         mask=bad != 0,
@@ -50,6 +67,20 @@ def read(path: Path, hdus: Any) -> Spectra:
         rv=velocity(number(header, "Z")),
         snr=positive(number(header, "SNRG", "SN_G")),
     )
+
+
+def _without_notches(wavelength: Floats, ivar: Floats) -> Floats:
+    """Give the windows of `NOTCHES` their ivar back, where they lack it: well below both neighbours."""
+    mended: Floats = ivar.copy()
+    known = ivar > 0
+    for low, high in NOTCHES:
+        inside = (wavelength > low) & (wavelength < high)
+        around = (wavelength > 2 * low - high) & (wavelength < 2 * high - low) & ~inside
+        if not ((inside & known).any() and (around & known).any()):
+            continue
+        if np.median(ivar[inside & known]) < 2.0 / NOTCH_FACTOR * np.median(ivar[around & known]):
+            mended[inside] *= NOTCH_FACTOR
+    return mended
 
 
 def _image(hdu: Any) -> tuple[Floats, Floats, Floats, Floats]:
