@@ -150,7 +150,8 @@ def test_examples_in_python_run(page, place, capsys):
     assert capsys.readouterr().out.strip()
 
 
-def test_examples_on_the_command_line_run(place):
+def test_examples_on_the_command_line_run(place, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(maury.__file__).parents[1]))  # the same maury as here
     for command in blocks(DOCS / "quickstart.md", "sh"):
         for line in command.splitlines():
             line = line.replace("maury", f"{sys.executable} -m maury", 1)
