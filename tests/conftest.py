@@ -18,7 +18,7 @@ def _folder_of_library(name: str) -> Path:
         folder = Path(*places[:1], "data", "spectral_templates", name)
     if not folder.is_dir():
         pytest.skip(
-            f"no {name} files; pip install --no-deps sdss-mangadap, or set MAURY_TEST_MILES to its miles folder"
+            f"no {name} files; pip install --no-deps sdss-mangadap, or set MAURY_TEST_MILES to that of miles"
         )
     return folder
 

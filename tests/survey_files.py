@@ -53,7 +53,7 @@ M71 KC-147        Cl   0004   108                     --     --    -0.84   1    
 
 
 def write_stelib(folder, star_name="HD009138", teff=4061, logg=1.9, fe_h="-", flux=None):
-    """One STELIB star: a 1-D float32 image, linear in air, zeros at the ends, a card that cannot be parsed."""
+    """One STELIB star: a 1-D float32 image, linear in air, zeros at the ends, a card that is not FITS."""
     if flux is None:
         flux = star(3200.875 + 0.999786874443827 * np.arange(6700))
         flux[:260] = flux[6416:] = 0.0

@@ -17,7 +17,7 @@ def emulator():
 
 
 def dense_convolution(flux, variance):
-    """Convolve with a Gaussian of constant variance [squared pixels], in Fourier space, far from the edges."""
+    """Convolve with a Gaussian of one variance [squared pixels], in Fourier space; wrong near the edges."""
     frequency = 2 * np.pi * np.fft.rfftfreq(flux.shape[-1])
     return np.fft.irfft(np.fft.rfft(flux) * np.exp(-0.5 * variance * frequency**2), flux.shape[-1])
 
@@ -71,9 +71,7 @@ def test_a_fit_that_knows_the_resolution_is_unbiased(emulator):
     n = len(emulator.wavelength)
     coarse = np.full(n, 1.9)
     rng = np.random.default_rng(9)
-    truth = np.column_stack(
-        [rng.uniform(4300, 6700, 60), rng.uniform(1.5, 4.5, 60), rng.uniform(-1.5, 0.3, 60)]
-    )
+    truth = np.column_stack([rng.uniform(*ends, 60) for ends in ((4300, 6700), (1.5, 4.5), (-1.5, 0.3))])
     flux = predict_broadened(emulator, truth, np.tile(coarse, (60, 1)))
     flux += rng.normal(0, 1 / 150, flux.shape)
     ivar = np.full(flux.shape, 150.0**2)

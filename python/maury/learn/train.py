@@ -293,7 +293,7 @@ def _doubtful(chosen: TrainingSet, used: Rows, emulator: Emulator, limit: float)
     order = np.argsort(given[:, 0], kind="stable")
     normal = np.empty_like(difference)
     normal[order] = 1.4826 * running_median(difference[order].T, 2 * _NEIGHBOURS).T
-    limits = np.full(len(given), limit)
+    limits = np.full(len(given), float(limit))
     if "teff" in chosen.names:
         limits[given[:, chosen.names.index("teff")] > _HOT] *= _HOT_PATIENCE
     return np.asarray(~(difference <= limits[:, None] * normal).all(axis=1))
