@@ -18,8 +18,10 @@ import numpy as np
 
 import maury
 from maury.learn.reference import load_reference
+from maury.readers.miles import MISPRINTS
 
 DATA = Path(__file__).parents[1] / "python" / "maury" / "data"
+EMULATOR = DATA / "default.onnx"
 
 # Teff [K], log g, [Fe/H]: dwarfs and giants, metal-rich and metal-poor, cool to hot.
 PLACES = [
@@ -39,10 +41,8 @@ PLACES = [
 UNIT = np.array([0.02, 0.2, 0.15])  # of log10 Teff, log g, [Fe/H]: what counts as equally near
 
 
-def main() -> None:
-    """Train, save, choose, copy."""
-    reference = sys.argv[1] if len(sys.argv) > 1 else "miles"
-    file = DATA / "default.onnx"
+def train(reference: str) -> None:
+    """Write the emulator."""
     DATA.mkdir(exist_ok=True)
     command = [
         sys.executable,
@@ -51,14 +51,17 @@ def main() -> None:
         "train",
         reference,
         "-o",
-        str(file),
+        str(EMULATOR),
         "--name",
         "MILES",
         "--overwrite",
     ]
     subprocess.run(command, check=True)
 
-    unseen = maury.Emulator.load(file).meta["validation_stars"]
+
+def choose(reference: str) -> None:
+    """Copy the demo stars, with their lines of the table of labels."""
+    unseen = maury.Emulator.load(EMULATOR).meta["validation_stars"]
     stars = load_reference(reference)
     stars = stars[np.isin(stars.star_id, unseen)]
     known = np.column_stack([np.log10(stars.labels["teff"]), stars.labels["logg"], stars.labels["fe_h"]])
@@ -77,9 +80,11 @@ def main() -> None:
     for i in chosen:
         source = Path(stars.file[i])
         (folder / (source.name + ".gz")).write_bytes(gzip.compress(source.read_bytes(), mtime=0))
-        kept += [line for line in lines if line[23:27] == stars.visit_id[i]]
+        kept += [line for line in lines if MISPRINTS.get(line[23:27], line[23:27]) == stars.visit_id[i]]
     (folder / table.name).write_text("\n".join(header + kept) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    reference = sys.argv[1] if len(sys.argv) > 1 else "miles"
+    train(reference)
+    choose(reference)

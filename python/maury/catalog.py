@@ -83,7 +83,12 @@ def build_catalog(
     rchi2_noise = reduced(result.chi2_noise, n_pixels, n_labels)
     _add(table, "rchi2_noise", rchi2_noise, "the same from the noise of the spectrum alone")
     _add(table, "n_pixels", n_pixels.astype(np.int32), "pixels in the fit")
-    _add(table, "snr", np.asarray(spectra.snr, dtype=float), "signal-to-noise ratio; NaN = not known")
+    _add(
+        table,
+        "snr",
+        np.asarray(spectra.snr, dtype=float),
+        "signal-to-noise ratio of the file, else of the pixels fitted",
+    )
     _add(table, "rv", np.asarray(spectra.rv, dtype=float), "velocity taken out; NaN = not known", u.km / u.s)
     _add(table, "converged", np.asarray(result.converged, dtype=bool), "whether the fit found a minimum")
     status = [Status(code).name.lower().replace("_", " ") for code in result.status]

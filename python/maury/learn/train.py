@@ -67,7 +67,7 @@ class Recipe:
     window: int = 400
     steps: int = 1500
     learning_rate: float = 0.01
-    doubt: float | None = 5.0
+    doubt: float | None = 4.0
     stop_fraction: float = 0.1
     validation_fraction: float = 0.1
     seed: int = 0

@@ -9,6 +9,7 @@ from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from maury.catalog import build_catalog
@@ -90,6 +91,7 @@ def fit(
         )
         show(2 * len(spectra))
     result = replace(result, start=first.start, n_agree=first.n_agree)
+    spectra = replace(spectra, snr=np.where(np.isfinite(spectra.snr), spectra.snr, prepared.snr))
     options = {
         "use_scatter": use_scatter,
         "n_starts": n_starts,

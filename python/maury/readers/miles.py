@@ -24,7 +24,7 @@ _FILE = re.compile(r"MILES_res2\.50_star_m(\d{4})V\.fits(\.gz)?$")
 # Star 0970 covers part of the range and ends in an artefact; the distributors leave it out.
 _UNUSABLE = {"0970"}
 # One entry of the table lost its last digit.
-_MISPRINTS = {"022.": "0221"}
+MISPRINTS = {"022.": "0221"}
 
 
 def matches(path: Path, hdus: Any) -> bool:
@@ -81,6 +81,6 @@ def _label_table(path: Path, changed: int) -> dict[str, tuple[str, list[float]]]
     )
     numbers = [np.ma.filled(rows[c].astype(float), np.nan).tolist() for c in ("teff", "logg", "fe_h")]
     return {
-        _MISPRINTS.get(star, star): (str(name).replace("HD ", "HD"), labels)
+        MISPRINTS.get(star, star): (str(name).replace("HD ", "HD"), labels)
         for name, star, *labels in zip(rows["name"], rows["star"], *numbers, strict=True)
     }
