@@ -98,8 +98,9 @@ def train(
     ----------
     reference : Spectra
         With `labels`; visits of one star share a `star_id` and stay in one part.
-    hidden, coefficients, activation, window, steps, learning_rate, doubt, stop_fraction,
-    validation_fraction, seed
+    hidden, coefficients, activation, window, steps, learning_rate, doubt
+        See `Recipe`.
+    stop_fraction, validation_fraction, seed
         See `Recipe`. The same seed gives the same emulator on the same machine.
     labels, wavelength, teff_max
         See `maury.learn.select.select`.
