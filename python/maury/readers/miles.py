@@ -18,6 +18,8 @@ from maury.spectra import FWHM_PER_SIGMA, Spectra, air_to_vacuum, assumed_ivar
 
 FWHM = 2.5  # A; Falcon-Barroso et al. 2011
 USABLE = (3575.0, 7400.0)  # A in air; outside, the flux of many stars is extrapolated or ill-calibrated
+# Noise is not given. Between the lines, good fits leave 0.006 of the flux, so it is no larger than this.
+SNR = 200.0
 LABELS = "paramsMILES_v9.1.txt"
 
 _FILE = re.compile(r"MILES_res2\.50_star_m(\d{4})V\.fits(\.gz)?$")
@@ -53,7 +55,7 @@ def read(path: Path, hdus: Any) -> Spectra:
     return Spectra(
         air_to_vacuum(air),
         flux,
-        assumed_ivar(flux, mask),
+        assumed_ivar(flux, mask, SNR),
         mask=mask,
         lsf=FWHM / FWHM_PER_SIGMA,
         star_id=name or stem(path),
