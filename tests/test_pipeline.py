@@ -7,8 +7,7 @@ import made_up_stars
 import maury
 from maury.measure.outliers import without_outliers
 from maury.measure.quality import Flag
-from maury.prepare import SPEED_OF_LIGHT
-from maury.spectra import Spectra
+from maury.spectra import SPEED_OF_LIGHT, Spectra
 
 LABELS = made_up_stars.LABELS
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maury.prepare import SPEED_OF_LIGHT, prepare
-from maury.spectra import Spectra
+from maury.prepare import prepare
+from maury.spectra import SPEED_OF_LIGHT, Spectra
 
 GRID = 10 ** (3.60 + 1e-4 * np.arange(1200))
 

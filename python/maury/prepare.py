@@ -6,17 +6,13 @@ Imig et al. 2021, sec. 2.2: every spectrum is divided by its median in a window 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maury import _core
+from maury.spectra import SPEED_OF_LIGHT, Spectra
 
-if TYPE_CHECKING:
-    from maury.spectra import Spectra
-
-SPEED_OF_LIGHT = 299792.458  # km/s
 # A grid pixel is lost when more than this part of it falls on bad or missing data.
 _MAX_BAD_FRACTION = 0.01
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maury.labels import LABELS
-from maury.prepare import SPEED_OF_LIGHT, prepare
-from maury.spectra import Spectra
+from maury.prepare import prepare
+from maury.spectra import SPEED_OF_LIGHT, Spectra
 
 Array = NDArray[np.float64]
 
