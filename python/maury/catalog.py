@@ -138,7 +138,7 @@ def check_output(path: str | os.PathLike[str], overwrite: bool = False) -> Path:
     """
     path = Path(path)
     if _ending(path) == ".parquet":
-        _need_pyarrow()
+        _need_parquet()
     if path.is_dir():
         raise ValueError(f"{path} is a folder; give the name of a file")
     if path.exists() and not overwrite:
@@ -186,7 +186,7 @@ def read_catalog(path: str | os.PathLike[str]) -> QTable:
     path = Path(path)
     kind = _FORMATS[_ending(path)]
     if kind == "parquet":
-        _need_pyarrow()
+        _need_parquet()
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     options = {"character_as_bytes": False, "mask_invalid": False} if kind == "fits" else {}
@@ -259,11 +259,14 @@ def _ending(path: Path) -> str:
     )
 
 
-def _need_pyarrow() -> None:
+def _need_parquet() -> None:
     from importlib.util import find_spec
 
-    if find_spec("pyarrow") is None:
-        raise ValueError('Parquet files need pyarrow: pip install "maury[parquet]"; or write .fits or .ecsv')
+    missing = [name for name in ("pyarrow", "pandas") if find_spec(name) is None]  # astropy wants both
+    if missing:
+        raise ValueError(
+            f'Parquet files need {" and ".join(missing)}: pip install "maury[parquet]"; or write .fits or .ecsv'
+        )
 
 
 def _write_fits(table: QTable, path: Path) -> None:

@@ -1,4 +1,4 @@
-// The emulator: a fully connected network from labels to normalised flux (Imig et al. 2021, sec. 3.4).
+// The emulator: a fully connected network from labels to normalised flux (Imig et al. 2021, sec. 3.2).
 #pragma once
 
 #include <cstddef>

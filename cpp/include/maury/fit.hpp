@@ -1,4 +1,4 @@
-// Labels of many spectra: a bounded chi2 fit of the emulator to each (Imig et al. 2021, sec. 4).
+// Labels of many spectra: a bounded chi2 fit of the emulator to each (Imig et al. 2021, sec. 3.2).
 #pragma once
 
 #include "maury/emulator.hpp"

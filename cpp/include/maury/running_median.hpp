@@ -1,4 +1,4 @@
-// Running median: the continuum estimate that normalises a spectrum (Imig et al. 2021, sec. 3.3).
+// Running median: the continuum estimate that normalises a spectrum (Imig et al. 2021, sec. 2.2).
 #pragma once
 
 #include <cstddef>

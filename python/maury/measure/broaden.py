@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-# Curves that agree to this, in squared pixels, are one: 0.5 % of the width at the sampling of SDSS.
-_SAME = 0.01
-_N_COMPARED = 32
 # Pixels in which the ripple of a kernel narrower than a pixel dies away.
 _RINGING = 12
 
@@ -73,12 +70,12 @@ def broadened(emulator: Emulator, variance: Array) -> Emulator:
 
 
 def groups(variance: Array) -> Iterator[tuple[NDArray[np.intp], Array]]:
-    """Rows of `variance` (N, P) that are alike, with the curve they share, in order of their first row."""
-    step = max(1, variance.shape[1] // _N_COMPARED)
-    key = np.round(variance[:, ::step] / _SAME).astype(np.int64)
-    _, first, member = np.unique(key, axis=0, return_index=True, return_inverse=True)
-    for group in np.argsort(first):
-        yield np.flatnonzero(member.reshape(-1) == group), variance[first[group]]
+    """Rows of `variance` (N, P) that are the same, with the curve they share, in order of their first row."""
+    members: dict[bytes, list[int]] = {}
+    for i, curve in enumerate(variance):
+        members.setdefault(curve.tobytes(), []).append(i)
+    for rows in members.values():
+        yield np.array(rows), variance[rows[0]]
 
 
 def predict_broadened(emulator: Emulator, labels: Array, lsf: Array | None) -> Array:

@@ -40,7 +40,7 @@ NOTCHES = (
 )
 NOTCH_FACTOR = 9.0
 
-# Width of the line-spread function in the two arms. Nominal is R = 1800; the chi2 of 30 DR1 stars against the
+# Width of the line-spread function in the two arms. Nominal is R = 1800; the chi2 of 27 DR1 stars against the
 # MILES emulator broadened window by window is least at 2.6-2.9 A from 4000 to 5700 A, and at 4.3-5.4 A from
 # 5950 to 7150 A.
 FWHM_BLUE, FWHM_RED = 2.7, 4.7  # A
