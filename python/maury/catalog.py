@@ -265,7 +265,7 @@ def _need_parquet() -> None:
     missing = [name for name in ("pyarrow", "pandas") if find_spec(name) is None]  # astropy wants both
     if missing:
         raise ValueError(
-            f'Parquet files need {" and ".join(missing)}: pip install "maury[parquet]"; or write .fits or .ecsv'
+            f'Parquet files need {" and ".join(missing)}: pip install "maury[parquet]"; or write .fits'
         )
 
 
