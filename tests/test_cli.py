@@ -144,7 +144,7 @@ def test_threads_do_not_change_the_result(stars):
 
 def test_a_long_list_is_cut(stars, emulator):
     spectra = made_up.spectra(emulator, np.tile(made_up.LABELS, (6, 1)))
-    from maury.show.report import summary_table
+    from maury.show.tables import summary_table
 
     catalog = maury.fit(spectra, emulator)
     lines = summary_table(catalog).splitlines()

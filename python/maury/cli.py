@@ -134,7 +134,7 @@ def fit_command(
     """
     import maury
     from maury.catalog import check_output, write_catalog
-    from maury.show.report import summary_sentence, summary_table
+    from maury.show.tables import summary_sentence, summary_table
 
     check_output(output, overwrite)
     model = maury.Emulator.load(emulator)
@@ -154,7 +154,7 @@ def fit_command(
 def demo(emulator: str, plot: Path | None) -> None:
     """Measure some stars of the MILES library that come with maury, and compare with their known labels."""
     import maury
-    from maury.show.report import comparison_table, summary_sentence
+    from maury.show.tables import comparison_table, summary_sentence
 
     model = maury.Emulator.load(emulator)
     spectra = _demo_stars()
@@ -210,7 +210,7 @@ def train_command(
 
     import maury
     from maury.learn.reference import library, load_reference
-    from maury.show.report import difference_table, training_words
+    from maury.show.tables import difference_table, training_words
 
     if output.suffix.lower() != ".onnx":
         raise click.UsageError(f"{output}: an emulator file ends in .onnx")
@@ -258,7 +258,7 @@ def validate(
     from maury.learn.reference import load_reference
     from maury.learn.train import Recipe
     from maury.learn.validate import cross_validate
-    from maury.show.report import validation_table
+    from maury.show.tables import validation_table
 
     if output is not None:
         check_output(output, overwrite)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maury.labels import find_label
-from maury.show.report import format_label
+from maury.show.tables import format_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from maury.labels import find_label
 from maury.measure.quality import flag_names
-from maury.show.report import format_label, label_names, row_name
+from maury.show.tables import format_label, label_names, row_name
 
 if TYPE_CHECKING:
     from astropy.table import QTable
