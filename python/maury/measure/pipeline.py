@@ -1,6 +1,7 @@
 """The measuring wing from end to end; read this first.
 
-spectra -> prepare -> fit -> errors and flags -> catalogue
+spectra -> prepare -> fit -> leave outliers out -> fit at the spectrum's own resolution
+        -> errors and flags -> catalogue
 """
 
 from __future__ import annotations
