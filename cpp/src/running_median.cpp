@@ -1,46 +1,162 @@
+// Sort once, then slide: the window is a set of ranks (a bit each), and the middle of the window moves by at
+// most one set bit when a pixel enters and another leaves.
 #include "maury/running_median.hpp"
 
-#include <algorithm>
+#include "rank_sort.hpp"
+
+#include <bitset>
 #include <cmath>
 #include <limits>
-#include <vector>
+#include <stdexcept>
+
+#if defined(_MSC_VER)
+#include <intrin.h>
+#endif
 
 namespace maury {
+namespace {
+
+int highest_bit(std::uint64_t word) { // word != 0
+#if defined(_MSC_VER)
+    unsigned long bit;
+    _BitScanReverse64(&bit, word);
+    return static_cast<int>(bit);
+#else
+    return 63 - __builtin_clzll(word);
+#endif
+}
+
+std::uint64_t bit_of(std::uint32_t rank) { return std::uint64_t{1} << (rank & 63); }
+
+// The usable pixels of a window by rank. Rank 0 (below all values) and the last rank (above all) are always
+// in, so that the middle exists and a search ends; they shift the middle of no window that holds a pixel.
+struct Window {
+    std::uint64_t* bits;
+    std::uint32_t middle = 0; // the lower of the two when the count is even
+    std::int32_t excess = 0;  // ranks above the middle less those below: 0 (odd count) or 1 (even)
+
+    // ranks of the pixels in the window; `absent` marks those that take no part.
+    void fill(const std::uint32_t* ranks, std::size_t n, std::uint32_t absent) {
+        std::fill_n(bits, absent / 64 + 1, std::uint64_t{0});
+        bits[0] = 1;
+        bits[(absent - 1) / 64] |= bit_of(absent - 1);
+        std::size_t count = 2;
+        for (std::size_t i = 0; i < n; ++i)
+            if (ranks[i] != absent) {
+                bits[ranks[i] / 64] |= bit_of(ranks[i]);
+                ++count;
+            }
+        std::size_t before = (count - 1) / 2, word = 0;
+        for (std::size_t here; (here = std::bitset<64>(bits[word]).count()) <= before; ++word)
+            before -= here;
+        std::uint64_t rest = bits[word];
+        for (; before > 0; --before)
+            rest &= rest - 1;
+        middle =
+            static_cast<std::uint32_t>(word * 64) + static_cast<std::uint32_t>(highest_bit(rest & -rest));
+        excess = count % 2 ? 0 : 1;
+    }
+
+    std::uint32_t next(std::uint32_t rank) const {
+        std::size_t word = rank / 64;
+        std::uint64_t rest = bits[word] & ~(bit_of(rank) | (bit_of(rank) - 1));
+        while (rest == 0)
+            rest = bits[++word];
+        return static_cast<std::uint32_t>(word * 64) + static_cast<std::uint32_t>(highest_bit(rest & -rest));
+    }
+
+    std::uint32_t previous(std::uint32_t rank) const {
+        std::size_t word = rank / 64;
+        std::uint64_t rest = bits[word] & (bit_of(rank) - 1);
+        while (rest == 0)
+            rest = bits[--word];
+        return static_cast<std::uint32_t>(word * 64) + static_cast<std::uint32_t>(highest_bit(rest));
+    }
+
+    // No branch depends on the values unless the next rank lies in another word.
+    void slide(std::uint32_t enters, std::uint32_t leaves, std::uint32_t absent) {
+        bits[enters / 64] |= bit_of(enters);
+        bits[leaves / 64] &= ~bit_of(leaves);
+        const std::int32_t balance = excess + ((enters > middle ? 1 : -1) & -(enters != absent)) +
+                                     ((leaves > middle ? -1 : 1) & -(leaves != absent));
+        const bool up = balance > 1, down = !up && ((balance < 0) | (leaves == middle));
+        excess = balance - (up ? 2 : 0) + (balance < 0 ? 2 : 0);
+        const std::uint64_t word = bits[middle / 64], here = bit_of(middle);
+        const std::uint64_t above = word & ~(here | (here - 1)), below = word & (here - 1);
+        const std::uint64_t found = up ? above & -above : down ? below : here;
+        if (found == 0)
+            middle = up ? next(middle) : previous(middle);
+        else
+            middle = (middle & ~63u) | static_cast<std::uint32_t>(highest_bit(found));
+    }
+
+    // values: by rank, NaN at rank 0
+    template <typename T> T median(const T* values) const {
+        const T lower = values[middle];
+        if (excess == 0)
+            return lower;
+        const T upper = values[next(middle)], sum = lower + upper;
+        return std::isinf(sum) ? lower / 2 + upper / 2 : sum / 2;
+    }
+};
+
+} // namespace
 
 template <typename T>
-void running_median(const T* flux, const std::uint8_t* mask, T* out, std::size_t n_pixels, std::size_t half) {
-    const auto usable = [&](std::size_t i) { return (!mask || !mask[i]) && std::isfinite(flux[i]); };
+void running_median(const T* flux, const std::uint8_t* mask, T* out, std::size_t n_pixels, std::size_t half,
+                    MedianWorkspace& workspace) {
+    if (n_pixels == 0)
+        return;
     half = std::min(half, n_pixels);
+    if (n_pixels > index_mask / 4)
+        throw std::length_error("running_median: too many pixels");
 
-    std::vector<T> window; // the usable values in reach, in order
-    window.reserve(std::min(n_pixels, 2 * half + 1));
-    const auto add = [&](std::size_t i) {
-        if (usable(i))
-            window.insert(std::upper_bound(window.begin(), window.end(), flux[i]), flux[i]);
-    };
-    const auto remove = [&](std::size_t i) {
-        if (usable(i))
-            window.erase(std::lower_bound(window.begin(), window.end(), flux[i]));
-    };
+    const std::size_t n_words = (n_pixels + 2) / 64 + 1;
+    const std::size_t n_ranks = n_pixels + 2 * half + 1;
+    workspace.memory.resize(std::max(workspace.memory.size(),
+                                     3 * n_pixels + 2 + 2 * n_words + n_ranks / 2 + 1 + 3 * n_digits / 2));
+    std::uint64_t* items = workspace.memory.data();
+    std::uint64_t* const spare = items + n_pixels;
+    std::uint64_t* const bits = spare + n_pixels;
+    T* const values = reinterpret_cast<T*>(bits + 2 * n_words);
+    std::uint32_t* const ranks = reinterpret_cast<std::uint32_t*>(bits + 2 * n_words + n_pixels + 2);
+    std::uint32_t* const digits = ranks + (n_ranks + 1) / 2 * 2;
 
-    for (std::size_t i = 0; i < std::min(half, n_pixels); ++i)
-        add(i);
+    std::size_t n = 0;
     for (std::size_t i = 0; i < n_pixels; ++i) {
-        if (i + half < n_pixels)
-            add(i + half);
-        if (i > half)
-            remove(i - half - 1);
-        const std::size_t count = window.size();
-        if (count == 0)
-            out[i] = std::numeric_limits<T>::quiet_NaN();
-        else if (count % 2 == 1)
-            out[i] = window[count / 2];
-        else
-            out[i] = (window[count / 2 - 1] + window[count / 2]) / 2;
+        items[n] = i;
+        n += (!mask || !mask[i]) & (std::abs(flux[i]) <= std::numeric_limits<T>::max());
+    }
+    items = sort_items(flux, items, spare, n, digits);
+    const auto absent = static_cast<std::uint32_t>(n + 2);
+    std::fill_n(ranks, n_ranks, absent);
+    values[0] = values[n + 1] = std::numeric_limits<T>::quiet_NaN();
+    for (std::size_t i = 0; i < n; ++i) {
+        const std::size_t pixel = items[i] & index_mask;
+        values[i + 1] = flux[pixel];
+        ranks[half + 1 + pixel] = static_cast<std::uint32_t>(i + 1);
+    }
+
+    // Two windows at once, one over each half of the spectrum: a step waits for the one before it.
+    const std::size_t n_first = n_pixels / 2;
+    Window first{bits}, second{bits + n_words};
+    first.fill(ranks, 2 * half + 1, absent);
+    second.fill(ranks + n_first, 2 * half + 1, absent);
+    for (std::size_t i = 0, j = n_first; i < n_first; ++i, ++j) {
+        first.slide(ranks[i + 2 * half + 1], ranks[i], absent);
+        second.slide(ranks[j + 2 * half + 1], ranks[j], absent);
+        out[i] = first.median(values);
+        out[j] = second.median(values);
+    }
+    if (n_pixels % 2 == 1) {
+        second.slide(ranks[n_ranks - 1], ranks[n_pixels - 1], absent);
+        out[n_pixels - 1] = second.median(values);
     }
 }
 
-template void running_median<float>(const float*, const std::uint8_t*, float*, std::size_t, std::size_t);
-template void running_median<double>(const double*, const std::uint8_t*, double*, std::size_t, std::size_t);
+template void running_median<float>(const float*, const std::uint8_t*, float*, std::size_t, std::size_t,
+                                    MedianWorkspace&);
+template void running_median<double>(const double*, const std::uint8_t*, double*, std::size_t, std::size_t,
+                                     MedianWorkspace&);
 
 } // namespace maury
