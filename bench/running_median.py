@@ -18,7 +18,7 @@ from scipy import ndimage
 
 import maury
 
-WINDOWS = (5, 7, 11, 21, 41, 61, 101, 201, 401, 1001, 2000)
+WINDOWS = (3, 5, 7, 11, 21, 41, 61, 101, 201, 401, 1001, 2000)
 
 
 def cpu_model() -> str:

@@ -1,4 +1,5 @@
-// Running median of a window of a few pixels: many windows side by side, each with its lowest values in order.
+// Running median of a window of a few pixels: many windows side by side, each with its lowest values in
+// order.
 #pragma once
 
 #include <algorithm>
@@ -34,8 +35,8 @@ void narrow_median(const T* flux, const std::uint8_t* mask, T* out, std::size_t 
             for (std::size_t k = 0; k <= std::min(i, half); ++k)
                 for (std::size_t lane = 0; lane < n_lanes; ++lane) {
                     const T a = lowest[k][lane], b = entering[lane];
-                    lowest[k][lane] = a < b ? a : b;
-                    entering[lane] = a < b ? b : a;
+                    lowest[k][lane] = std::min(a, b);
+                    entering[lane] = std::max(a, b);
                 }
         }
         std::size_t count = 0;

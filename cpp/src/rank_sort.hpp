@@ -14,7 +14,7 @@ namespace maury {
 // An item is a key in its high bits and the number of a pixel in the low ones.
 constexpr int pixel_bits = 31;
 constexpr std::uint64_t pixel_mask = (std::uint64_t{1} << pixel_bits) - 1;
-constexpr int digit_bits = 11;
+constexpr int digit_bits = 10;
 constexpr std::size_t n_digits = std::size_t{1} << digit_bits;
 constexpr std::size_t max_passes = 3;
 
@@ -27,8 +27,8 @@ template <typename T> std::uint64_t ordered_bits(T value) {
     return bits ^ (-(bits >> top) | Bits{1} << top);
 }
 
-// Gives the items, of pixel numbers, keys = (bits - lowest) >> shift and sorts them by key. spare holds the bits
-// and is written; digits (max_passes * n_digits,) memory. Returns whichever of the two holds the result.
+// Gives the items, of pixel numbers, keys = (bits - lowest) >> shift and sorts them by key. spare holds the
+// bits and is written; digits (max_passes * n_digits,) memory. Returns whichever of the two holds the result.
 template <int n_passes>
 std::uint64_t* radix_sort(std::uint64_t* items, std::uint64_t* spare, std::size_t n, std::uint64_t lowest,
                           int shift, std::uint32_t* digits) {
@@ -53,12 +53,12 @@ std::uint64_t* radix_sort(std::uint64_t* items, std::uint64_t* spare, std::size_
     return items;
 }
 
-// Writes items and spare (n_pixels <= pixel_mask,). Returns the items of the usable pixels in order of flux, and
-// how many they are.
+// Writes items and spare (n_pixels <= pixel_mask,). Returns the items of the usable pixels in order of flux,
+// and how many they are.
 template <typename T>
-std::pair<std::uint64_t*, std::size_t> sorted_pixels(const T* flux, const std::uint8_t* mask, std::size_t n_pixels,
-                                                     std::uint64_t* items, std::uint64_t* spare,
-                                                     std::uint32_t* digits) {
+std::pair<std::uint64_t*, std::size_t> sorted_pixels(const T* flux, const std::uint8_t* mask,
+                                                     std::size_t n_pixels, std::uint64_t* items,
+                                                     std::uint64_t* spare, std::uint32_t* digits) {
     std::size_t n = 0;
     std::uint64_t lowest = ~std::uint64_t{0}, highest = 0;
     for (std::size_t i = 0; i < n_pixels; ++i) {

@@ -2,6 +2,7 @@
 // most one set bit when a pixel enters and another leaves.
 #include "maury/running_median.hpp"
 
+#include "narrow_median.hpp"
 #include "rank_sort.hpp"
 
 #include <bitset>
@@ -35,12 +36,6 @@ std::uint64_t all_if_less(std::uint32_t a, std::uint32_t b) {
 
 constexpr std::uint32_t absent = 1u << 31; // the rank of a pixel that takes no part
 
-// Finite even where the sum is not.
-template <typename T> T mean(T a, T b) {
-    const T sum = a + b;
-    return std::isinf(sum) ? a / 2 + b / 2 : sum / 2;
-}
-
 // The usable pixels of a window by rank. Rank 0 (below all values) and the last rank (above all) are always
 // in, so that the middle exists and a search ends; they shift the middle of no window that holds a pixel.
 struct Window {
@@ -65,8 +60,7 @@ struct Window {
         std::uint64_t rest = bits[word];
         for (; before > 0; --before)
             rest &= rest - 1;
-        middle =
-            static_cast<std::uint32_t>(word * 64) + highest_bit(rest & -rest);
+        middle = static_cast<std::uint32_t>(word * 64) + highest_bit(rest & (~rest + 1));
         excess = count % 2 ? 0 : 1;
     }
 
@@ -75,7 +69,7 @@ struct Window {
         std::uint64_t rest = bits[word] & ~(bit_of(rank) | (bit_of(rank) - 1));
         while (rest == 0)
             rest = bits[++word];
-        return static_cast<std::uint32_t>(word * 64) + highest_bit(rest & -rest);
+        return static_cast<std::uint32_t>(word * 64) + highest_bit(rest & (~rest + 1));
     }
 
     std::uint32_t previous(std::uint32_t rank) const {
@@ -86,7 +80,8 @@ struct Window {
         return static_cast<std::uint32_t>(word * 64) + highest_bit(rest);
     }
 
-    // One pixel enters, another leaves. No branch depends on the values unless the next rank lies in another word.
+    // One pixel enters, another leaves. No branch depends on the values unless the next rank lies in another
+    // word.
     void slide(std::uint32_t enters, std::uint32_t leaves) {
         if ((enters | leaves) & absent)
             return resize(enters, leaves);
@@ -96,7 +91,7 @@ struct Window {
         const std::uint64_t up = enters_above & ~all_if_less(middle, leaves);
         const std::uint64_t down = ~(enters_above | all_if_less(leaves, middle));
         const std::uint64_t word = bits[middle / 64], here = bit_of(middle);
-        const std::uint64_t above = word & (~here + 1) << 1, below = word & (2 * here - 1) & ~(here & down);
+        const std::uint64_t above = word & ((~here + 1) << 1), below = word & (2 * here - 1) & ~(here & down);
         const std::uint64_t found = below ^ ((below ^ (above & (~above + 1))) & up);
         if (found != 0)
             middle = (middle & ~63u) | highest_bit(found);
@@ -121,60 +116,70 @@ struct Window {
         else if (balance < 0 || leaves == middle)
             middle = previous(middle);
     }
-
-    // values: by rank, NaN at both ends
-    template <typename T> T median(const T* values) const {
-        return excess == 0 ? values[middle] : mean(values[middle], values[next(middle)]);
-    }
 };
+
+// The medians of pixels begin ... end - 1.
+template <typename T>
+void stretch_median(const T* flux, const std::uint8_t* mask, T* out, std::size_t n_pixels, std::size_t half,
+                    std::size_t begin, std::size_t end, MedianWorkspace& workspace) {
+    const std::size_t from = begin - std::min(half, begin), to = std::min(n_pixels, end + half);
+    const std::size_t n_reach = to - from, n_medians = end - begin;
+    if (n_reach > pixel_mask)
+        throw std::length_error("running_median: the window has more than 2^31 pixels");
+    flux += from;
+    out += begin;
+
+    const std::size_t n_words = (n_reach + 2) / 64 + 1, n_ranks = n_medians + 2 * half + 1;
+    auto& [words, numbers] = workspace;
+    words.resize(std::max(words.size(), 2 * (n_reach + n_words)));
+    numbers.resize(std::max(numbers.size(), n_ranks + n_digits * max_passes));
+    std::uint64_t* const bits = words.data() + 2 * n_reach;
+    std::uint32_t* const ranks = numbers.data();
+    const auto [sorted, n] = sorted_pixels(flux, mask ? mask + from : nullptr, n_reach, words.data(),
+                                           words.data() + n_reach, ranks + n_ranks);
+    // The pixels around the first median, less the one that leaves there, ... those around the last.
+    std::fill_n(ranks, n_ranks, absent);
+    const std::size_t first_rank = half + 1 + from - begin;
+    for (std::size_t i = 0; i < n; ++i)
+        ranks[first_rank + (sorted[i] & pixel_mask)] = static_cast<std::uint32_t>(i + 1);
+
+    const auto value = [flux, pixels = sorted](std::uint32_t rank) {
+        return flux[pixels[rank - 1] & pixel_mask];
+    };
+    const auto median = [value](const Window& window) {
+        if (window.middle == 0)
+            return std::numeric_limits<T>::quiet_NaN();
+        const T lower = value(window.middle);
+        return window.excess == 0 ? lower : mean(lower, value(window.next(window.middle)));
+    };
+    // Two windows at once, one over each half: a step of one need not wait for the step of the other.
+    const std::size_t middle = n_medians / 2;
+    const auto last = static_cast<std::uint32_t>(n + 1);
+    Window first{bits}, second{bits + n_words};
+    first.fill(ranks, 2 * half + 1, last);
+    second.fill(ranks + middle, 2 * half + 1, last);
+    for (std::size_t i = 0, j = middle; j < n_medians; ++i, ++j) {
+        first.slide(ranks[i + 2 * half + 1], ranks[i]); // of an odd number, the one in the middle comes twice
+        second.slide(ranks[j + 2 * half + 1], ranks[j]);
+        out[i] = median(first);
+        out[j] = median(second);
+    }
+}
 
 } // namespace
 
 template <typename T>
 void running_median(const T* flux, const std::uint8_t* mask, T* out, std::size_t n_pixels, std::size_t half,
                     MedianWorkspace& workspace) {
-    if (n_pixels == 0)
-        return;
     half = std::min(half, n_pixels);
-    if (n_pixels > pixel_mask / 4)
-        throw std::length_error("running_median: too many pixels");
-
-    const std::size_t n_words = (n_pixels + 2) / 64 + 1;
-    const std::size_t n_ranks = n_pixels + 2 * half + 1;
-    workspace.memory.resize(std::max(workspace.memory.size(),
-                                     3 * n_pixels + 2 + 2 * n_words + n_ranks / 2 + 1 + 3 * n_digits / 2));
-    std::uint64_t* const items = workspace.memory.data();
-    std::uint64_t* const spare = items + n_pixels;
-    std::uint64_t* const bits = spare + n_pixels;
-    T* const values = reinterpret_cast<T*>(bits + 2 * n_words);
-    std::uint32_t* const ranks = reinterpret_cast<std::uint32_t*>(bits + 2 * n_words + n_pixels + 2);
-    std::uint32_t* const digits = ranks + (n_ranks + 1) / 2 * 2;
-
-    const auto [sorted, n] = sorted_pixels(flux, mask, n_pixels, items, spare, digits);
-    const auto last = static_cast<std::uint32_t>(n + 1);
-    std::fill_n(ranks, n_ranks, absent);
-    values[0] = values[n + 1] = std::numeric_limits<T>::quiet_NaN();
-    for (std::size_t i = 0; i < n; ++i) {
-        const std::size_t pixel = sorted[i] & pixel_mask;
-        values[i + 1] = flux[pixel];
-        ranks[half + 1 + pixel] = static_cast<std::uint32_t>(i + 1);
-    }
-
-    // Two windows at once, one over each half of the spectrum: a step waits for the one before it.
-    const std::size_t n_first = n_pixels / 2;
-    Window first{bits}, second{bits + n_words};
-    first.fill(ranks, 2 * half + 1, last);
-    second.fill(ranks + n_first, 2 * half + 1, last);
-    for (std::size_t i = 0, j = n_first; i < n_first; ++i, ++j) {
-        first.slide(ranks[i + 2 * half + 1], ranks[i]);
-        second.slide(ranks[j + 2 * half + 1], ranks[j]);
-        out[i] = first.median(values);
-        out[j] = second.median(values);
-    }
-    if (n_pixels % 2 == 1) {
-        second.slide(ranks[n_ranks - 1], ranks[n_pixels - 1]);
-        out[n_pixels - 1] = second.median(values);
-    }
+    if (half <= narrow_half)
+        return narrow_median(flux, mask, out, n_pixels, half);
+    // In stretches, so that memory stays small and the ranks in a window lie close together.
+    const std::size_t most = std::max<std::size_t>(8192, 16 * half),
+                      n_stretches = (n_pixels + most - 1) / most;
+    const std::size_t length = (n_pixels + n_stretches - 1) / n_stretches;
+    for (std::size_t begin = 0; begin < n_pixels; begin += length)
+        stretch_median(flux, mask, out, n_pixels, half, begin, std::min(n_pixels, begin + length), workspace);
 }
 
 template void running_median<float>(const float*, const std::uint8_t*, float*, std::size_t, std::size_t,

@@ -9,7 +9,8 @@ namespace maury {
 
 // Memory of running_median, kept from one spectrum to the next; one a thread.
 struct MedianWorkspace {
-    std::vector<std::uint64_t> memory;
+    std::vector<std::uint64_t> words;
+    std::vector<std::uint32_t> numbers;
 };
 
 // out[i] = median of the usable flux[i - half ... i + half]; the window ends at the ends of the spectrum.
