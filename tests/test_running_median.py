@@ -89,6 +89,98 @@ def test_arguments_are_not_written(spectrum):
     np.testing.assert_array_equal(mask, before[1])
 
 
+TINY, HUGE = 5e-324, 1.7e308
+extremes = st.sampled_from([0.0, -0.0, TINY, -TINY, 1e-310, 1.0, -1.0, np.nan, np.inf, -np.inf])
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from([np.float32, np.float64]),
+    st.integers(200, 700),
+    st.integers(0, 400),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(["smooth", "crosses zero", "ties", "nearly equal", "every exponent"]),
+    st.sampled_from([0.0, 0.02, 0.5, 0.99]),
+)
+def test_long_spectra_agree_with_numpy(dtype, n_pixels, half, seed, kind, fraction):
+    rng = np.random.default_rng(seed)
+    exponents = np.finfo(dtype).minexp, np.finfo(dtype).maxexp
+    flux = {
+        "smooth": rng.normal(1, 0.1, n_pixels),
+        "crosses zero": rng.normal(0, 1, n_pixels),
+        "ties": rng.integers(0, 3, n_pixels) - 1.0,
+        "nearly equal": 1 + np.finfo(dtype).eps * rng.integers(0, 500, n_pixels),
+        "every exponent": np.ldexp(rng.uniform(-1, 1, n_pixels), rng.integers(*exponents, n_pixels)),
+    }[kind][None].astype(dtype)
+    flux[:, rng.uniform(size=n_pixels) < fraction / 4] = rng.choice([np.nan, np.inf, -np.inf])
+    mask = rng.uniform(size=flux.shape) < fraction
+    got = _core.running_median(flux, mask, half)
+    with np.errstate(over="ignore"):
+        wanted = slow_median(flux, mask, half)
+    overflown = np.isinf(wanted)  # the sum of the middle two, in NumPy
+    assert np.isfinite(got[overflown]).all()
+    np.testing.assert_array_equal(got[~overflown], wanted[~overflown])
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    hnp.arrays(np.float64, st.tuples(st.just(1), st.integers(0, 30)), elements=extremes), st.integers(0, 40)
+)
+def test_zeros_of_both_signs_and_denormals(flux, half):
+    np.testing.assert_array_equal(
+        _core.running_median(flux, None, half), slow_median(flux, np.zeros(flux.shape, bool), half)
+    )
+
+
+@pytest.mark.parametrize("half", [0, 1, 3, 4, 50])
+def test_one_pixel_and_none(half):
+    for dtype in (np.float32, np.float64):
+        assert _core.running_median(np.zeros((2, 0), dtype), None, half).shape == (2, 0)
+        assert _core.running_median(np.full((1, 1), 3, dtype), None, half) == 3
+        assert np.isnan(_core.running_median(np.full((1, 1), np.inf, dtype), None, half))
+
+
+def test_half_zero_copies_the_good_pixels(spectrum):
+    flux, mask = spectrum
+    np.testing.assert_array_equal(_core.running_median(flux, mask, 0), np.where(mask, np.nan, flux))
+
+
+@pytest.mark.parametrize("half", [499, 500, 10**6, 2**62])
+def test_window_wider_than_the_spectrum_is_its_median(spectrum, half):
+    flux, mask = spectrum
+    wanted = np.nanmedian(np.where(mask, np.nan, flux), axis=1)
+    np.testing.assert_array_equal(_core.running_median(flux, mask, half), np.repeat(wanted[:, None], 500, 1))
+
+
+@pytest.mark.parametrize("half", [3, 4, 30])
+def test_all_masked_is_nan(spectrum, half):
+    flux, mask = spectrum
+    assert np.isnan(_core.running_median(flux, np.ones_like(mask), half)).all()
+
+
+@pytest.mark.parametrize("half", [4, 5, 60])
+def test_middle_two_do_not_overflow(half):
+    flux = np.full((1, 300), HUGE)
+    np.testing.assert_array_equal(_core.running_median(flux, None, half), flux)
+
+
+@pytest.mark.parametrize("half", [2, 8, 150, 1200])
+def test_spectrum_longer_than_a_stretch(half):
+    rng = np.random.default_rng(half)
+    flux, mask = rng.normal(size=(1, 30_001)), rng.uniform(size=(1, 30_001)) < 0.1
+    whole = np.pad(np.where(mask, np.nan, flux)[0], half, constant_values=np.nan)
+    got = _core.running_median(flux, mask, half)[0]
+    cuts = [*range(7490, 7510), *range(14_990, 15_010), *range(29_990, 30_001)]
+    for i in [0, 1, *cuts, *rng.integers(0, 30_001, 300)]:
+        assert got[i] == np.nanmedian(whole[i : i + 2 * half + 1])
+
+
+def test_a_row_does_not_depend_on_the_rows_before_it(spectrum):
+    flux, mask = spectrum
+    both = _core.running_median(flux, mask, 60)
+    np.testing.assert_array_equal(_core.running_median(flux[1:].copy(), mask[1:].copy(), 60), both[1:])
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

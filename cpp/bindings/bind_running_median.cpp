@@ -20,11 +20,12 @@ py::array_t<T> median_of(const py::object& flux_given, const py::object& mask_gi
     const auto* bad = mask_given.is_none() ? nullptr : reinterpret_cast<const std::uint8_t*>(mask.data());
     {
         const py::gil_scoped_release release;
+        MedianWorkspace workspace;
         auto checked = std::chrono::steady_clock::now();
         for (py::ssize_t i = 0; i < n_spectra; ++i) {
             const auto row = i * n_pixels;
             running_median(in + row, bad ? bad + row : nullptr, out + row, static_cast<std::size_t>(n_pixels),
-                           half);
+                           half, workspace);
             if (const auto now = std::chrono::steady_clock::now();
                 now - checked > std::chrono::milliseconds(50)) {
                 checked = now;

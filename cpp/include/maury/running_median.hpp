@@ -3,8 +3,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace maury {
+
+// Memory of running_median, kept from one spectrum to the next; one a thread.
+struct MedianWorkspace {
+    std::vector<std::uint64_t> words;
+    std::vector<std::uint32_t> numbers;
+};
 
 // out[i] = median of the usable flux[i - half ... i + half]; the window ends at the ends of the spectrum.
 //
@@ -14,11 +21,18 @@ namespace maury {
 //
 // With an even count the median is the mean of the two middle values.
 template <typename T>
-void running_median(const T* flux, const std::uint8_t* mask, T* out, std::size_t n_pixels, std::size_t half);
+void running_median(const T* flux, const std::uint8_t* mask, T* out, std::size_t n_pixels, std::size_t half,
+                    MedianWorkspace& workspace);
+
+template <typename T>
+void running_median(const T* flux, const std::uint8_t* mask, T* out, std::size_t n_pixels, std::size_t half) {
+    MedianWorkspace workspace;
+    running_median(flux, mask, out, n_pixels, half, workspace);
+}
 
 extern template void running_median<float>(const float*, const std::uint8_t*, float*, std::size_t,
-                                           std::size_t);
+                                           std::size_t, MedianWorkspace&);
 extern template void running_median<double>(const double*, const std::uint8_t*, double*, std::size_t,
-                                            std::size_t);
+                                            std::size_t, MedianWorkspace&);
 
 } // namespace maury
