@@ -43,6 +43,12 @@ void pack(const double* weight, std::size_t n_out, std::size_t n_in, double* pac
                 row < n_out ? weight[row * n_in + k] : 0.0;
 }
 
+void unpack(const double* packed, std::size_t n_out, std::size_t n_in, double* weight) {
+    for (std::size_t row = 0; row < n_out; ++row)
+        for (std::size_t k = 0; k < n_in; ++k)
+            weight[row * n_in + k] = packed[(row / panel * n_in + k) * panel + row % panel];
+}
+
 void affine(const double* packed, const double* bias, std::size_t n_out, std::size_t n_in, const double* in,
             std::size_t in_stride, std::size_t n_columns, double* out, std::size_t out_stride) {
     while (n_columns >= 2) {
