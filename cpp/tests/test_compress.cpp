@@ -1,11 +1,13 @@
 // The compressed chi2 against slow sums over pixels, and against the problem in pixel space.
 #include "check.hpp"
 #include "maury/compress.hpp"
+#include "maury/fit.hpp"
 #include "networks.hpp"
 #include "pixel_problem.hpp"
 
 #include <algorithm>
 #include <limits>
+#include <memory>
 
 namespace {
 
@@ -122,6 +124,67 @@ void chi2_and_derivatives_are_those_of_the_pixels(const Emulator& emulator) {
     }
 }
 
+// With stop rules so tight that both paths end at the same point, not only near it.
+void whole_fits_are_those_of_the_pixels(const Emulator& emulator) {
+    const std::size_t n = 40, n_labels = emulator.n_labels();
+    std::vector<double> flux, ivar, candidates, lower(n_labels), upper(n_labels), x(n_labels, -0.45);
+    std::mt19937_64 random(3);
+    std::uniform_real_distribution<double> uniform(-0.4, 0.4);
+    emulator.to_labels(x.data(), lower.data());
+    std::fill(x.begin(), x.end(), 0.42);
+    emulator.to_labels(x.data(), upper.data());
+    for (unsigned i = 0; i < n; ++i) {
+        const Spectrum spectrum(emulator, i);
+        flux.insert(flux.end(), spectrum.flux.begin(), spectrum.flux.end());
+        ivar.insert(ivar.end(), spectrum.ivar.begin(), spectrum.ivar.end());
+        for (double& value : x)
+            value = uniform(random);
+        candidates.resize(candidates.size() + n_labels);
+        emulator.to_labels(x.data(), candidates.data() + i * n_labels);
+    }
+    maury::FitInput input;
+    input.n_spectra = input.n_candidates = n;
+    input.flux = flux.data();
+    input.ivar = ivar.data();
+    input.lower = lower.data();
+    input.upper = upper.data();
+    input.candidates = candidates.data();
+    maury::SolveOptions options;
+    options.cost_tol = 0.0;
+    options.step_tol = 1e-13;
+    options.gradient_tol = 1e-8;
+    std::vector<double> labels[2], covariance[2], chi2[2], chi2_noise[2];
+    for (const std::size_t path : {0u, 1u}) {
+        labels[path].resize(n * n_labels);
+        covariance[path].resize(n * n_labels * n_labels);
+        chi2[path].resize(n);
+        chi2_noise[path].resize(n);
+        std::vector<std::int32_t> whole(4 * n);
+        const std::unique_ptr<bool[]> at_bound(new bool[n * n_labels]);
+        input.compress = path == 0;
+        maury::fit_batch(emulator, input,
+                         {labels[path].data(), covariance[path].data(), chi2[path].data(),
+                          chi2_noise[path].data(), &whole[0], &whole[n], &whole[2 * n], at_bound.get(),
+                          &whole[3 * n]},
+                         options, 1, [](std::size_t) {});
+    }
+    std::size_t n_same = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+        if (std::abs(chi2[0][i] - chi2[1][i]) > 1e-6 * chi2[1][i])
+            continue; // another of several minima
+        ++n_same;
+        CHECK_NEAR(chi2[0][i], chi2[1][i], 1e-9 * chi2[1][i]);
+        CHECK_NEAR(chi2_noise[0][i], chi2_noise[1][i], 1e-6 * chi2_noise[1][i]);
+        for (std::size_t l = 0; l < n_labels; ++l) {
+            const std::size_t k = i * n_labels + l;
+            const double variance = covariance[1][k * n_labels + l];
+            CHECK_NEAR(labels[0][k], labels[1][k], 1e-6 * std::sqrt(variance));
+            CHECK_NEAR(covariance[0][k * n_labels + l], variance, 1e-6 * variance);
+        }
+    }
+    CHECK(n_same >= n - 2);
+}
+
 void stops() {
     const Emulator emulator = random_network({2, 6, 4, 90}, Activation::silu, 3);
     const maury::Basis basis(emulator);
@@ -154,6 +217,8 @@ int main() {
         sums_are_those_over_pixels(emulator);
         chi2_and_derivatives_are_those_of_the_pixels(emulator);
     }
+    whole_fits_are_those_of_the_pixels(random_network({3, 20, 8, 150}, Activation::silu, 5));
+    whole_fits_are_those_of_the_pixels(random_network({4, 30, 30, 12, 400}, Activation::tanh, 6));
     stops();
     knows_when_it_pays();
     return check::report();
