@@ -8,11 +8,12 @@ import pytest
 CPP = Path(__file__).parent.parent / "cpp"
 # Ground floor first, then the stages in the order the data moves.
 ORDER = [
-    ("codes", "parallel", "cholesky", "kernels"),
+    ("codes", "parallel", "cholesky", "kernels", "gram"),
     ("rank_sort", "narrow_median", "running_median"),
     ("activation", "emulator"),
     ("solve",),
-    ("pixel_problem", "fit"),
+    ("compress",),
+    ("pixel_problem", "fit_plan", "fit"),
 ]
 # emulator.hpp declares what activation.hpp uses; a stage's files may include each other.
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}

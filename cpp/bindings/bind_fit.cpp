@@ -14,7 +14,7 @@ py::array_t<double> optional(const py::object& argument, const std::string& name
 py::dict fit(const Emulator& emulator, const py::object& flux_given, const py::object& ivar_given,
              const py::object& scatter_given, const py::object& lower_given, const py::object& upper_given,
              const py::object& starts_given, const py::object& candidates_given, int n_starts, int threads,
-             int max_evaluations, const py::object& progress) {
+             int max_evaluations, const py::object& progress, bool compress) {
     const auto n_labels = static_cast<py::ssize_t>(emulator.n_labels());
     const auto n_pixels = static_cast<py::ssize_t>(emulator.n_pixels());
     const auto flux = array<double>(flux_given, "flux", "(N, P)", {any, n_pixels});
@@ -50,6 +50,7 @@ py::dict fit(const Emulator& emulator, const py::object& flux_given, const py::o
         input.n_candidates = static_cast<std::size_t>(candidates.shape(0));
     }
     input.n_starts = static_cast<std::size_t>(n_starts);
+    input.compress = compress;
 
     py::array_t<double> labels({n, n_labels}), covariance({n, n_labels, n_labels}), chi2(n), chi2_noise(n);
     py::array_t<std::int32_t> used(n), status(n), n_evaluations(n), n_agree(n);
@@ -91,7 +92,7 @@ void bind_fit(py::module_& m) {
         "fit_batch", &fit, py::arg("emulator"), py::arg("flux"), py::arg("ivar"), py::arg("scatter"),
         py::arg("lower"), py::arg("upper"), py::arg("starts") = py::none(),
         py::arg("candidates") = py::none(), py::arg("n_starts") = 3, py::arg("threads") = 0,
-        py::arg("max_evaluations") = 200, py::arg("progress") = py::none(),
+        py::arg("max_evaluations") = 200, py::arg("progress") = py::none(), py::arg("compress") = true,
         "Fit the labels of N spectra. See cpp/include/maury/fit.hpp for every argument and result.\n\n"
         "progress(done) is called about 20 times a second, in the calling thread. Ctrl-C ends the batch, if\n"
         "this is called from the main thread.");

@@ -88,39 +88,64 @@ Emulator::Workspace::Workspace(const Emulator& emulator) {
     jacobian.resize(n_labels * emulator.n_pixels());
 }
 
-void Emulator::flux_scaled(const double* x, Workspace& work, double* flux) const {
+// Leaves the coefficients in the last of work.values.
+void Emulator::run_trunk(const double* x, Workspace& work) const {
     std::copy_n(x, n_labels(), work.values[0].begin());
-    for (std::size_t i = 0; i < layers_.size(); ++i) {
+    for (std::size_t i = 0; i + 1 < layers_.size(); ++i) {
         const Packed& layer = layers_[i];
-        const bool last = i + 1 == layers_.size();
-        double* out = last ? flux : work.values[i + 1].data();
+        double* out = work.values[i + 1].data();
         simd::affine(layer.weight.data(), layer.bias.data(), layer.n_out, layer.n_in, work.values[i].data(),
                      layer.n_in, 1, out, layer.n_out);
-        if (!last)
-            activate(layer.activation, out, work.slopes[i + 1].data(), layer.n_out);
+        activate(layer.activation, out, work.slopes[i + 1].data(), layer.n_out);
     }
 }
 
-// Forward tangents, one column a label: T_0 = 1, T_{i+1} = diag(slope) W T_i.
-void Emulator::jacobian_scaled(Workspace& work, double* jacobian) const {
+// Forward tangents, one column a label: T_0 = 1, T_{i+1} = diag(slope) W T_i. Leaves them in tangents_in.
+void Emulator::run_tangents(Workspace& work) const {
     const std::size_t n = n_labels();
     std::fill_n(work.tangents_in.begin(), n * n, 0.0);
     for (std::size_t l = 0; l < n; ++l)
         work.tangents_in[l * n + l] = 1.0;
-    for (std::size_t i = 0; i < layers_.size(); ++i) {
+    for (std::size_t i = 0; i + 1 < layers_.size(); ++i) {
         const Packed& layer = layers_[i];
-        const bool last = i + 1 == layers_.size();
-        double* out = last ? jacobian : work.tangents_out.data();
+        double* out = work.tangents_out.data();
         simd::affine(layer.weight.data(), nullptr, layer.n_out, layer.n_in, work.tangents_in.data(),
                      layer.n_in, n, out, layer.n_out);
-        if (last)
-            break;
         const std::vector<double>& slope = work.slopes[i + 1];
         for (std::size_t l = 0; l < n; ++l)
             for (std::size_t j = 0; j < layer.n_out; ++j)
                 out[l * layer.n_out + j] *= slope[j];
         std::swap(work.tangents_in, work.tangents_out);
     }
+}
+
+void Emulator::flux_scaled(const double* x, Workspace& work, double* flux) const {
+    run_trunk(x, work);
+    const Packed& last = layers_.back();
+    simd::affine(last.weight.data(), last.bias.data(), last.n_out, last.n_in, work.values.back().data(),
+                 last.n_in, 1, flux, last.n_out);
+}
+
+void Emulator::jacobian_scaled(Workspace& work, double* jacobian) const {
+    run_tangents(work);
+    const Packed& last = layers_.back();
+    simd::affine(last.weight.data(), nullptr, last.n_out, last.n_in, work.tangents_in.data(), last.n_in,
+                 n_labels(), jacobian, last.n_out);
+}
+
+void Emulator::coefficients_scaled(const double* x, Workspace& work, double* coefficients) const {
+    run_trunk(x, work);
+    std::copy(work.values.back().begin(), work.values.back().end(), coefficients);
+}
+
+void Emulator::tangents_scaled(Workspace& work, double* tangents) const {
+    run_tangents(work);
+    std::copy_n(work.tangents_in.begin(), n_labels() * n_coefficients(), tangents);
+}
+
+void Emulator::basis(double* basis) const {
+    const Packed& last = layers_.back();
+    simd::unpack(last.weight.data(), last.n_out, last.n_in, basis);
 }
 
 void Emulator::flux(const double* labels, Workspace& work, double* flux) const {

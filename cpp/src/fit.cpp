@@ -1,6 +1,7 @@
 #include "maury/fit.hpp"
 
 #include "cholesky.hpp"
+#include "fit_plan.hpp"
 #include "maury/parallel.hpp"
 #include "pixel_problem.hpp"
 
@@ -8,8 +9,6 @@
 #include <cmath>
 #include <limits>
 #include <memory>
-#include <stdexcept>
-#include <string>
 #include <vector>
 
 namespace maury {
@@ -20,66 +19,26 @@ constexpr double distinct = 0.1;         // of the label range: nearer candidate
 constexpr double agreement = 0.1;        // formal errors: nearer solutions count as one
 constexpr double smallest_pivot = 1e-13; // of its diagonal: below, a matrix counts as singular
 
-// What all spectra share; all labels scaled.
-struct Plan {
-    std::vector<double> lower, upper;       // (L,)
-    std::vector<double> candidates, fluxes; // (M, L), (M, P)
-};
-
-void set_bounds(const Emulator& emulator, const FitInput& input, Plan& plan) {
-    const std::size_t n = emulator.n_labels();
-    plan.lower.resize(n);
-    plan.upper.resize(n);
-    emulator.to_scaled(input.lower, plan.lower.data());
-    emulator.to_scaled(input.upper, plan.upper.data());
-    for (std::size_t l = 0; l < n; ++l)
-        if (!(std::isfinite(plan.lower[l]) && std::isfinite(plan.upper[l]) && plan.lower[l] <= plan.upper[l]))
-            throw std::invalid_argument("lower, upper: label " + std::to_string(l) +
-                                        " needs finite lower <= upper, both positive for a log10 transform");
-}
-
-void set_candidates(const Emulator& emulator, const FitInput& input, int threads,
-                    const std::function<void(std::size_t)>& wake, Plan& plan) {
-    const std::size_t n = emulator.n_labels(), n_pixels = emulator.n_pixels();
-    std::vector<double> x(n);
-    for (std::size_t m = 0; m < (input.candidates ? input.n_candidates : 0); ++m) {
-        emulator.to_scaled(input.candidates + m * n, x.data());
-        bool inside = true;
-        for (std::size_t l = 0; l < n; ++l)
-            inside = inside && x[l] >= plan.lower[l] && x[l] <= plan.upper[l];
-        if (inside)
-            plan.candidates.insert(plan.candidates.end(), x.begin(), x.end());
-    }
-    const std::size_t count = plan.candidates.size() / n;
-    if (count == 0)
-        return;
-    plan.fluxes.resize(count * n_pixels);
-    std::vector<Emulator::Workspace> work(worker_count(count, threads), Emulator::Workspace(emulator));
-    parallel_for(
-        count, threads,
-        [&](std::size_t worker, std::size_t m, const StopFlag&) {
-            emulator.flux_scaled(&plan.candidates[m * n], work[worker], &plan.fluxes[m * n_pixels]);
-        },
-        [&](std::size_t) { wake(0); });
-}
-
 // One thread's tools and memory.
 class Fitter {
   public:
     Fitter(const Emulator& emulator, const FitInput& input, const FitOutput& output,
-           const SolveOptions& options, const Plan& plan)
+           const SolveOptions& options, const FitPlan& plan)
         : emulator_(emulator), input_(input), output_(output), options_(options), plan_(plan),
           n_(emulator.n_labels()), problem_(emulator), solver_(n_), best_(n_), hessian_(n_ * n_),
           factor_(n_ * n_), column_(n_), scale_(n_), candidate_chi2_(plan.candidates.size() / n_) {
         starts_.reserve(n_ * std::max(input.n_given, input.n_starts + 1));
+        if (plan.basis)
+            compressed_ = std::make_unique<CompressedProblem>(emulator, *plan.basis);
     }
 
     void fit(std::size_t spectrum, const StopFlag& stop);
 
   private:
+    Status search(std::size_t spectrum, const StopFlag& stop);
     void choose_starts(std::size_t spectrum);
     void add_best_candidates();
-    void store_solution(std::size_t spectrum, double chi2);
+    void store_solution(std::size_t spectrum);
     bool store_covariance(std::size_t spectrum);
     double distance_squared(const double* x) const;
 
@@ -87,12 +46,14 @@ class Fitter {
     const FitInput& input_;
     const FitOutput& output_;
     const SolveOptions& options_;
-    const Plan& plan_;
+    const FitPlan& plan_;
     std::size_t n_;
     PixelProblem problem_;
+    std::unique_ptr<CompressedProblem> compressed_; // null: the search goes through the pixels
     Solver solver_;
     std::vector<double> starts_; // (S, L) scaled; solutions once solved
     std::vector<double> best_, hessian_, factor_, column_, scale_, candidate_chi2_;
+    double least_ = 0.0; // chi2 at best_
     std::vector<std::size_t> free_;
 };
 
@@ -108,29 +69,55 @@ void Fitter::fit(std::size_t i, const StopFlag& stop) {
     output_.n_evaluations[i] = output_.n_agree[i] = 0;
     Status status = Status::TOO_FEW_PIXELS;
     if (usable >= n_ + 1) {
-        status = Status::NON_FINITE;
-        choose_starts(i);
-        double least = std::numeric_limits<double>::infinity();
-        for (std::size_t s = 0; s < starts_.size(); s += n_) {
-            const SolveResult result =
-                solver_.solve(problem_, plan_.lower.data(), plan_.upper.data(), &starts_[s], options_);
-            output_.n_evaluations[i] += result.n_evaluations;
-            if (result.status == Status::NON_FINITE)
-                std::fill_n(&starts_[s], n_, not_known);
-            else if (result.chi2 < least) {
-                least = result.chi2;
-                status = result.status;
-                std::copy_n(&starts_[s], n_, best_.begin());
-                std::copy_n(solver_.hessian(), n_ * n_, hessian_.begin());
-            }
-        }
+        status = search(i, stop);
         if (status != Status::NON_FINITE) {
-            store_solution(i, least);
+            store_solution(i);
             if (!store_covariance(i))
                 status = Status::SINGULAR;
         }
     }
     output_.status[i] = static_cast<std::int32_t>(status);
+}
+
+// Sets best_, hessian_, least_ and, from the starts, where each ended.
+Status Fitter::search(std::size_t i, const StopFlag& stop) {
+    SolveOptions options = options_;
+    Problem* problem = &problem_;
+    if (compressed_) {
+        compressed_->set(problem_.flux(), problem_.weight(), stop);
+        problem = compressed_.get();
+        options.max_evaluations -= 1; // left for the finish
+        options.gradient_tol *= 0.5;  // so that rounding does not cost the finish a step
+    }
+    choose_starts(i);
+    Status status = Status::NON_FINITE;
+    least_ = std::numeric_limits<double>::infinity();
+    int n_evaluations = 0;
+    for (std::size_t s = 0; s < starts_.size(); s += n_) {
+        const SolveResult result =
+            solver_.solve(*problem, plan_.lower.data(), plan_.upper.data(), &starts_[s], options);
+        output_.n_evaluations[i] += result.n_evaluations;
+        if (result.status == Status::NON_FINITE)
+            std::fill_n(&starts_[s], n_, not_known);
+        else if (result.chi2 < least_) {
+            least_ = result.chi2;
+            status = result.status;
+            n_evaluations = result.n_evaluations;
+            std::copy_n(&starts_[s], n_, best_.begin());
+            std::copy_n(solver_.hessian(), n_ * n_, hessian_.begin());
+        }
+    }
+    if (!compressed_ || status == Status::NON_FINITE)
+        return status;
+    // The finish: what is reported comes from the pixels, judged by the stop rules there.
+    options = options_;
+    options.max_evaluations -= n_evaluations;
+    const SolveResult result =
+        solver_.solve(problem_, plan_.lower.data(), plan_.upper.data(), best_.data(), options);
+    output_.n_evaluations[i] += result.n_evaluations;
+    least_ = result.chi2;
+    std::copy_n(solver_.hessian(), n_ * n_, hessian_.begin());
+    return result.status;
 }
 
 void Fitter::choose_starts(std::size_t i) {
@@ -148,9 +135,10 @@ void Fitter::choose_starts(std::size_t i) {
 }
 
 void Fitter::add_best_candidates() {
-    const std::size_t n_pixels = emulator_.n_pixels();
-    for (std::size_t m = 0; m < candidate_chi2_.size(); ++m)
-        candidate_chi2_[m] = problem_.chi2_of(&plan_.fluxes[m * n_pixels]);
+    for (std::size_t m = 0; m < candidate_chi2_.size(); ++m) {
+        const double* model = plan_.model(emulator_, m);
+        candidate_chi2_[m] = compressed_ ? compressed_->chi2_of(model) : problem_.chi2_of(model);
+    }
     while (starts_.size() < n_ * input_.n_starts) {
         std::size_t best = 0;
         double least = std::numeric_limits<double>::infinity();
@@ -173,7 +161,7 @@ void Fitter::add_best_candidates() {
     }
 }
 
-void Fitter::store_solution(std::size_t i, double chi2) {
+void Fitter::store_solution(std::size_t i) {
     double* labels = output_.labels + i * n_;
     emulator_.to_labels(best_.data(), labels);
     for (std::size_t l = 0; l < n_; ++l) {
@@ -183,7 +171,7 @@ void Fitter::store_solution(std::size_t i, double chi2) {
             labels[l] = at_lower ? input_.lower[l] : input_.upper[l];
     }
     problem_.chi2(best_.data());
-    output_.chi2[i] = chi2;
+    output_.chi2[i] = least_;
     output_.chi2_noise[i] = problem_.chi2_noise();
     for (std::size_t s = 0; s < starts_.size(); s += n_)
         output_.n_agree[i] += distance_squared(&starts_[s]) <= agreement * agreement;
@@ -229,11 +217,9 @@ bool Fitter::store_covariance(std::size_t i) {
 
 void fit_batch(const Emulator& emulator, const FitInput& input, const FitOutput& output,
                const SolveOptions& options, int threads, const std::function<void(std::size_t)>& wake) {
-    Plan plan;
-    set_bounds(emulator, input, plan);
+    const FitPlan plan = make_plan(emulator, input, options, threads, wake);
     if (input.n_spectra == 0)
         return;
-    set_candidates(emulator, input, threads, wake, plan);
     std::vector<std::unique_ptr<Fitter>> fitters;
     for (std::size_t worker = 0; worker < worker_count(input.n_spectra, threads); ++worker)
         fitters.push_back(std::make_unique<Fitter>(emulator, input, output, options, plan));

@@ -22,6 +22,10 @@ class PixelProblem final : public Problem {
     double chi2(const double* x) override;
     void derivatives(const double* x, double* gradient, double* hessian) override;
 
+    // (P,) of the spectrum; both 0 at a pixel without weight.
+    const double* flux() const { return flux_.data(); }
+    const double* weight() const { return weight_.data(); }
+
     // chi2 of a model flux (P,) that is known already.
     double chi2_of(const double* model) const;
     // Of the model of the last chi2 call, weighted by ivar alone.

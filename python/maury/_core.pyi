@@ -56,4 +56,5 @@ def fit_batch(
     threads: int = 0,
     max_evaluations: int = 200,
     progress: Callable[[int], object] | None = None,
+    compress: bool = True,
 ) -> _FitBatch: ...

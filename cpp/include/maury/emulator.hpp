@@ -27,7 +27,8 @@ struct Layer {
 // enters the network. L labels, P pixels.
 class Emulator {
   public:
-    // Scratch space of one thread. It also remembers the last flux_scaled, for jacobian_scaled.
+    // Scratch space of one thread. It also remembers the last flux_scaled or coefficients_scaled, for the
+    // derivatives.
     class Workspace {
       public:
         explicit Workspace(const Emulator& emulator);
@@ -47,6 +48,7 @@ class Emulator {
 
     std::size_t n_labels() const { return transforms_.size(); }
     std::size_t n_pixels() const { return layers_.back().n_out; }
+    std::size_t n_coefficients() const { return layers_.back().n_in; }
 
     // Physical units.
     // labels (L,)  flux (P,)  jacobian (P, L) = d flux / d label. A label out of a log10's domain gives NaN.
@@ -58,6 +60,13 @@ class Emulator {
     // workspace.
     void flux_scaled(const double* x, Workspace& work, double* flux) const;
     void jacobian_scaled(Workspace& work, double* jacobian) const;
+
+    // The trunk: all layers but the last, which is linear. flux = last bias + basis h(x).
+    // coefficients h (K,)  tangents (L, K) = d h / d x, at the x of the last coefficients_scaled
+    // basis (P, K)
+    void coefficients_scaled(const double* x, Workspace& work, double* coefficients) const;
+    void tangents_scaled(Workspace& work, double* tangents) const;
+    void basis(double* basis) const;
 
     void to_scaled(const double* labels, double* x) const;
     void to_labels(const double* x, double* labels) const;
@@ -71,6 +80,9 @@ class Emulator {
         std::vector<double> weight, bias;
         Activation activation;
     };
+
+    void run_trunk(const double* x, Workspace& work) const;
+    void run_tangents(Workspace& work) const;
 
     std::vector<Transform> transforms_;
     std::vector<double> label_min_, label_max_;

@@ -29,9 +29,12 @@ struct FitInput {
     // A spectrum without a start is fitted from the n_starts candidates of least chi2 that lie more than a
     // tenth of the label range from each other. Candidates outside the bounds are left out; with none left,
     // the fit starts at the centre of the bounds.
-    std::size_t n_candidates = 0;       // M; their fluxes take 8 M P bytes
+    std::size_t n_candidates = 0;       // M; they take 8 M K bytes compressed, else 8 M P
     const double* candidates = nullptr; // (M, L); null = none
     std::size_t n_starts = 3;
+
+    // False searches in pixel space also where chi2 compresses: slower, the same minimum. See compress.hpp.
+    bool compress = true;
 };
 
 // What does not exist is NaN: all but n_pixels, status and n_evaluations of a spectrum whose status is
@@ -48,9 +51,10 @@ struct FitOutput {
     std::int32_t* n_agree; // (N,) starts that ended within 0.1 formal error of the solution, itself included
 };
 
-// The best of all starts wins. Each result depends on its own spectrum alone: it is the same, bit for bit,
-// for any number of threads and any order. threads and wake: see parallel_for. Throws std::invalid_argument
-// for bounds that are not finite, empty or outside a transform's domain.
+// The best of all starts wins; where chi2 compresses, it is followed to its end in pixel space. Each result
+// depends on its own spectrum alone: it is the same, bit for bit, for any number of threads and any order.
+// threads and wake: see parallel_for. Throws std::invalid_argument for bounds that are not finite, empty or
+// outside a transform's domain.
 void fit_batch(const Emulator& emulator, const FitInput& input, const FitOutput& output,
                const SolveOptions& options, int threads, const std::function<void(std::size_t)>& wake);
 

@@ -9,16 +9,19 @@ double total(const double (&sum)[lanes]) {
     return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
 }
 
-// One panel of rows times C columns: C * panel sums stay in registers.
+// One panel of rows times C columns: C * panel sums stay in registers. The two inner loops are to be
+// unrolled and vectorised along the rows.
 template <std::size_t C>
 void panel_times(const double* packed, std::size_t n_in, const double* in, std::size_t in_stride,
-                 double (&sum)[C][panel]) {
-    for (std::size_t k = 0; k < n_in; ++k, packed += panel)
-        for (std::size_t c = 0; c < C; ++c) {
-            const double value = in[c * in_stride + k];
+                 double* out) {
+    double sum[C][panel] = {};
+    for (std::size_t k = 0; k < n_in; ++k, packed += panel, ++in)
+        for (std::size_t c = 0; c < C; ++c)
             for (std::size_t r = 0; r < panel; ++r)
-                sum[c][r] += packed[r] * value;
-        }
+                sum[c][r] += in[c * in_stride] * packed[r];
+    for (std::size_t c = 0; c < C; ++c)
+        for (std::size_t r = 0; r < panel; ++r)
+            out[c * panel + r] = sum[c][r];
 }
 
 template <std::size_t C>
@@ -26,11 +29,11 @@ void affine_columns(const double* packed, const double* bias, std::size_t n_out,
                     const double* in, std::size_t in_stride, double* out, std::size_t out_stride) {
     for (std::size_t row = 0; row < n_out; row += panel, packed += panel * n_in) {
         const std::size_t rows = n_out - row < panel ? n_out - row : panel;
-        double sum[C][panel] = {};
+        double sum[C * panel];
         panel_times<C>(packed, n_in, in, in_stride, sum);
         for (std::size_t c = 0; c < C; ++c)
             for (std::size_t r = 0; r < rows; ++r)
-                out[c * out_stride + row + r] = sum[c][r] + (bias ? bias[row + r] : 0.0);
+                out[c * out_stride + row + r] = sum[c * panel + r] + (bias ? bias[row + r] : 0.0);
     }
 }
 
@@ -41,6 +44,12 @@ void pack(const double* weight, std::size_t n_out, std::size_t n_in, double* pac
         for (std::size_t k = 0; k < n_in; ++k)
             packed[(row / panel * n_in + k) * panel + row % panel] =
                 row < n_out ? weight[row * n_in + k] : 0.0;
+}
+
+void unpack(const double* packed, std::size_t n_out, std::size_t n_in, double* weight) {
+    for (std::size_t row = 0; row < n_out; ++row)
+        for (std::size_t k = 0; k < n_in; ++k)
+            weight[row * n_in + k] = packed[(row / panel * n_in + k) * panel + row % panel];
 }
 
 void affine(const double* packed, const double* bias, std::size_t n_out, std::size_t n_in, const double* in,
