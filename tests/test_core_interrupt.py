@@ -51,12 +51,12 @@ from maury import _core
 from test_core_interrupt import long_batch
 
 arguments, waits, sent = long_batch(), [], []
-noise = np.random.default_rng(0).normal(size=(4000, 4500))
+noise = np.random.default_rng(0).normal(size=(8000, 4500))
 calls = {"fit": lambda: _core.fit_batch(*arguments, threads=2), "median": lambda: _core.running_median(noise)}
 call = calls[sys.argv[1]]
 
 def interrupt():
-    time.sleep(0.3)
+    time.sleep(0.1)
     sent.append(time.perf_counter())
     os.kill(os.getpid(), signal.SIGINT)
 
