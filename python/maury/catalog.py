@@ -203,11 +203,16 @@ def read_catalog(path: str | os.PathLike[str]) -> QTable:
         if table[name].dtype.kind == "U" and hasattr(table[name], "filled"):
             description = table[name].info.description
             _add(table, name, np.asarray(table[name].filled(""), dtype=str), description)
-    n_labels = len(table.meta["LABELS"].split(","))
+    n_labels = len(label_names(table))
     covariance = np.asarray(table["covariance"])
     covariance = covariance.reshape(len(table), n_labels, n_labels)  # Parquet keeps it flat
     _add(table, "covariance", covariance, table["covariance"].info.description)
     return table
+
+
+def label_names(catalog: QTable) -> list[str]:
+    """Names of the labels of a catalogue."""
+    return str(catalog.meta["LABELS"]).split(",")
 
 
 def describe_catalog(table: QTable) -> str:
@@ -229,7 +234,7 @@ def describe_catalog(table: QTable) -> str:
         "",
         f"  {'label':<12}{'unit':<6}" + "".join(f"{h:>{w}}" for h, w in zip(heads, widths, strict=True)),
     ]
-    for name in meta["LABELS"].split(","):
+    for name in label_names(table):
         unit = str(table[name].unit or "")
         values = np.asarray(table[name].value)
         errors = np.asarray(table[f"{name}_err"].value)

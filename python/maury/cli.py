@@ -216,6 +216,7 @@ def train_command(
         raise click.UsageError(f"{output}: an emulator file ends in .onnx")
     if output.exists() and not overwrite:
         raise FileExistsError(f"{output} exists; choose another name, or say --overwrite")
+    chosen, recipe = _choice(reference, options)
     stars = load_reference(reference)
     known = library(reference)
     origin = {"training_data": known.training_data, "citation": known.citation} if known else {}
@@ -223,8 +224,8 @@ def train_command(
         stars,
         meta={"name": name or output.stem, "training_data": reference, **origin},
         progress=True,
-        **_choice(reference, options),
-        **options,
+        **chosen,
+        **recipe,
     )
     emulator.save(output)
     click.echo(training_words(emulator))
@@ -262,12 +263,9 @@ def validate(
 
     if output is not None:
         check_output(output, overwrite)
+    chosen, recipe = _choice(reference, options)
     done = cross_validate(
-        load_reference(reference),
-        folds=folds,
-        progress=True,
-        **_choice(reference, options),
-        recipe=Recipe(**options),
+        load_reference(reference), recipe=Recipe(**recipe), folds=folds, progress=True, **chosen
     )
     click.echo(f"{len(done.known)} spectra, each measured by a network that never saw its star:")
     click.echo(validation_table(done.summary(), done.names))
@@ -304,20 +302,19 @@ def _demo_stars() -> Spectra:
         return maury.read_spectra(folder)
 
 
-def _choice(reference: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Take out of `options` what chooses stars and pixels; a known library fills in what was not given."""
+def _choice(reference: str, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split `options`: what chooses stars and pixels, where a known library fills in, and the recipe."""
     from maury.learn.reference import library
 
     known = library(reference)
-    names = options.pop("labels")
+    given = {name: value for name, value in options.items() if value is not None}
+    names = given.pop("labels", None)
     chosen = {
         "labels": None if names is None else [name.strip() for name in names.split(",")],
-        "wavelength": options.pop("wavelength") or (known and known.wavelength),
-        "teff_max": options.pop("teff_max") or (known and known.teff_max),
+        "wavelength": given.pop("wavelength", known and known.wavelength),
+        "teff_max": given.pop("teff_max", known and known.teff_max),
     }
-    for name in [name for name, value in options.items() if value is None]:
-        del options[name]
-    return chosen
+    return chosen, given
 
 
 def _draw(spectra: Spectra, catalog: QTable, emulator: Emulator, folder: Path) -> None:

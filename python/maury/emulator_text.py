@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maury.spectra import FWHM_PER_SIGMA
+
 if TYPE_CHECKING:
     from maury.emulator import Emulator
-
-# Full width at half maximum of a Gaussian over its sigma.
-_FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
 
 
 def describe(emulator: Emulator) -> str:
@@ -59,7 +58,7 @@ def _resolution(emulator: Emulator) -> str:
     wavelength, n_pixels = emulator.wavelength, len(emulator.wavelength)
     at = sorted({round(part * (n_pixels - 1)) for part in (0.1, 0.5, 0.9)})
     return "R = " + ", ".join(
-        f"{wavelength[i] / (_FWHM * emulator.lsf[i]):.0f} at {wavelength[i]:.0f} A" for i in at
+        f"{wavelength[i] / (FWHM_PER_SIGMA * emulator.lsf[i]):.0f} at {wavelength[i]:.0f} A" for i in at
     )
 
 

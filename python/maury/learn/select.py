@@ -33,8 +33,6 @@ class TrainingSet:
     labels : (N, L) float64
     names : tuple of str, L
     star_id : (N,) str
-    row : (N,) int
-        Row in the reference set.
     wavelength : (P,) float64
     lsf : (P,) float64 or None
         Median over the stars, Gaussian sigma [Angstrom].
@@ -50,7 +48,6 @@ class TrainingSet:
     labels: Array
     names: tuple[str, ...]
     star_id: NDArray[np.str_]
-    row: NDArray[np.int64]
     wavelength: Array
     lsf: Array | None
     left_out: dict[str, int]
@@ -128,7 +125,6 @@ def select(
         labels=values[rows],
         names=names,
         star_id=reference.star_id[rows],
-        row=rows,
         wavelength=grid,
         lsf=_median_lsf(prepared.lsf, enough),
         left_out={reason: count for reason, count in left_out.items() if count},

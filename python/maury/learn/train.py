@@ -279,10 +279,9 @@ def _scatter(residual: Array, ivar: Array) -> Array:
     noise = np.where(good, 1.0 / np.where(good, ivar, 1.0), np.nan)
     empty = ~good.any(axis=0)
     size[:, empty], noise[:, empty] = 1.0, 0.0  # a pixel never seen explains nothing
-    variance = (1.4826 * np.nanmedian(size, axis=0)) ** 2 - np.nanmedian(noise, axis=0)
+    variance = (1.4826 * np.nanmedian(size, axis=0)) ** 2
     # Of the variance a tenth is always kept: noise estimates are not exact.
-    floor = 0.1 * (1.4826 * np.nanmedian(size, axis=0)) ** 2
-    scatter: Array = np.sqrt(np.maximum(variance, floor))
+    scatter: Array = np.sqrt(np.maximum(variance - np.nanmedian(noise, axis=0), 0.1 * variance))
     return scatter
 
 

@@ -66,6 +66,7 @@ def broadened(emulator: Emulator, variance: Array) -> Emulator:
         emulator,
         weights=(*emulator.weights[:-1], (operator @ emulator.weights[-1]).astype(np.float32)),
         biases=(*emulator.biases[:-1], (operator @ emulator.biases[-1]).astype(np.float32)),
+        _loaded_hash=None,  # no file holds it
     )
 
 

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from maury.catalog import label_names
 from maury.labels import find_label
 from maury.measure.quality import flag_names
-from maury.show.tables import format_label, label_names, row_name
+from maury.show.tables import format_label, row_name
 
 if TYPE_CHECKING:
     from astropy.table import QTable

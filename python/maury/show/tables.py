@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from maury.catalog import label_names
 from maury.measure.quality import flag_names
 
 if TYPE_CHECKING:
@@ -16,11 +17,6 @@ if TYPE_CHECKING:
     from maury.emulator import Emulator
 
 _WIDTH_ID = 28
-
-
-def label_names(catalog: QTable) -> list[str]:
-    """Names of the labels of a catalogue."""
-    return str(catalog.meta["LABELS"]).split(",")
 
 
 def format_label(name: str, value: float) -> str:
