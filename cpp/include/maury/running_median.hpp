@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <tuple>
 #include <vector>
 
 namespace maury {
@@ -11,6 +12,7 @@ namespace maury {
 struct MedianWorkspace {
     std::vector<std::uint64_t> words;
     std::vector<std::uint32_t> numbers;
+    std::tuple<std::vector<float>, std::vector<double>> values;
 };
 
 // out[i] = median of the usable flux[i - half ... i + half]; the window ends at the ends of the spectrum.
@@ -19,7 +21,7 @@ struct MedianWorkspace {
 // mask  (P,)  non-zero = bad, takes no part; null = none. A bad pixel still gets the median of its window.
 // out   (P,)  same unit; NaN where the window holds no usable pixel; must not overlap flux
 //
-// With an even count the median is the mean of the two middle values.
+// With an even count the median is the mean of the two middle values; -0 comes before 0.
 template <typename T>
 void running_median(const T* flux, const std::uint8_t* mask, T* out, std::size_t n_pixels, std::size_t half,
                     MedianWorkspace& workspace);
