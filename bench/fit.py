@@ -1,217 +1,168 @@
-"""Time the fit of one spectrum against SciPy on a NumPy network: python bench/fit.py
+"""Time fits of mock spectra against peers on the same network: python bench/fit.py
 
-One thread each. Peers start in the middle of the label range and follow one minimum; maury searches 256
-labels and follows three. The answers are compared before anything is timed.
+maury searches the whole box; the peers start in its middle. One thread each. First the answers are compared:
+maury with SciPy's least squares in float64 to the last digit, then every peer with maury.
 """
 
-# ruff: noqa: E402
-import os
+import argparse
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
 
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = "1"  # before NumPy is loaded, hence the order
-
-import platform
-import time
-from pathlib import Path
-
+import machine
+import networks
 import numpy as np
-import scipy
-from scipy.optimize import curve_fit, least_squares
+from comparison import assert_minimum, chi2_of, formal_errors_apart, may_miss, off_minimum
+from mocks import labels_in_range, labels_of_stars, mock_spectra
+from peers import batched_numpy, batched_torch, by_cannon, by_scipy
+from peers.network import Network
+from timing import in_turn
 
 import maury
-from maury import _core
-from maury.measure.starts import candidate_labels
 
 SNR = 100
-N_MAURY, N_SCIPY, REPEATS = 100, 10, 3
+N_BATCH, N_SCIPY, N_SINGLE = 160, 16, 32
+SAME = 0.1  # in chi-square: fits that differ by less are in the same minimum
 
 
-def made_up_emulator(seed=0, n_pixels=4563, n_labels=5, n_hidden=300, n_coefficients=64):
-    """Return an untrained network of the size of MaStar's: smooth random functions of the labels as the
-    strengths of 64 groups of Gaussian absorption lines, each line some pixels wide.
-    """
-    rng = np.random.default_rng(seed)
-    pixel = np.arange(n_pixels)
-    lines = np.zeros((n_pixels, n_coefficients))
-    for k in range(n_coefficients):
-        for centre, width in zip(rng.uniform(0, n_pixels, 12), rng.uniform(2, 8, 12), strict=True):
-            lines[:, k] += rng.exponential(0.03) * np.exp(-0.5 * ((pixel - centre) / width) ** 2)
-    sizes = [n_labels, n_hidden, n_hidden, n_coefficients]
-    weights = [
-        rng.normal(0, gain / np.sqrt(n_in), (n_out, n_in))
-        for gain, n_in, n_out in zip((3.0, 2.0, 2.0), sizes[:-1], sizes[1:], strict=True)
+@dataclass(frozen=True)
+class Peer:
+    """A way to fit n spectra: a call for their scaled labels, and how many formal errors it may be off."""
+
+    name: str
+    call: object
+    n: int
+    tolerance: float
+
+
+def built_in():
+    """Return the built-in emulator and labels of its stars."""
+    emulator = maury.Emulator.load("default")
+    return emulator, labels_of_stars(emulator, N_BATCH)
+
+
+def synthetic():
+    """Return five labels on MaStar's pixels, with a bottleneck, and labels all over the box."""
+    emulator = networks.network()
+    return emulator, labels_in_range(emulator, N_BATCH)
+
+
+def foreign():
+    """Return a network such as The Payne trains: a full last layer, leaky ReLU."""
+    emulator = networks.network(coefficients=None, activation="leaky_relu")
+    return emulator, labels_in_range(emulator, N_BATCH)
+
+
+NETWORKS = {"built-in": built_in, "synthetic": synthetic, "foreign": foreign}
+
+
+def peers_of(mock):
+    """Return the peers; what they can prepare once a network is prepared here."""
+    double, single = Network(mock.emulator), Network(mock.emulator, np.float32)
+    few = double, mock.flux[:N_SCIPY], mock.ivar[:N_SCIPY]
+    many = single, mock.flux.astype(np.float32), mock.ivar.astype(np.float32)
+    truth = double.scaled(mock.truth)
+
+    def peer(name, tolerance, function, *arguments, **options):
+        return Peer(name, partial(function, *arguments, **options), len(arguments[1]), tolerance)
+
+    peers = [
+        peer("scipy curve_fit", 1e-2, by_scipy.with_curve_fit, *few),
+        peer("scipy curve_fit, as The Payne calls it", 1, by_scipy.as_the_payne, *few),
+        peer("scipy least_squares, exact Jacobian", 1e-2, by_scipy.with_least_squares, *few),
+        peer("NumPy float32 batches, pixels", 0.1, batched_numpy.with_pixels, *many),
+        peer("  started at the truth", 0.1, batched_numpy.with_pixels, *many, starts=truth),
     ]
-    return maury.Emulator.from_layers(
-        [*weights, -lines],
-        [*(rng.normal(0, 0.3, n) for n in sizes[1:]), 1 - lines.sum(axis=1)],
-        activation=["silu", "silu", "identity"],
-        labels=["teff", "logg", "fe_h", "alpha_fe", "log_vmicro"],
-        label_min=[3500.0, 0.0, -2.5, -0.2, -0.3],
-        label_max=[8000.0, 5.0, 0.5, 0.6, 0.7],
-        wavelength=10 ** (3.559 + 1e-4 * pixel),
-        transforms=["log10", "linear", "linear", "linear", "linear"],
-    )
-
-
-class NumpyNetwork:
-    """The same network as one would write it in NumPy, in float64; labels scaled to [-0.5, 0.5]."""
-
-    def __init__(self, emulator):
-        self.weights = [np.asarray(weight, dtype=float) for weight in emulator.weights]
-        self.biases = [np.asarray(bias, dtype=float) for bias in emulator.biases]
-        self.activations = (*emulator.activations, "identity")[: len(self.weights)]
-        assert set(self.activations) <= {"silu", "identity"}, self.activations
-        log10 = np.array([transform == "log10" for transform in emulator.transforms])
-        self.low, self.high = (
-            np.where(log10, np.log10(np.where(log10, edge, 1.0)), edge)
-            for edge in (np.asarray(emulator.label_min), np.asarray(emulator.label_max))
-        )
-        self.log10 = log10
-
-    def scaled(self, labels):
-        value = np.where(self.log10, np.log10(np.where(self.log10, labels, 1.0)), labels)
-        return (value - self.low) / (self.high - self.low) - 0.5
-
-    def flux(self, x):
-        for weight, bias, activation in zip(self.weights, self.biases, self.activations, strict=True):
-            x = weight @ x + bias
-            if activation == "silu":
-                x = x / (1 + np.exp(-x))
-        return x
-
-    def jacobian(self, x):
-        tangents = np.eye(len(x))
-        for weight, bias, activation in zip(self.weights, self.biases, self.activations, strict=True):
-            x, tangents = weight @ x + bias, weight @ tangents
-            if activation == "silu":
-                gate = 1 / (1 + np.exp(-x))
-                tangents *= (gate * (1 + x * (1 - gate)))[:, None]
-                x = x * gate
-        return tangents
-
-
-def milliseconds(call, n_spectra):
-    """Return the least of some runs, a spectrum."""
-    times = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return 1e3 * min(times) / n_spectra
-
-
-def measure(emulator, truth):
-    """Print one table: every way to fit the spectra of these labels (N, L)."""
-    rng = np.random.default_rng(1)
-    flux = emulator.predict(truth)
-    flux += rng.normal(0, 1 / SNR, flux.shape)
-    ivar = np.full(flux.shape, float(SNR) ** 2)
-    network = NumpyNetwork(emulator)
-    lower, upper = (network.scaled(np.asarray(edge)) for edge in np.transpose(emulator.bounds))
-    # Not 1e-17: SciPy's first trust region is as small as the start, unless that is exactly 0.
-    middle = np.round((lower + upper) / 2, 9) + 0.0
-    box = [np.ascontiguousarray(edge, dtype=float) for edge in np.transpose(emulator.bounds)]
-    candidates = candidate_labels(emulator, np.asarray(emulator.bounds, dtype=float))
-
-    def with_maury():
-        return maury.fit_normalized(emulator, flux, ivar, use_scatter=False, threads=1)
-
-    def through_pixels():
-        return _core.fit_batch(
-            emulator.core, flux, ivar, None, *box, candidates=candidates, threads=1, compress=False
-        )
-
-    def with_curve_fit():
-        found = []
-        for row in flux[:N_SCIPY]:
-            sigma = np.full(len(row), 1 / SNR)
-            x, _ = curve_fit(
-                lambda _, *x: network.flux(np.array(x)), None, row, middle, sigma, True, bounds=(lower, upper)
-            )
-            found.append(x)
-        return found
-
-    def with_least_squares():
-        return [
-            least_squares(
-                lambda x, row=row: SNR * (network.flux(x) - row),
-                middle,
-                lambda x: SNR * network.jacobian(x),
-                bounds=(lower, upper),
-                x_scale="jac",
-            ).x
-            for row in flux[:N_SCIPY]
+    if single.kinds[-2] == "identity":
+        pairs = batched_numpy.basis_pairs(single)
+        peers += [
+            peer("NumPy float32 batches, bottleneck", 0.1, batched_numpy.with_bottleneck, *many, pairs=pairs)
         ]
-
-    def chi2_of(found):
-        return np.array(
-            [np.sum((SNR * (network.flux(x) - row)) ** 2) for x, row in zip(found, flux, strict=False)]
-        )
-
-    answer = with_maury()
-    assert answer.converged.all()
-    own = answer.chi2[:N_SCIPY]
-    np.testing.assert_allclose(chi2_of(network.scaled(answer.labels[:N_SCIPY])), own, rtol=1e-9)
-    pixels = through_pixels()["chi2"]
-    rows = [("maury, searching (compressed)", with_maury, N_MAURY, "")]
-    rows.append(("maury, searching (pixels)", through_pixels, N_MAURY, agreement(answer.chi2, pixels, 1e-6)))
-    # SciPy with its default tolerances, as in most pipelines.
-    for label, call in (
-        ("scipy curve_fit, finite differences", with_curve_fit),
-        ("scipy least_squares, exact Jacobian", with_least_squares),
-    ):
-        rows.append((label, call, N_SCIPY, agreement(own, chi2_of(call()), 1e-6)))
-    print(f"{'':38} {'ms/spectrum':>11} {'ratio':>7}  same minimum")
-    fastest = None
-    for label, call, n_spectra, same in rows:
-        taken = milliseconds(call, n_spectra)
-        fastest = fastest or taken
-        print(f"{label:38} {taken:11.3f} {taken / fastest:7.1f}  {same}")
+    tensors = batched_torch.layers(single)
+    return [
+        *peers,
+        peer("torch float32 batches, pixels", 0.1, batched_torch.with_torch, *many, tensors=tensors),
+    ]
 
 
-def agreement(own, peer, tolerance):
-    """Assert that maury is nowhere worse, and mostly the same; return how often."""
-    assert (own <= peer * (1 + tolerance)).all(), (own, peer)
-    same = np.abs(own / peer - 1) <= tolerance
-    assert same.mean() >= 0.7, (own, peer)  # the others stopped in another, higher minimum
-    return f"{same.sum()} of {len(same)}"
+def agreement(mock, result, peer):
+    """Return how many fits of a peer end in maury's minimum, a higher, a lower; how near are the first."""
+    network = Network(mock.emulator)
+    x = peer.call()
+    own = result.chi2[: peer.n]
+    excess = chi2_of(network, x, mock) - own
+    same, lower = np.abs(excess) < SAME, excess < -SAME
+    assert lower.mean() <= may_miss(mock.emulator), f"{peer.name} found a lower minimum {lower.sum()} times"
+    off = np.median(formal_errors_apart(network.labels(np.float64(x)), result)[same])
+    assert off <= peer.tolerance, f"{peer.name} is off by {off:.2g} formal errors in the same minimum"
+    return f"{same.sum():5d} {(excess > SAME).sum():6d} {lower.sum():5d} {off:9.0e}"
 
 
-def processor():
-    """Return the model of the CPU."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor() or platform.machine()
+def table(emulator, truth, name, rounds):
+    """Print one table."""
+    mock = mock_spectra(emulator, truth, SNR)
+    fit = partial(maury.fit_normalized, emulator, use_scatter=False, threads=1)
+    result = fit(mock.flux, mock.ivar)
+    assert result.converged.mean() >= 0.99
+    off, above = off_minimum(mock, result)
+    assert_minimum(emulator, off, above)
+    peers = peers_of(mock)
+    words = {peer.name: agreement(mock, result, peer) for peer in peers}
+    counts = {
+        "maury": N_BATCH,
+        "maury, one spectrum a call": N_SINGLE,
+        **{peer.name: peer.n for peer in peers},
+    }
+    rows = list(zip(mock.flux[:N_SINGLE], mock.ivar[:N_SINGLE], strict=True))
+    seconds = in_turn(
+        {
+            "maury": lambda: fit(mock.flux, mock.ivar),
+            "maury, one spectrum a call": lambda: [fit(*row) for row in rows],
+            **{peer.name: peer.call for peer in peers},
+        },
+        rounds,
+    )
+    layers = "-".join(str(n) for n in (len(emulator.labels), *(len(bias) for bias in emulator.biases)))
+    kinds = "/".join(dict.fromkeys(emulator.activations))
+    print(f"\n{name} network: {layers}, {kinds}; S/N {SNR}")
+    print(
+        f"maury against scipy least_squares in float64 to the last digit: {(off <= 1e-3).sum()} of "
+        f"{len(off)} within 1e-3 formal errors, the worst {off.max():.0e}"
+    )
+    print(f"{'':40} {'':11} {'':7}   its minimum against maury's")
+    print(f"{'':40} {'ms/spectrum':>11} {'ratio':>7}  same higher lower  off by [formal errors]")
+    each = {name: 1e3 * taken / counts[name] for name, taken in seconds.items()}
+    for name, taken in each.items():
+        print(f"{name:40} {taken:11.3f} {taken / each['maury']:7.3g} {words.get(name, '')}", flush=True)
+
+
+def cannon_table(emulator, rounds):
+    """Print how long The Cannon's own, simpler model takes to fit, if it is installed."""
+    if not find_spec("thecannon"):
+        print("\nThe Cannon: left out, since annieslasso is not installed")
+        return
+    mock, cannon = by_cannon.prepare(emulator, SNR)
+    fit = partial(maury.fit_normalized, emulator, mock.flux, mock.ivar, use_scatter=False, threads=1)
+    off = np.median(np.abs(cannon() - mock.truth)[:, 0])
+    assert fit().converged.all()
+    assert off < 200, f"The Cannon's teff is off by {off:.0f} K"  # a quadratic does not come nearer
+    seconds = in_turn({"maury": fit, "The Cannon's test step": cannon}, rounds)
+    print(f"\nThe Cannon fits a quadratic model of its own; {len(mock)} FGK stars; S/N {SNR}")
+    for name, taken in seconds.items():
+        print(f"{name:40} {1e3 * taken / len(mock):11.3f} {taken / seconds['maury']:7.3g}", flush=True)
 
 
 def main():
-    print(
-        f"{processor()}, one thread; Python {platform.python_version()}, NumPy {np.__version__}, "
-        f"SciPy {scipy.__version__}, maury {maury.__version__}; S/N {SNR}"
-    )
-    rng = np.random.default_rng(2)
-    built_in = maury.Emulator.load("default")
-    known = np.asarray(built_in.training_labels)
-    bounds = np.asarray(built_in.bounds)
-    known = known[((known > bounds[:, 0]) & (known < bounds[:, 1])).all(axis=1)]
-    made_up = made_up_emulator()
-    low, high = np.asarray(made_up.label_min), np.asarray(made_up.label_max)
-    cases = [
-        (
-            "the built-in emulator, at labels of its training stars",
-            built_in,
-            rng.permutation(known)[:N_MAURY],
-        ),
-        (
-            "an untrained, smooth, made-up emulator",
-            made_up,
-            low + rng.uniform(0.1, 0.9, (N_MAURY, len(low))) * (high - low),
-        ),
-    ]
-    for words, emulator, truth in cases:
-        layers = " x ".join(str(n) for n in (len(emulator.labels), *(len(b) for b in emulator.biases)))
-        print(f"\n{words}: {layers}")
-        measure(emulator, truth)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--network", choices=NETWORKS, help="only this one")
+    parser.add_argument("--rounds", type=int, default=5, help="of each, the best counts")
+    options = parser.parse_args()
+    machine.print_header()
+    for name, make in NETWORKS.items():
+        if options.network in (None, name):
+            table(*make(), name, options.rounds)
+    if options.network in (None, "synthetic"):
+        cannon_table(networks.network(), options.rounds)
 
 
 if __name__ == "__main__":
