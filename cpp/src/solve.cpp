@@ -1,192 +1,243 @@
 #include "maury/solve.hpp"
 
-#include "cholesky.hpp"
-
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace maury {
 namespace {
 
-constexpr double least_damping = 1e-12, most_damping = 1e50;
+constexpr double least_damping = 1e-60, most_damping = 1e50, most_for_promise = 1e-2;
 constexpr double least_gain = 0.1;   // fall / predicted fall: below, the quadratic model is not trusted
 constexpr double least_factor = 0.1; // by which one good step lowers the damping
 
-bool all_finite(const std::vector<double>& values) {
-    return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
-}
-
-// -1 or 1: at the lower or upper bound, and downhill is outwards; else 0.
-signed char held_by(double x, double lower, double upper, double gradient) {
-    return x <= lower && gradient >= 0.0 ? -1 : x >= upper && gradient <= 0.0 ? 1 : 0;
+bool all_finite(const double* values, std::size_t n) {
+    return std::all_of(values, values + n, [](double v) { return std::isfinite(v); });
 }
 
 } // namespace
 
 Solver::Solver(std::size_t n)
-    : n_(n), gradient_(n), hessian_(n * n), trial_gradient_(n), trial_hessian_(n * n), trial_(n), step_(n),
-      scale_(n), target_(n), damped_(n * n), factor_(n * n), part_(n), held_(n) {
-    free_.reserve(n);
-}
+    : n_(n), step_(n), x_(n), gradient_(n), hessian_(n * n), trial_gradient_(n), trial_hessian_(n * n),
+      curvature_(n * n), model_(n * n), trial_(n), scale_(n), damped_(n * n), missed_(n) {}
 
 SolveResult Solver::solve(Problem& problem, const double* lower, const double* upper, double* x,
-                          const SolveOptions& options) {
+                          const SolveOptions& options, const double* curvature) {
+    begin(lower, upper, x, options, curvature);
+    if (judge(problem.chi2_and_derivatives(trial(), trial_gradient_.data(), trial_hessian_.data())))
+        accept(trial_gradient_.data(), trial_hessian_.data());
+    propose();
+    while (running_) {
+        if (judge(problem.chi2(trial()))) {
+            problem.derivatives(trial(), trial_gradient_.data(), trial_hessian_.data());
+            accept(trial_gradient_.data(), trial_hessian_.data());
+        }
+        propose();
+    }
+    std::copy(x_.begin(), x_.end(), x);
+    return result_;
+}
+
+void Solver::begin(const double* lower, const double* upper, const double* x, const SolveOptions& options,
+                   const double* curvature) {
+    lower_ = lower;
+    upper_ = upper;
+    options_ = options;
     for (std::size_t i = 0; i < n_; ++i)
-        x[i] = std::min(std::max(x[i], lower[i]), upper[i]);
-    SolveResult result{Status::NON_FINITE, problem.chi2(x), 1};
-    if (!std::isfinite(result.chi2))
-        return result;
-    problem.derivatives(x, gradient_.data(), hessian_.data());
-    if (!all_finite(gradient_) || !all_finite(hessian_))
-        return result;
-
+        x_[i] = trial_[i] = std::min(std::max(x[i], lower[i]), upper[i]);
     std::fill(scale_.begin(), scale_.end(), 0.0);
-    double damping = options.first_damping, growth = 2.0;
-    const auto raise_damping = [&] {
-        damping *= growth;
-        growth *= 2.0;
-    };
-    const auto stop = [&](Status status) {
-        result.status = status;
-        return result;
-    };
-    for (;;) {
-        const double steepest = largest_free_gradient(lower, upper, x);
-        if (steepest <= options.gradient_tol)
-            return stop(Status::GRADIENT);
-        if (damping > most_damping)
-            return stop(Status::STALLED);
-        if (!find_step(lower, upper, x, damping)) { // too little damping for a nearly singular matrix
-            raise_damping();
-            continue;
-        }
-        double longest = 0.0;
-        for (std::size_t i = 0; i < n_; ++i) {
-            const double free = std::min(std::max(x[i] + step_[i], lower[i]), upper[i]);
-            trial_[i] = !held_[i] ? free : held_[i] < 0 ? lower[i] : upper[i]; // exactly on the bound
-            longest = std::max(longest, std::abs(trial_[i] - x[i]));
-        }
-        if (longest <= options.step_tol)
-            return stop(damping <= 1.0 || steepest <= options.kink_tol ? Status::STEP : Status::STALLED);
-        if (result.n_evaluations >= options.max_evaluations)
-            return stop(Status::MAX_EVALUATIONS);
+    if (curvature && curvature != curvature_.data())
+        std::copy_n(curvature, n_ * n_, curvature_.begin());
+    if (!curvature)
+        std::fill(curvature_.begin(), curvature_.end(), 0.0);
+    result_ = {Status::NON_FINITE, 0.0, 0};
+    running_ = true;
+    settled_ = false;
+    damping_ = options.first_damping;
+    growth_ = 2.0;
+    predicted_ = std::numeric_limits<double>::infinity();
+}
 
-        const double chi2 = problem.chi2(trial_.data());
-        ++result.n_evaluations;
-        const double fall = result.chi2 - chi2, predicted = predicted_fall();
-        const bool settled = damping <= 1.0 && std::abs(fall) <= options.cost_tol * result.chi2 &&
-                             predicted <= options.cost_tol * result.chi2;
-        bool accepted = std::isfinite(chi2) && fall > 0.0 && fall >= least_gain * predicted;
-        if (accepted) {
-            problem.derivatives(trial_.data(), trial_gradient_.data(), trial_hessian_.data());
-            accepted = all_finite(trial_gradient_) && all_finite(trial_hessian_);
+void Solver::stop(Status status) {
+    result_.status = status;
+    running_ = false;
+}
+
+// A step by learnt curvature that fails says that this was learnt wrongly; any other needs damping.
+void Solver::reject() {
+    if (curved_)
+        std::fill(curvature_.begin(), curvature_.end(), 0.0);
+    else
+        raise_damping();
+}
+
+void Solver::raise_damping() {
+    damping_ *= growth_;
+    growth_ *= 2.0;
+}
+
+// True: chi2 fell enough, so the derivatives there are wanted.
+bool Solver::judge(double chi2) {
+    trial_chi2_ = chi2;
+    if (++result_.n_evaluations == 1) {
+        if (!std::isfinite(chi2))
+            stop(Status::NON_FINITE);
+        return running_;
+    }
+    fall_ = result_.chi2 - chi2;
+    settled_ = damped_little() && std::abs(fall_) <= options_.cost_tol * result_.chi2 &&
+               predicted_ <= options_.cost_tol * result_.chi2;
+    if (std::isfinite(chi2) && fall_ + options_.chi2_error > 0.0 &&
+        fall_ + options_.chi2_error >= least_gain * predicted_)
+        return true;
+    if (settled_)
+        stop(Status::COST);
+    reject();
+    return false;
+}
+
+void Solver::accept(const double* gradient, const double* hessian) {
+    const bool first = result_.n_evaluations == 1;
+    if (!all_finite(gradient, n_) || !all_finite(hessian, n_ * n_)) {
+        if (first)
+            stop(Status::NON_FINITE);
+        reject();
+        return;
+    }
+    if (!first) {
+        if (options_.learn_curvature)
+            learn_curvature(gradient, hessian);
+        // Nielsen (1999): a smooth function of the gain ratio, so that the damping does not flip.
+        const double gain = predicted_ > 0.0 ? fall_ / predicted_ : 1.0;
+        const double factor = 1.0 - std::pow(2.0 * gain - 1.0, 3);
+        damping_ = std::max(least_damping, damping_ * std::max(least_factor, factor));
+        growth_ = 2.0;
+    }
+    std::copy(trial_.begin(), trial_.end(), x_.begin());
+    result_.chi2 = trial_chi2_;
+    revise(gradient, hessian);
+    if (settled_)
+        stop(Status::COST);
+}
+
+// The second derivatives that Gauss-Newton leaves out, S, from what the step showed of them:
+// S dx = dg - H dx, by the symmetric rank-one update.
+void Solver::learn_curvature(const double* gradient, const double* hessian) {
+    if (predicted_ <= options_.chi2_error) // its own error may hide what such a step shows
+        return;
+    double along = 0.0, squared = 0.0, longest = 0.0;
+    for (std::size_t i = 0; i < n_; ++i) {
+        missed_[i] = gradient[i] - gradient_[i];
+        for (std::size_t j = 0; j < n_; ++j)
+            missed_[i] -= (hessian[i * n_ + j] + curvature_[i * n_ + j]) * (trial_[j] - x_[j]);
+        along += missed_[i] * (trial_[i] - x_[i]);
+        squared += missed_[i] * missed_[i];
+        longest += (trial_[i] - x_[i]) * (trial_[i] - x_[i]);
+    }
+    if (std::abs(along) < 1e-6 * std::sqrt(squared * longest))
+        return;
+    double curved = 0.0, straight = 0.0;
+    for (std::size_t i = 0; i < n_; ++i)
+        for (std::size_t j = 0; j < n_; ++j) {
+            curvature_[i * n_ + j] += missed_[i] * missed_[j] / along;
+            const double both = (trial_[i] - x_[i]) * (trial_[j] - x_[j]);
+            curved += both * curvature_[i * n_ + j];
+            straight += both * hessian[i * n_ + j];
         }
-        if (accepted) {
-            std::copy(trial_.begin(), trial_.end(), x);
-            gradient_.swap(trial_gradient_);
-            hessian_.swap(trial_hessian_);
-            result.chi2 = chi2;
-            // Nielsen (1999): a smooth function of the gain ratio, so that the damping does not flip.
-            const double gain = predicted > 0.0 ? fall / predicted : 1.0;
-            const double factor = 1.0 - std::pow(2.0 * gain - 1.0, 3);
-            damping = std::max(least_damping, damping * std::max(least_factor, factor));
-            growth = 2.0;
-        }
-        if (settled)
-            return stop(Status::COST);
-        if (!accepted)
-            raise_damping();
+    if (curved < -0.9 * straight || curved > 20.0 * straight) // a kink, or too far to tell
+        std::fill(curvature_.begin(), curvature_.end(), 0.0);
+}
+
+void Solver::revise(const double* gradient, const double* hessian) {
+    std::copy_n(gradient, n_, gradient_.begin());
+    std::copy_n(hessian, n_ * n_, hessian_.begin());
+}
+
+// Sets the next trial(), or stops.
+void Solver::propose() {
+    if (!running_)
+        return;
+    model_ = hessian_;
+    curved_ = false;
+    if (options_.learn_curvature && find_step(damping_) && predicted_fall() < 1.0) {
+        for (std::size_t i = 0; i < n_ * n_; ++i)
+            model_[i] += curvature_[i];
+        curved_ = model_ != hessian_ && find_step(damping_);
+        if (!curved_)
+            model_ = hessian_;
+    }
+    while (!find_step(damping_)) { // too little damping for a nearly singular matrix
+        raise_damping();
+        if (damping_ > most_damping)
+            return stop(Status::STALLED);
+    }
+    predicted_ = predicted_fall();
+    const double enough = options_.gradient_tol * options_.gradient_tol;
+    if (predicted_ <= enough && damped_little()) {
+        if (!find_step(0.0)) // singular
+            find_step(damping_);
+        set_trial();
+        if (step_length() <= options_.gradient_tol)
+            return stop(Status::GRADIENT);
+        find_step(damping_);
+    }
+    set_trial();
+    if (step_length() <= options_.step_tol)
+        return stop(damped_little() || largest_free_gradient() <= options_.kink_tol ? Status::STEP
+                                                                                    : Status::STALLED);
+    if (damping_ > most_damping)
+        return stop(Status::STALLED);
+    if (result_.n_evaluations >= options_.max_evaluations)
+        stop(Status::MAX_EVALUATIONS);
+}
+
+// trial_ = x_ + step_, exactly on a bound where one is met.
+void Solver::set_trial() {
+    for (std::size_t i = 0; i < n_; ++i) {
+        const double free = std::min(std::max(x_[i] + step_[i], lower_[i]), upper_[i]);
+        trial_[i] = !step_.held(i) ? free : step_.held(i) < 0 ? lower_[i] : upper_[i];
     }
 }
 
-double Solver::largest_free_gradient(const double* lower, const double* upper, const double* x) const {
+// In formal errors: sqrt(s'Hs).
+double Solver::step_length() const {
+    double sum = 0.0;
+    for (std::size_t i = 0; i < n_; ++i)
+        for (std::size_t j = 0; j < n_; ++j)
+            sum += (trial_[i] - x_[i]) * hessian_[i * n_ + j] * (trial_[j] - x_[j]);
+    return std::sqrt(std::max(sum, 0.0));
+}
+
+double Solver::promise() const {
+    return damping_ <= most_for_promise ? predicted_ : std::numeric_limits<double>::infinity();
+}
+
+// Whether the damping is no more than H itself: it is scaled by the largest diagonals so far.
+bool Solver::damped_little() const {
+    for (std::size_t i = 0; i < n_; ++i)
+        if (damping_ * scale_[i] > hessian_[i * n_ + i])
+            return false;
+    return true;
+}
+
+double Solver::largest_free_gradient() const {
     double largest = 0.0;
     for (std::size_t i = 0; i < n_; ++i)
-        if (!held_by(x[i], lower[i], upper[i], gradient_[i]) && gradient_[i] != 0.0)
+        if (!held_by(x_[i], lower_[i], upper_[i], gradient_[i]) && gradient_[i] != 0.0)
             largest = std::max(largest, std::abs(gradient_[i]) / std::sqrt(hessian_[i * n_ + i]));
     return largest;
 }
 
-// step_ = the least of 2 g.s + s'(H + damping D)s inside the box, D = the largest
-// diagonal of H so far (Marquardt 1963, More 1978).
-// Primal active set: walk to the unbounded least of the free parameters; hold the first that meets its bound;
-// at the least, free the one whose gradient points back into the box. False if a factor does not exist.
-bool Solver::find_step(const double* lower, const double* upper, const double* x, double damping) {
+// step_ = the least of 2 g.s + s'(H + damping D)s inside the box, D = the largest diagonal of H so far
+// (Marquardt 1963, More 1978). False if too little damping.
+bool Solver::find_step(double damping) {
     for (std::size_t i = 0; i < n_; ++i)
         scale_[i] = std::max(scale_[i], hessian_[i * n_ + i]);
     const double largest = *std::max_element(scale_.begin(), scale_.end());
-    damped_ = hessian_;
-    for (std::size_t i = 0; i < n_; ++i) {
-        damped_[i * n_ + i] += damping * std::max(scale_[i], 1e-12 * largest);
-        step_[i] = 0.0;
-        held_[i] = held_by(x[i], lower[i], upper[i], gradient_[i]);
-    }
-    const std::size_t most_changes = 4 * n_ + 8; // more only by rounding; every point on the way is downhill
-    for (std::size_t change = 0; change < most_changes; ++change) {
-        if (!newton_point())
-            return false;
-        double reach = 1.0;
-        std::size_t met = n_;
-        for (std::size_t i : free_) {
-            const double way = target_[i] - step_[i];
-            const double room = way < 0.0 ? lower[i] - x[i] - step_[i] : upper[i] - x[i] - step_[i];
-            if (std::abs(way) > std::abs(room) && std::abs(room) < reach * std::abs(way)) {
-                reach = std::abs(room / way);
-                met = i;
-            }
-        }
-        for (std::size_t i : free_)
-            step_[i] += reach * (target_[i] - step_[i]);
-        if (met < n_) {
-            held_[met] = target_[met] < step_[met] ? -1 : 1;
-            step_[met] = (held_[met] < 0 ? lower[met] : upper[met]) - x[met];
-            continue;
-        }
-        std::size_t released = n_;
-        double steepest = 0.0;
-        for (std::size_t i = 0; i < n_; ++i) {
-            if (!held_[i] || lower[i] >= upper[i])
-                continue;
-            double slope = gradient_[i], rounding = std::abs(slope);
-            for (std::size_t j = 0; j < n_; ++j) {
-                slope += damped_[i * n_ + j] * step_[j];
-                rounding += std::abs(damped_[i * n_ + j] * step_[j]);
-            }
-            const double inwards = held_[i] * slope / std::sqrt(damped_[i * n_ + i]);
-            if (inwards > steepest && std::abs(slope) > 1e-12 * rounding) {
-                steepest = inwards;
-                released = i;
-            }
-        }
-        if (released == n_)
-            break;
-        held_[released] = 0;
-    }
-    return true;
-}
-
-// target_ = the least over the free parameters with the held ones where they are.
-bool Solver::newton_point() {
-    free_.clear();
+    damped_ = model_;
     for (std::size_t i = 0; i < n_; ++i)
-        if (!held_[i])
-            free_.push_back(i);
-    const std::size_t m = free_.size();
-    for (std::size_t a = 0; a < m; ++a) {
-        const std::size_t i = free_[a];
-        part_[a] = -gradient_[i];
-        for (std::size_t j = 0; j < n_; ++j)
-            if (held_[j])
-                part_[a] -= damped_[i * n_ + j] * step_[j];
-        for (std::size_t b = 0; b < m; ++b)
-            factor_[a * m + b] = damped_[i * n_ + free_[b]];
-    }
-    if (!cholesky_factor(factor_.data(), m, 1e-15))
-        return false;
-    cholesky_solve(factor_.data(), m, part_.data());
-    for (std::size_t a = 0; a < m; ++a)
-        target_[free_[a]] = part_[a];
-    return true;
+        damped_[i * n_ + i] += damping * std::max(scale_[i], 1e-12 * largest);
+    return step_.find(damped_.data(), gradient_.data(), lower_, upper_, x_.data());
 }
 
 // -(2 g.s + s'Hs) for the step to trial_, without the damping.
@@ -195,7 +246,7 @@ double Solver::predicted_fall() const {
     for (std::size_t i = 0; i < n_; ++i) {
         double half = 2.0 * gradient_[i];
         for (std::size_t j = 0; j < n_; ++j)
-            half += hessian_[i * n_ + j] * step_[j];
+            half += model_[i * n_ + j] * step_[j];
         sum -= step_[i] * half;
     }
     return sum;

@@ -1,4 +1,4 @@
-// A number with its derivatives to as many as nine parameters: models are written once, slopes come exact.
+// A number with its derivatives to as many as twelve parameters: models are written once, slopes come exact.
 #pragma once
 
 #include <array>
@@ -6,7 +6,7 @@
 #include <cstddef>
 
 struct Dual {
-    static constexpr std::size_t size = 9;
+    static constexpr std::size_t size = 12;
     double value = 0.0;
     std::array<double, size> slope{};
 
@@ -43,5 +43,7 @@ inline Dual log(const Dual& a) { return chain(a, std::log(a.value), 1.0 / a.valu
 inline Dual sin(const Dual& a) { return chain(a, std::sin(a.value), std::cos(a.value)); }
 inline Dual cos(const Dual& a) { return chain(a, std::cos(a.value), -std::sin(a.value)); }
 inline Dual atan(const Dual& a) { return chain(a, std::atan(a.value), 1.0 / (1.0 + a.value * a.value)); }
+inline Dual sqrt(const Dual& a) { return chain(a, std::sqrt(a.value), 0.5 / std::sqrt(a.value)); }
+inline Dual abs(const Dual& a) { return a.value < 0.0 ? -a : a; }
 inline Dual square(const Dual& a) { return a * a; }
 inline Dual power(const Dual& a, const Dual& b) { return exp(b * log(a)); }

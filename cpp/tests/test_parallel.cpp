@@ -44,14 +44,14 @@ void every_index_once() {
 }
 
 void first_exception_wins() {
+    constexpr std::size_t endless = std::size_t{1}
+                                    << 40; // the thread that throws may have to wait for a core
     for (const int threads : {1, 4}) {
-        std::atomic<int> n_run{0};
         std::string what;
         try {
             parallel_for(
-                100000, threads,
+                endless, threads,
                 [&](std::size_t, std::size_t i, const StopFlag&) {
-                    n_run.fetch_add(1);
                     if (i == 7)
                         throw std::runtime_error("seven");
                 },
@@ -60,7 +60,6 @@ void first_exception_wins() {
             what = error.what();
         }
         CHECK(what == "seven");
-        CHECK(n_run < 100000);
     }
 }
 

@@ -1,6 +1,7 @@
 // Bounded Levenberg-Marquardt: the least chi2 inside a box.
 #pragma once
 
+#include "maury/box_step.hpp"
 #include "maury/codes.h"
 
 #include <cstddef>
@@ -20,23 +21,40 @@ class Problem {
     // hessian  (n, n)  = Gauss-Newton approximation of d2 chi2 / d x2 / 2, the whole symmetric matrix
     // Its inverse is then the covariance of x, and gradient_i has the error sqrt(hessian_ii).
     virtual void derivatives(const double* x, double* gradient, double* hessian) = 0;
+
+    // Both at once, for a problem that can do it cheaper.
+    virtual double chi2_and_derivatives(const double* x, double* gradient, double* hessian) {
+        const double value = chi2(x);
+        derivatives(x, gradient, hessian);
+        return value;
+    }
 };
 
-// g, H: gradient and hessian as above; s: the step; "free": not held at a bound by the gradient.
-// The first three rules are convergence. A step that is short only because it is damped proves nothing, hence
-// the condition on the damping; except at a kink of a network, where the least lies and every step rises.
+// g, H: gradient and hessian as above; s: the step; fall: of chi2; predicted: -(2 g.s + s'Hs), by the
+// quadratic model. The first three rules are convergence. A step that is short only because it is damped
+// proves nothing, hence the conditions on the damping; except at a kink of a network, where the least lies
+// and every step rises.
 struct SolveOptions {
-    // COST: |fall of chi2| <= cost_tol * chi2, and so the fall the quadratic model predicts; damping <= 1
+    // COST: |fall| <= cost_tol * chi2 and predicted <= cost_tol * chi2; damping D <= H on the diagonal, with
+    // D the largest diagonal of H so far
     double cost_tol = 1e-12;
-    // STEP: max_i |s_i| <= step_tol; damping <= 1 or max over free i of |g_i| / sqrt(H_ii) <= kink_tol
-    double step_tol = 1e-9;
+    // STEP: sqrt(s'Hs), the step in formal errors, <= step_tol; damping D <= H on the diagonal, or max over
+    // free i of |g_i| / sqrt(H_ii) <= kink_tol
+    double step_tol = 1e-8;
     double kink_tol = 1.0;
-    // GRADIENT: max over free i of |g_i| / sqrt(H_ii) <= gradient_tol
+    // GRADIENT: sqrt(s'Hs) <= gradient_tol and predicted <= gradient_tol^2 for the step without damping,
+    // inside the box (with damping where H is singular). No parameter is then farther from where the step
+    // leads than gradient_tol of its own formal error.
     double gradient_tol = 1e-5;
-    // STALLED: max_i |s_i| <= step_tol, but not STEP
+    // STALLED: sqrt(s'Hs) <= step_tol, but not STEP; or no damping gives a step
     // MAX_EVALUATIONS: n_evaluations >= max_evaluations
     int max_evaluations = 200;
     double first_damping = 1e-3;
+    // How far off a chi2 may be; a step is not rejected for less.
+    double chi2_error = 0.0;
+    // Add to H, within a formal error of the least, what the steps so far showed of the second derivatives
+    // that it leaves out: for a start next to the least, where Gauss-Newton creeps.
+    bool learn_curvature = false;
 };
 
 struct SolveResult {
@@ -54,24 +72,58 @@ class Solver {
     // lower, upper (n,): may be infinite; equal bounds hold a parameter fixed.
     // Status NON_FINITE when chi2 or its derivatives at the start are not finite. A trial step to such a
     // point is rejected, and counted.
+    // curvature (n, n): what learn_curvature begins with, of a solution nearby; null = 0. May be curvature().
     SolveResult solve(Problem& problem, const double* lower, const double* upper, double* x,
-                      const SolveOptions& options = {});
+                      const SolveOptions& options = {}, const double* curvature = nullptr);
 
-    // (n, n) and (n,), at the solution of the last solve; not set if its status was NON_FINITE.
+    // The same in steps, for a caller who evaluates several problems side by side:
+    //   begin; then while running: chi2 at trial() -> judge; if it is true, derivatives there -> accept;
+    //   propose
+    // lower and upper must live until the end. A caller whose derivatives are not exact may improve them, at
+    // x(), by revise, before propose.
+    void begin(const double* lower, const double* upper, const double* x, const SolveOptions& options,
+               const double* curvature = nullptr);
+    // Where to look next; after GRADIENT, where the step would lead that is too short to need a look.
+    const double* trial() const { return trial_.data(); }
+    // What the quadratic model promises at trial(); infinite where damping holds the step back.
+    double promise() const;
+    bool judge(double chi2);
+    void accept(const double* gradient, const double* hessian);
+    void revise(const double* gradient, const double* hessian);
+    void propose();
+    void stop(Status status);
+    bool running() const { return running_; }
+
+    const double* x() const { return x_.data(); }
+    const SolveResult& result() const { return result_; }
+
+    // (n, n) and (n,), at the solution; not set if its status is NON_FINITE.
     const double* hessian() const { return hessian_.data(); }
     const double* gradient() const { return gradient_.data(); }
+    const double* curvature() const { return curvature_.data(); } // what learn_curvature found, (n, n)
 
   private:
-    double largest_free_gradient(const double* lower, const double* upper, const double* x) const;
-    bool find_step(const double* lower, const double* upper, const double* x, double damping);
-    bool newton_point();
+    bool damped_little() const;
+    double largest_free_gradient() const;
     double predicted_fall() const;
+    bool find_step(double damping);
+    void set_trial();
+    double step_length() const;
+    void learn_curvature(const double* gradient, const double* hessian);
+    void raise_damping();
+    void reject();
 
     std::size_t n_;
-    std::vector<double> gradient_, hessian_, trial_gradient_, trial_hessian_;
-    std::vector<double> trial_, step_, scale_, target_, damped_, factor_, part_;
-    std::vector<std::size_t> free_;
-    std::vector<signed char> held_; // -1 at the lower bound, 1 at the upper, 0 free
+    BoxStep step_;
+    const double *lower_ = nullptr, *upper_ = nullptr;
+    SolveOptions options_;
+    SolveResult result_{};
+    bool running_ = false, settled_ = false, curved_ = false;
+    double damping_ = 0.0, growth_ = 0.0, trial_chi2_ = 0.0, fall_ = 0.0, predicted_ = 0.0;
+    std::vector<double> x_, gradient_, hessian_, trial_gradient_, trial_hessian_;
+    std::vector<double> curvature_,
+        model_; // what hessian_ lacks, by the steps so far; the sum of both, or hessian_
+    std::vector<double> trial_, scale_, damped_, missed_;
 };
 
 } // namespace maury
