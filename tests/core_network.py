@@ -41,9 +41,17 @@ def mock(core, twin, n, snr, seed=0, margin=0.0):
     return labels, flux, np.full_like(flux, float(snr) ** 2)
 
 
+def fit(core, twin, flux, ivar, *, lower=None, upper=None, candidates=None, threads=1, **more):
+    """Fit (N, P) spectra inside the range of the twin, on one thread."""
+    lower = twin.label_min if lower is None else lower
+    upper = twin.label_max if upper is None else upper
+    plan = _core.FitPlan(core, lower, upper, candidates, threads)
+    return _core.fit_batch(plan, flux, ivar, threads=threads, **more)
+
+
 def errors(covariance):
     """Return (N, L) formal errors."""
     return np.sqrt(np.einsum("nll->nl", covariance))
 
 
-__all__ = ["core_and_twin", "errors", "flux_and_jacobian", "inside", "mock"]
+__all__ = ["core_and_twin", "errors", "fit", "flux_and_jacobian", "inside", "mock"]

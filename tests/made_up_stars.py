@@ -72,7 +72,8 @@ def result(labels=LABELS, **changes):
         status=np.zeros(n, dtype=int),
         n_evaluations=np.full(n, 25),
         at_bound=np.zeros((n, 3), dtype=bool),
-        n_agree=np.full(n, 3),
+        n_starts=np.full(n, 6),
+        n_agree=np.full(n, 5),
         start=np.full(n, "search"),
     )
     return replace(good, **changes)

@@ -65,7 +65,8 @@ def random_layers(widths, seed=0):
     weights[-1] = weights[-1] * 0.2
     biases = [rng.normal(0, 0.5, n_out) for n_out in widths[1:]]
     biases[-1] = 1 + 0.1 * biases[-1]
-    return weights, biases
+    # Exact in float32, in which emulators keep them.
+    return [[np.float32(array).astype(float) for array in arrays] for arrays in (weights, biases)]
 
 
 def three_labels(hidden=(12, 9), n_pixels=40, seed=0, **changes):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core_network import core_and_twin, errors, inside, mock
+from core_network import core_and_twin, errors, fit, inside, mock
 from maury import _core
 
 CONVERGED = [_core.STATUS[name][0] for name in ("COST", "STEP", "GRADIENT")]
@@ -28,11 +28,6 @@ def noisy(core, truth, snr):
     return flux, ivar
 
 
-def fit(core, twin, flux, ivar, **more):
-    arguments = {"scatter": None, "lower": twin.label_min, "upper": twin.label_max, "threads": 1} | more
-    return _core.fit_batch(core, flux, ivar, **arguments)
-
-
 @pytest.mark.parametrize("snr", [5, 50, 500, 10000])
 @pytest.mark.parametrize("scatter", [None, 0.01])
 def test_the_minimum_is_that_of_the_pixel_path(case, snr, scatter):
@@ -42,13 +37,17 @@ def test_the_minimum_is_that_of_the_pixel_path(case, snr, scatter):
     compressed = fit(core, twin, flux, ivar, **more)
     pixels = fit(core, twin, flux, ivar, **more, compress=False)
     assert np.isin(compressed["status"], CONVERGED).all()
+    # Another of several minima is a lower one.
+    assert (compressed["chi2"] <= pixels["chi2"] * (1 + 1e-6)).mean() > 0.97
     same = np.abs(compressed["chi2"] - pixels["chi2"]) < 1e-6 * pixels["chi2"]
-    assert same.mean() > 0.98  # else one of them stopped in another of several minima
+    assert same.mean() > 0.9
     sigma = errors(pixels["covariance"])
     assert (np.abs(compressed["labels"] - pixels["labels"]) / sigma)[same].max() < 1e-3
     np.testing.assert_array_equal(compressed["n_pixels"], pixels["n_pixels"])
     np.testing.assert_array_equal(compressed["at_bound"][same], pixels["at_bound"][same])
-    assert (compressed["n_agree"] == pixels["n_agree"]).mean() > 0.95
+    for found in (compressed, pixels):
+        assert ((found["n_agree"] >= 1) & (found["n_agree"] <= found["n_starts"])).all()
+        assert (found["n_starts"] <= 12).all()
 
 
 def test_reported_numbers_are_those_of_the_pixels(case):

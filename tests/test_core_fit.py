@@ -4,16 +4,11 @@ import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
-from core_network import core_and_twin, errors, flux_and_jacobian, inside, mock
+from core_network import core_and_twin, errors, fit, flux_and_jacobian, inside, mock
 from maury import _core
 
 STATUS = {name: value for name, (value, _) in _core.STATUS.items()}
 CONVERGED = [STATUS[name] for name in ("COST", "STEP", "GRADIENT")]
-
-
-def fit(core, twin, flux, ivar, **more):
-    arguments = {"scatter": None, "lower": twin.label_min, "upper": twin.label_max, "threads": 1} | more
-    return _core.fit_batch(core, flux, ivar, **arguments)
 
 
 def assert_same(one, other):
@@ -174,10 +169,10 @@ def test_covariance_is_the_inverse_of_the_gauss_newton_matrix(case):
 def test_scaling_the_weights_scales_chi2_and_errors(case):
     core, twin, _, flux, ivar, _ = case
     once, more = fit(core, twin, flux, ivar), fit(core, twin, flux, 100 * ivar)
-    sigma = errors(more["covariance"])
+    sigma = errors(once["covariance"])  # each is right to a part of its own
     assert (np.abs(once["labels"] - more["labels"]) < 1e-3 * sigma).all()
     np.testing.assert_allclose(more["chi2"], 100 * once["chi2"], rtol=1e-6)
-    np.testing.assert_allclose(10 * sigma, errors(once["covariance"]), rtol=1e-4)
+    np.testing.assert_allclose(10 * errors(more["covariance"]), sigma, rtol=1e-4)
 
 
 def test_labels_stay_inside_and_bounds_are_exact(case):
@@ -249,8 +244,8 @@ def test_more_starts_never_worsen_chi2():
     _, flux, ivar = mock(core, twin, 60, snr=30)
     candidates = inside(twin, 8, np.random.default_rng(4))
     chi2 = [fit(core, twin, flux, ivar, candidates=candidates, n_starts=n)["chi2"] for n in (1, 2, 4)]
-    assert (chi2[1] <= chi2[0]).all()
-    assert (chi2[2] <= chi2[1]).all()
+    assert (chi2[1] <= chi2[0] * (1 + 1e-6)).all()
+    assert (chi2[2] <= chi2[1] * (1 + 1e-6)).all()
     assert (chi2[2] < chi2[0] - 1).sum() > 5  # the starts were worth it
 
 
@@ -282,7 +277,8 @@ def test_empty_batch(case):
     ("change", "words"),
     [
         ({"flux": np.ones((2, 149))}, r"flux: expected float64 \(N, P\) = \(any, 150\)"),
-        ({"flux": np.ones((2, 150), "f4")}, r"flux: expected float64.*got float32 \(2, 150\)"),
+        ({"flux": np.ones((2, 150), "f4")}, r"ivar: expected float32.*got float64 \(2, 150\)"),
+        ({"flux": np.ones((2, 150), int)}, r"flux: expected float64.*got int64 \(2, 150\)"),
         ({"flux": np.ones((2, 300))[:, ::2]}, "flux: .*not C-contiguous"),
         ({"ivar": np.ones((3, 150))}, r"ivar: expected float64 \(N, P\) = \(2, 150\)"),
         ({"scatter": np.ones(4)}, r"scatter: expected float64 \(P,\) = \(150,\)"),

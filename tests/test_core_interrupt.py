@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from core_network import core_and_twin, mock
+from core_network import core_and_twin, fit, mock
 from maury import _core
 
 
@@ -16,21 +16,15 @@ def long_batch():
     core, twin = core_and_twin((4, 60, 60, 1500), "tanh")
     _, flux, ivar = mock(core, twin, 40, snr=100)
     repeat = 60
-    return (
-        core,
-        np.tile(flux, (repeat, 1)),
-        np.tile(ivar, (repeat, 1)),
-        None,
-        twin.label_min,
-        twin.label_max,
-    )
+    plan = _core.FitPlan(core, twin.label_min, twin.label_max)
+    return plan, np.tile(flux, (repeat, 1)), np.tile(ivar, (repeat, 1))
 
 
 def test_progress_counts_up_in_this_thread():
     core, twin = core_and_twin((3, 20, 400), "silu")
     _, flux, ivar = mock(core, twin, 600, snr=100)
     seen = []
-    _core.fit_batch(core, flux, ivar, None, twin.label_min, twin.label_max, progress=seen.append, threads=2)
+    fit(core, twin, flux, ivar, progress=seen.append, threads=2)
     assert seen == sorted(seen)
     assert seen[-1] == 600
 

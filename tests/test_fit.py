@@ -1,12 +1,14 @@
 """fit_normalized: its arguments, its starts, and bad spectra among good ones."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 import made_up_stars
 import maury
 from maury.measure.fit import Status
-from maury.measure.starts import candidate_labels
+from maury.measure.starts import N_CANDIDATES, candidate_labels
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +106,46 @@ def test_threads_do_not_change_a_bit_and_progress_counts_up(emulator):
     assert seen == sorted(seen)
 
 
+def test_callers_in_several_threads_share_an_emulator():
+    emulator = made_up_stars.emulator()  # new: its plan is not there yet
+    flux, ivar = noisy(emulator, random_labels(30))
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda _: maury.fit_normalized(emulator, flux, ivar, threads=2), range(4)))
+    for result in results:
+        assert result.labels.tobytes() == results[0].labels.tobytes()
+
+
+def test_float32_spectra_are_fitted_as_they_are(emulator):
+    flux, ivar = (values.astype(np.float32) for values in noisy(emulator, random_labels(10)))
+    single = maury.fit_normalized(emulator, flux, ivar)
+    double = maury.fit_normalized(emulator, flux.astype(float), ivar.astype(float))
+    assert single.labels.tobytes() == double.labels.tobytes()
+    mixed = maury.fit_normalized(emulator, flux, ivar.astype(float))
+    assert mixed.labels.tobytes() == double.labels.tobytes()
+
+
+def test_a_start_that_is_wrong_costs_nothing(emulator):
+    """Without photometry the search finds what a fit started at the truth finds."""
+    truth = random_labels(100)
+    flux, ivar = noisy(emulator, truth, snr=50)
+    searched = maury.fit_normalized(emulator, flux, ivar)
+    given = maury.fit_normalized(emulator, flux, ivar, start=truth)
+    assert (searched.chi2 <= given.chi2 * (1 + 1e-6)).all()
+    assert (searched.n_starts >= searched.n_agree).all()
+    assert (searched.n_agree >= 1).all()
+
+
+def test_bounds_of_one_fit_do_not_stay_for_the_next(emulator):
+    flux, ivar = noisy(emulator, random_labels(5))
+    before = maury.fit_normalized(emulator, flux, ivar)
+    narrow = emulator.bounds.copy()
+    narrow[0] = [5000.0, 5100.0]
+    inside = maury.fit_normalized(emulator, flux, ivar, bounds=narrow)
+    assert ((inside.labels[:, 0] >= 5000) & (inside.labels[:, 0] <= 5100)).all()
+    after = maury.fit_normalized(emulator, flux, ivar)
+    assert after.labels.tobytes() == before.labels.tobytes()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -126,15 +168,18 @@ def test_wrong_arguments_are_named(emulator, change, message):
 
 def test_candidates_lie_in_the_bounds_with_or_without_training_labels(emulator):
     bounds = np.array([[4500.0, 6000.0], [2.0, 4.0], [-1.0, 0.0]])
-    with_training = candidate_labels(emulator, emulator.bounds)
     known = {tuple(row) for row in emulator.training_labels}
-    assert all(tuple(row) in known for row in with_training)
+    among = [tuple(row) in known for row in candidate_labels(emulator, emulator.bounds)]
+    assert sum(among) == min(len(known), N_CANDIDATES // 2)
     bare = made_up_stars.emulator(training_labels=None)
     for model in (emulator, bare):
         found = candidate_labels(model, bounds)
-        assert len(found) > 20
+        assert found.shape == (N_CANDIDATES, 3)
         assert ((found >= bounds[:, 0]) & (found <= bounds[:, 1])).all()
         np.testing.assert_array_equal(found, candidate_labels(model, bounds))
+        for column, (low, high) in zip(found.T, bounds, strict=True):  # no corner is forgotten
+            counts, _ = np.histogram(column, 8, (low, high))
+            assert counts.min() > N_CANDIDATES / 40
 
 
 def test_one_spectrum_may_be_one_dimensional(emulator):

@@ -6,14 +6,36 @@
 #include <pybind11/stl.h>
 
 #include <memory>
+#include <tuple>
 
 namespace maury::bindings {
 namespace {
 
+std::vector<double> matrix(const py::object& argument, const std::string& name, py::ssize_t rows,
+                           py::ssize_t columns) {
+    const auto given = array<double>(argument, name, "", {rows, columns});
+    return {given.data(), given.data() + given.size()};
+}
+
+// None, or (projection (K, H), centre (H,), basis (P, K), mean (P,))
+Cut cut_from(const py::object& argument) {
+    if (argument.is_none())
+        return {};
+    const auto [projection, centre, basis, mean] =
+        argument.cast<std::tuple<py::object, py::object, py::object, py::object>>();
+    Cut cut;
+    cut.projection = matrix(projection, "cut: projection", any, any);
+    cut.rank = static_cast<std::size_t>(py::len(projection));
+    cut.centre = vector(centre, "cut: centre");
+    cut.basis = matrix(basis, "cut: basis", any, any);
+    cut.mean = vector(mean, "cut: mean");
+    return cut;
+}
+
 std::unique_ptr<Emulator> make(const std::vector<std::string>& transforms, const py::object& label_min,
                                const py::object& label_max, const std::vector<py::object>& weights,
                                const std::vector<py::object>& biases,
-                               const std::vector<std::string>& activations) {
+                               const std::vector<std::string>& activations, const py::object& cut) {
     if (biases.size() != weights.size() || activations.size() != weights.size())
         throw py::value_error("weights, biases, activations: expected one of each a layer, got " +
                               std::to_string(weights.size()) + ", " + std::to_string(biases.size()) + ", " +
@@ -38,7 +60,7 @@ std::unique_ptr<Emulator> make(const std::vector<std::string>& transforms, const
                           activation_from_name(activations[i])});
     }
     return std::make_unique<Emulator>(transform_list, vector(label_min, "label_min"),
-                                      vector(label_max, "label_max"), layers);
+                                      vector(label_max, "label_max"), layers, cut_from(cut));
 }
 
 // One row of labels at a time into rows of an array of this shape.
@@ -80,7 +102,7 @@ py::array_t<double> jacobian(const Emulator& emulator, const py::object& labels)
 void bind_emulator(py::module_& m) {
     py::class_<Emulator>(m, "Emulator", "Network from labels to normalised flux. Never changes once made.")
         .def(py::init(&make), py::arg("transforms"), py::arg("label_min"), py::arg("label_max"),
-             py::arg("weights"), py::arg("biases"), py::arg("activations"))
+             py::arg("weights"), py::arg("biases"), py::arg("activations"), py::arg("cut") = py::none())
         .def("predict", &predict, py::arg("labels"), "labels (N, L) -> flux (N, P)")
         .def("jacobian", &jacobian, py::arg("labels"), "labels (N, L) -> d flux / d label (N, P, L)")
         .def_property_readonly("n_labels", &Emulator::n_labels)

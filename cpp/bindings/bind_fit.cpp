@@ -3,6 +3,8 @@
 
 #include "maury/fit.hpp"
 
+#include <memory>
+
 namespace maury::bindings {
 namespace {
 
@@ -11,17 +13,10 @@ py::array_t<double> optional(const py::object& argument, const std::string& name
     return argument.is_none() ? py::array_t<double>(0) : array<double>(argument, name, axes, shape);
 }
 
-py::dict fit(const Emulator& emulator, const py::object& flux_given, const py::object& ivar_given,
-             const py::object& scatter_given, const py::object& lower_given, const py::object& upper_given,
-             const py::object& starts_given, const py::object& candidates_given, int n_starts, int threads,
-             int max_evaluations, const py::object& progress, bool compress) {
+std::unique_ptr<FitPlan> make_plan(const Emulator& emulator, const py::object& lower_given,
+                                   const py::object& upper_given, const py::object& candidates_given,
+                                   int threads) {
     const auto n_labels = static_cast<py::ssize_t>(emulator.n_labels());
-    const auto n_pixels = static_cast<py::ssize_t>(emulator.n_pixels());
-    const auto flux = array<double>(flux_given, "flux", "(N, P)", {any, n_pixels});
-    const py::ssize_t n = flux.shape(0);
-    const auto ivar = array<double>(ivar_given, "ivar", "(N, P)", {n, n_pixels});
-    const auto scatter = optional(scatter_given, "scatter", "(P,)", {n_pixels});
-    const auto starts = optional(starts_given, "starts", "(N, S, L)", {n, any, n_labels});
     const auto candidates = optional(candidates_given, "candidates", "(M, L)", {any, n_labels});
     const std::vector<double> lower = vector(lower_given, "lower"), upper = vector(upper_given, "upper");
     for (const auto* bound : {&lower, &upper})
@@ -29,37 +24,50 @@ py::dict fit(const Emulator& emulator, const py::object& flux_given, const py::o
             throw py::value_error(std::string(bound == &lower ? "lower" : "upper") +
                                   ": expected one value a label, " + std::to_string(n_labels) + ", got " +
                                   std::to_string(bound->size()));
-    if (n_starts < 1)
-        throw py::value_error("n_starts: expected 1 or more, got " + std::to_string(n_starts));
-    if (max_evaluations < 1)
-        throw py::value_error("max_evaluations: expected 1 or more, got " + std::to_string(max_evaluations));
+    const auto n = static_cast<std::size_t>(candidates_given.is_none() ? 0 : candidates.shape(0));
+    const py::gil_scoped_release release;
+    return std::make_unique<FitPlan>(emulator, lower.data(), upper.data(), candidates.data(), n, threads,
+                                     [](std::size_t) { check_signals(); });
+}
 
-    FitInput input;
+struct Choices {
+    int n_starts, threads, max_evaluations;
+    bool compress;
+};
+
+template <typename Number>
+py::dict fit_in(const FitPlan& plan, const py::object& flux_given, const py::object& ivar_given,
+                const py::object& scatter_given, const py::object& starts_given, const Choices& choices,
+                const py::object& progress) {
+    const auto n_labels = static_cast<py::ssize_t>(plan.emulator().n_labels());
+    const auto n_pixels = static_cast<py::ssize_t>(plan.emulator().n_pixels());
+    const auto flux = array<Number>(flux_given, "flux", "(N, P)", {any, n_pixels});
+    const py::ssize_t n = flux.shape(0);
+    const auto ivar = array<Number>(ivar_given, "ivar", "(N, P)", {n, n_pixels});
+    const auto scatter = optional(scatter_given, "scatter", "(P,)", {n_pixels});
+    const auto starts = optional(starts_given, "starts", "(N, S, L)", {n, any, n_labels});
+
+    FitInput<Number> input;
     input.n_spectra = static_cast<std::size_t>(n);
     input.flux = flux.data();
     input.ivar = ivar.data();
     input.scatter = scatter_given.is_none() ? nullptr : scatter.data();
-    input.lower = lower.data();
-    input.upper = upper.data();
     if (!starts_given.is_none()) {
         input.starts = starts.data();
         input.n_given = static_cast<std::size_t>(starts.shape(1));
     }
-    if (!candidates_given.is_none()) {
-        input.candidates = candidates.data();
-        input.n_candidates = static_cast<std::size_t>(candidates.shape(0));
-    }
-    input.n_starts = static_cast<std::size_t>(n_starts);
-    input.compress = compress;
+    input.n_starts = static_cast<std::size_t>(choices.n_starts);
+    input.compress = choices.compress;
 
     py::array_t<double> labels({n, n_labels}), covariance({n, n_labels, n_labels}), chi2(n), chi2_noise(n);
-    py::array_t<std::int32_t> used(n), status(n), n_evaluations(n), n_agree(n);
+    py::array_t<std::int32_t> used(n), status(n), n_evaluations(n), n_starts(n), n_agree(n);
     py::array_t<bool> at_bound({n, n_labels});
     const FitOutput output{labels.mutable_data(),        covariance.mutable_data(), chi2.mutable_data(),
                            chi2_noise.mutable_data(),    used.mutable_data(),       status.mutable_data(),
-                           n_evaluations.mutable_data(), at_bound.mutable_data(),   n_agree.mutable_data()};
-    SolveOptions options;
-    options.max_evaluations = max_evaluations;
+                           n_evaluations.mutable_data(), at_bound.mutable_data(),   n_starts.mutable_data(),
+                           n_agree.mutable_data()};
+    SolveOptions options = fit_options();
+    options.max_evaluations = choices.max_evaluations;
 
     const auto wake = [&](std::size_t done) {
         check_signals();
@@ -70,7 +78,7 @@ py::dict fit(const Emulator& emulator, const py::object& flux_given, const py::o
     };
     {
         const py::gil_scoped_release release;
-        fit_batch(emulator, input, output, options, threads, wake);
+        fit_batch(plan, input, output, options, choices.threads, wake);
     }
     py::dict result;
     result["labels"] = labels;
@@ -81,19 +89,36 @@ py::dict fit(const Emulator& emulator, const py::object& flux_given, const py::o
     result["status"] = status;
     result["n_evaluations"] = n_evaluations;
     result["at_bound"] = at_bound;
+    result["n_starts"] = n_starts;
     result["n_agree"] = n_agree;
     return result;
+}
+
+py::dict fit(const FitPlan& plan, const py::object& flux, const py::object& ivar, const py::object& scatter,
+             const py::object& starts, int n_starts, int threads, int max_evaluations,
+             const py::object& progress, bool compress) {
+    if (n_starts < 1)
+        throw py::value_error("n_starts: expected 1 or more, got " + std::to_string(n_starts));
+    if (max_evaluations < 1)
+        throw py::value_error("max_evaluations: expected 1 or more, got " + std::to_string(max_evaluations));
+    const Choices choices{n_starts, threads, max_evaluations, compress};
+    const auto fit_them = py::isinstance<py::array_t<float>>(flux) ? fit_in<float> : fit_in<double>;
+    return fit_them(plan, flux, ivar, scatter, starts, choices, progress);
 }
 
 } // namespace
 
 void bind_fit(py::module_& m) {
+    py::class_<FitPlan>(m, "FitPlan", "What all fits with one emulator inside the same bounds share.")
+        .def(py::init(&make_plan), py::arg("emulator"), py::arg("lower"), py::arg("upper"),
+             py::arg("candidates") = py::none(), py::arg("threads") = 0, py::keep_alive<1, 2>());
     m.def(
-        "fit_batch", &fit, py::arg("emulator"), py::arg("flux"), py::arg("ivar"), py::arg("scatter"),
-        py::arg("lower"), py::arg("upper"), py::arg("starts") = py::none(),
-        py::arg("candidates") = py::none(), py::arg("n_starts") = 3, py::arg("threads") = 0,
+        "fit_batch", &fit, py::arg("plan"), py::arg("flux"), py::arg("ivar"), py::arg("scatter") = py::none(),
+        py::arg("starts") = py::none(), py::arg("n_starts") = 6, py::arg("threads") = 0,
         py::arg("max_evaluations") = 200, py::arg("progress") = py::none(), py::arg("compress") = true,
-        "Fit the labels of N spectra. See cpp/include/maury/fit.hpp for every argument and result.\n\n"
+        "Fit the labels of N spectra, both arrays float32 or both float64. See cpp/include/maury/fit.hpp "
+        "for\n"
+        "every argument and result.\n\n"
         "progress(done) is called about 20 times a second, in the calling thread. Ctrl-C ends the batch, if\n"
         "this is called from the main thread.");
 }

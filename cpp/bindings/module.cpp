@@ -2,7 +2,7 @@
 
 PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
     m.doc() = "C++ core of maury: running median, emulator and bounded fit.";
-    maury::bindings::bind_status(m);
+    maury::bindings::bind_codes(m);
     maury::bindings::bind_running_median(m);
     maury::bindings::bind_emulator(m);
     maury::bindings::bind_fit(m);

@@ -14,7 +14,7 @@ inline void check_signals() {
         throw py::error_already_set();
 }
 
-void bind_status(py::module_& m);
+void bind_codes(py::module_& m);
 void bind_running_median(py::module_& m);
 void bind_emulator(py::module_& m);
 void bind_fit(py::module_& m);

@@ -71,12 +71,4 @@ Activation activation_from_name(const std::string& name) {
                                 "'; choose identity, relu, leaky_relu, silu, tanh, sigmoid or gelu");
 }
 
-Transform transform_from_name(const std::string& name) {
-    if (name == "linear")
-        return Transform::linear;
-    if (name == "log10")
-        return Transform::log10;
-    throw std::invalid_argument("transforms: unknown name '" + name + "'; choose linear or log10");
-}
-
 } // namespace maury

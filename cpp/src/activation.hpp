@@ -1,7 +1,7 @@
 // Activations and their slopes.
 #pragma once
 
-#include "maury/emulator.hpp"
+#include "maury/layer.hpp"
 
 #include <cstddef>
 

@@ -2,7 +2,7 @@
 
 #include "simd/kernels.hpp"
 
-#include <algorithm>
+#include <cmath>
 
 namespace maury {
 namespace {
@@ -13,81 +13,85 @@ constexpr std::size_t most_coefficients = 128, least_pixels_a_coefficient = 8;
 } // namespace
 
 bool compresses(const Emulator& emulator) {
-    const std::size_t n = emulator.n_coefficients();
-    return n <= most_coefficients && least_pixels_a_coefficient * n < emulator.n_pixels();
+    const std::size_t n = emulator.basis().n_coefficients;
+    return emulator.is_cut() ||
+           (n <= most_coefficients && least_pixels_a_coefficient * n < emulator.n_pixels());
 }
 
-Basis::Basis(const Emulator& emulator)
-    : mean_(emulator.n_pixels()), middle_(emulator.n_coefficients()),
-      tiles_(simd::padded(emulator.n_coefficients()) * emulator.n_pixels()) {
-    const std::size_t n_pixels = emulator.n_pixels(), n = emulator.n_coefficients();
-    Emulator::Workspace work(emulator);
-    const std::vector<double> middle_of_range(emulator.n_labels(), 0.0);
-    emulator.flux_scaled(middle_of_range.data(), work, mean_.data());
-    emulator.coefficients_scaled(middle_of_range.data(), work, middle_.data());
-    std::vector<double> basis(n_pixels * n);
-    emulator.basis(basis.data());
-    for (std::size_t p = 0; p < n_pixels; ++p)
-        for (std::size_t k = 0; k < n; ++k)
-            tiles_[(k / simd::panel * n_pixels + p) * simd::panel + k % simd::panel] = basis[p * n + k];
-}
+Compressed::Compressed(const Basis& basis)
+    : basis_(basis), linear_(basis.stride), gram_(basis.stride * basis.stride),
+      packed_gram_(basis.stride * basis.n_coefficients), root_(basis.mean.size()),
+      residual_(basis.mean.size()), scratch_(simd::gram_scratch(basis.n_coefficients)),
+      offset_(basis.n_coefficients), product_(basis.n_coefficients) {}
 
-CompressedProblem::CompressedProblem(const Emulator& emulator, const Basis& basis)
-    : emulator_(emulator), basis_(basis), work_(emulator), n_(emulator.n_coefficients()),
-      stride_(simd::padded(n_)), linear_(stride_), gram_(stride_ * stride_), residual_(emulator.n_pixels()),
-      offset_(n_), slope_(n_), tangents_(emulator.n_labels() * n_), column_(n_),
-      scratch_(simd::gram_scratch(n_)) {}
-
-void CompressedProblem::set(const double* flux, const double* weight, const StopFlag& stop) {
-    stop_ = &stop;
+bool Compressed::set(const double* flux, const double* weight, const StopFlag& stop) {
     stop.check();
-    const double* mean = basis_.mean().data();
-    const std::size_t n_pixels = residual_.size();
-    for (std::size_t p = 0; p < n_pixels; ++p)
-        residual_[p] = flux[p] - mean[p];
-    constant_ = simd::weighted_square(weight, flux, mean, n_pixels);
-    std::fill(linear_.begin(), linear_.end(), 0.0);
-    std::fill(gram_.begin(), gram_.end(), 0.0);
-    simd::gram(basis_.tiles().data(), n_pixels, n_, weight, residual_.data(), gram_.data(), linear_.data(),
-               scratch_.data());
-    for (std::size_t i = 0; i < n_; ++i)
-        for (std::size_t j = 0; j < i; ++j)
-            gram_[i * stride_ + j] = gram_[j * stride_ + i];
+    const std::size_t n_pixels = root_.size(), n = n_coefficients();
+    const double* mean = basis_.mean.data();
+    const auto& kernels = simd::kernels();
+    constant_ = kernels.weighted_square(weight, flux, mean, n_pixels);
+    // Float32 has a small range: weights enter in units of their largest.
+    const double heaviest =
+        kernels.weighted_difference(weight, flux, mean, n_pixels, root_.data(), residual_.data());
+    kernels.gram(basis_.rows, n_pixels, n, root_.data(), residual_.data(), gram_.data(), linear_.data(),
+                 scratch_.data());
+    for (double& value : linear_)
+        value *= heaviest;
+    for (double& value : gram_)
+        value *= heaviest;
+    for (std::size_t i = 0; i < stride(); i += simd::panel) // symmetric: a row is a column
+        for (std::size_t k = 0; k < n; ++k)
+            for (std::size_t lane = 0; lane < simd::panel; ++lane)
+                packed_gram_[i * n + k * simd::panel + lane] =
+                    static_cast<float>(gram_[k * stride() + i + lane]);
+    bool finite = std::isfinite(constant_); // no product is larger than the squares on the diagonal
+    for (std::size_t k = 0; k < n; ++k)
+        finite = finite && std::isfinite(linear_[k]) && std::isfinite(gram(k)[k]);
+    return finite;
 }
 
-double CompressedProblem::chi2_of(const double* coefficients) {
+double Compressed::chi2(const double* h, double* slope) const {
+    const std::size_t n = n_coefficients();
+    for (std::size_t i = 0; i < n; ++i)
+        offset_[i] = h[i] - basis_.middle[i];
     double sum = constant_;
-    for (std::size_t i = 0; i < n_; ++i)
-        offset_[i] = coefficients[i] - basis_.middle()[i];
-    for (std::size_t i = 0; i < n_; ++i) {
-        slope_[i] = simd::dot(&gram_[i * stride_], offset_.data(), n_) - linear_[i];
-        sum += offset_[i] * (slope_[i] - linear_[i]);
+    for (std::size_t i = 0; i < n; ++i) {
+        slope[i] = simd::kernels().dot(gram(i), offset_.data(), n) - linear_[i];
+        sum += offset_[i] * (slope[i] - linear_[i]);
     }
     return sum;
 }
 
-double CompressedProblem::chi2(const double* x) {
-    stop_->check();
-    emulator_.coefficients_scaled(x, work_, column_.data());
-    return chi2_of(column_.data());
+void Compressed::derivatives(const double* tangents, std::size_t n_labels, const double* slope,
+                             double* gradient, double* hessian) const {
+    const std::size_t n = n_coefficients();
+    const auto dot = simd::kernels().dot;
+    for (std::size_t i = 0; i < n_labels; ++i) {
+        gradient[i] = dot(tangents + i * stride(), slope, n);
+        for (std::size_t k = 0; k < n; ++k)
+            product_[k] = dot(gram(k), tangents + i * stride(), n);
+        for (std::size_t j = 0; j <= i; ++j)
+            hessian[i * n_labels + j] = hessian[j * n_labels + i] =
+                dot(product_.data(), tangents + j * stride(), n);
+    }
 }
 
-// With T = d h / d x: gradient = T'(G d - c), hessian = T'G T.
-void CompressedProblem::derivatives(const double*, double* gradient, double* hessian) {
-    stop_->check();
-    const std::size_t n_labels = emulator_.n_labels();
-    emulator_.tangents_scaled(work_, tangents_.data());
+void Compressed::derivatives(const float* tangents, std::size_t n_labels, const double* slope, float* product,
+                             double* gradient, double* hessian) const {
+    const std::size_t n = n_coefficients();
+    const auto& kernels = simd::kernels();
+    times_gram(tangents, n_labels, product);
     for (std::size_t i = 0; i < n_labels; ++i) {
-        const double* tangent = &tangents_[i * n_];
-        gradient[i] = simd::dot(tangent, slope_.data(), n_);
-        for (std::size_t k = 0; k < n_; ++k)
-            column_[k] = simd::dot(&gram_[k * stride_], tangent, n_);
-        for (std::size_t j = 0; j <= i; ++j) {
-            const double sum = simd::dot(column_.data(), &tangents_[j * n_], n_);
-            hessian[i * n_labels + j] = sum;
-            hessian[j * n_labels + i] = sum;
-        }
+        gradient[i] = kernels.dot_mixed(tangents + i * n, slope, n);
+        for (std::size_t j = 0; j <= i; ++j)
+            hessian[i * n_labels + j] = hessian[j * n_labels + i] =
+                static_cast<double>(kernels.dot_single(product + i * n, tangents + j * n, n));
     }
+}
+
+void Compressed::times_gram(const float* columns, std::size_t n_columns, float* product) const {
+    const std::size_t n = n_coefficients();
+    simd::kernels().affine_single(packed_gram_.data(), nullptr, n, n, columns, n, n_columns, product, n);
 }
 
 } // namespace maury

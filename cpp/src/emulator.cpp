@@ -1,6 +1,6 @@
 #include "maury/emulator.hpp"
 
-#include "activation.hpp"
+#include "emulator_checks.hpp"
 #include "simd/kernels.hpp"
 
 #include <algorithm>
@@ -14,45 +14,50 @@ double apply(Transform transform, double label) {
     return transform == Transform::log10 ? std::log10(label) : label;
 }
 
-void require(bool good, const std::string& message) {
-    if (!good)
-        throw std::invalid_argument(message);
+// (n_rows, n) -> (n_rows, padded(n)) float32
+Aligned<float> padded_rows(const std::vector<double>& values, std::size_t n) {
+    const std::size_t n_rows = values.size() / n, stride = simd::padded(n);
+    Aligned<float> rows(n_rows * stride);
+    for (std::size_t p = 0; p < n_rows; ++p)
+        std::copy_n(&values[p * n], n, &rows[p * stride]);
+    return rows;
 }
 
-bool all_finite(const std::vector<double>& values) {
-    return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
+// The layers that give a cut its coefficients: those before the last, and the projection.
+std::vector<Layer> cut_layers(const std::vector<Layer>& layers, const Cut& cut) {
+    std::vector<Layer> all(layers.begin(), layers.end() - 1);
+    const std::size_t n = cut.centre.size();
+    Layer projection{cut.rank, n, cut.projection, std::vector<double>(cut.rank), Activation::identity};
+    for (std::size_t k = 0; k < cut.rank; ++k)
+        for (std::size_t i = 0; i < n; ++i)
+            projection.bias[k] -= cut.projection[k * n + i] * cut.centre[i];
+    all.push_back(std::move(projection));
+    return all;
 }
 
-void check_layers(const std::vector<Layer>& layers, std::size_t n_labels) {
-    require(!layers.empty(), "weights: at least one layer is needed, got none");
-    std::size_t n_in = n_labels;
-    for (std::size_t i = 0; i < layers.size(); ++i) {
-        const Layer& layer = layers[i];
-        const std::string name = "[" + std::to_string(i) + "]";
-        require(layer.n_in == n_in, "weights" + name + ": expected " + std::to_string(n_in) +
-                                        " columns, as many as the labels or the layer before give, got " +
-                                        std::to_string(layer.n_in));
-        require(layer.n_out > 0, "weights" + name + ": expected at least one row, got none");
-        require(layer.weight.size() == layer.n_out * layer.n_in,
-                "weights" + name + ": size is not rows times columns");
-        require(layer.bias.size() == layer.n_out,
-                "biases" + name + ": expected " + std::to_string(layer.n_out) +
-                    " values, one a row of the weight, got " + std::to_string(layer.bias.size()));
-        require(all_finite(layer.weight), "weights" + name + ": all values must be finite");
-        require(all_finite(layer.bias), "biases" + name + ": all values must be finite");
-        n_in = layer.n_out;
-    }
-    require(layers.back().activation == Activation::identity,
-            "activations: the last layer gives the flux and must be 'identity'");
+const std::vector<Layer>& checked(const std::vector<Layer>& layers, std::size_t n_labels) {
+    require(n_labels > 0, "transforms: at least one label is needed, got none");
+    check_layers(layers, n_labels);
+    return layers;
 }
 
 } // namespace
 
+Transform transform_from_name(const std::string& name) {
+    if (name == "linear")
+        return Transform::linear;
+    if (name == "log10")
+        return Transform::log10;
+    throw std::invalid_argument("transforms: unknown name '" + name + "'; choose linear or log10");
+}
+
 Emulator::Emulator(std::vector<Transform> transforms, std::vector<double> label_min,
-                   std::vector<double> label_max, const std::vector<Layer>& layers)
-    : transforms_(std::move(transforms)), label_min_(std::move(label_min)), label_max_(std::move(label_max)) {
+                   std::vector<double> label_max, const std::vector<Layer>& layers, const Cut& cut)
+    : transforms_(std::move(transforms)), label_min_(std::move(label_min)), label_max_(std::move(label_max)),
+      trunk_(transforms_.size(), {checked(layers, transforms_.size()).begin(), layers.end() - 1}),
+      rows_(padded_rows(layers.back().weight, n_inputs())), bias_(layers.back().bias),
+      basis_{n_inputs(), simd::padded(n_inputs()), rows_.data(), {}, {}} {
     const std::size_t n = transforms_.size();
-    require(n > 0, "transforms: at least one label is needed, got none");
     require(label_min_.size() == n, "label_min: expected one value a label, " + std::to_string(n) + ", got " +
                                         std::to_string(label_min_.size()));
     require(label_max_.size() == n, "label_max: expected one value a label, " + std::to_string(n) + ", got " +
@@ -65,87 +70,34 @@ Emulator::Emulator(std::vector<Transform> transforms, std::vector<double> label_
         origin_.push_back(low);
         inverse_range_.push_back(1.0 / (high - low));
     }
-    check_layers(layers, n);
-    widest_ = n;
-    for (const Layer& layer : layers) {
-        Packed packed{layer.n_out, layer.n_in, {}, layer.bias, layer.activation};
-        packed.weight.resize(simd::padded(layer.n_out) * layer.n_in);
-        simd::pack(layer.weight.data(), layer.n_out, layer.n_in, packed.weight.data());
-        widest_ = std::max(widest_, layer.n_in);
-        layers_.push_back(std::move(packed));
+    if (cut.rank > 0) {
+        check_cut(cut, n_inputs(), n_pixels());
+        cut_trunk_ = std::make_unique<const Trunk>(n, cut_layers(layers, cut));
+        cut_rows_ = padded_rows(cut.basis, cut.rank);
+        basis_ = {cut.rank, simd::padded(cut.rank), cut_rows_.data(), cut.mean,
+                  std::vector<double>(cut.rank)};
+        return;
     }
+    Workspace work(*this);
+    const std::vector<double> middle_of_range(n, 0.0);
+    basis_.mean.resize(n_pixels());
+    basis_.middle.resize(n_inputs());
+    flux_scaled(middle_of_range.data(), work, basis_.mean.data());
+    std::copy_n(work.point.coefficients(middle_of_range.data()), n_inputs(), basis_.middle.begin());
 }
 
-Emulator::Workspace::Workspace(const Emulator& emulator) {
-    const std::size_t n_labels = emulator.n_labels();
-    for (const Packed& layer : emulator.layers_) {
-        values.emplace_back(layer.n_in);
-        slopes.emplace_back(layer.n_in);
-    }
-    tangents_in.resize(n_labels * emulator.widest_);
-    tangents_out.resize(n_labels * emulator.widest_);
-    x.resize(n_labels);
-    jacobian.resize(n_labels * emulator.n_pixels());
-}
-
-// Leaves the coefficients in the last of work.values.
-void Emulator::run_trunk(const double* x, Workspace& work) const {
-    std::copy_n(x, n_labels(), work.values[0].begin());
-    for (std::size_t i = 0; i + 1 < layers_.size(); ++i) {
-        const Packed& layer = layers_[i];
-        double* out = work.values[i + 1].data();
-        simd::affine(layer.weight.data(), layer.bias.data(), layer.n_out, layer.n_in, work.values[i].data(),
-                     layer.n_in, 1, out, layer.n_out);
-        activate(layer.activation, out, work.slopes[i + 1].data(), layer.n_out);
-    }
-}
-
-// Forward tangents, one column a label: T_0 = 1, T_{i+1} = diag(slope) W T_i. Leaves them in tangents_in.
-void Emulator::run_tangents(Workspace& work) const {
-    const std::size_t n = n_labels();
-    std::fill_n(work.tangents_in.begin(), n * n, 0.0);
-    for (std::size_t l = 0; l < n; ++l)
-        work.tangents_in[l * n + l] = 1.0;
-    for (std::size_t i = 0; i + 1 < layers_.size(); ++i) {
-        const Packed& layer = layers_[i];
-        double* out = work.tangents_out.data();
-        simd::affine(layer.weight.data(), nullptr, layer.n_out, layer.n_in, work.tangents_in.data(),
-                     layer.n_in, n, out, layer.n_out);
-        const std::vector<double>& slope = work.slopes[i + 1];
-        for (std::size_t l = 0; l < n; ++l)
-            for (std::size_t j = 0; j < layer.n_out; ++j)
-                out[l * layer.n_out + j] *= slope[j];
-        std::swap(work.tangents_in, work.tangents_out);
-    }
-}
+Emulator::Workspace::Workspace(const Emulator& emulator)
+    : point(emulator.trunk_), x(emulator.n_labels()), jacobian(emulator.n_labels() * emulator.n_pixels()) {}
 
 void Emulator::flux_scaled(const double* x, Workspace& work, double* flux) const {
-    run_trunk(x, work);
-    const Packed& last = layers_.back();
-    simd::affine(last.weight.data(), last.bias.data(), last.n_out, last.n_in, work.values.back().data(),
-                 last.n_in, 1, flux, last.n_out);
+    const double* activations = work.point.coefficients(x);
+    simd::kernels().expand(rows_.data(), work.point.stride(), n_pixels(), activations, 1, bias_.data(), flux,
+                           n_pixels());
 }
 
 void Emulator::jacobian_scaled(Workspace& work, double* jacobian) const {
-    run_tangents(work);
-    const Packed& last = layers_.back();
-    simd::affine(last.weight.data(), nullptr, last.n_out, last.n_in, work.tangents_in.data(), last.n_in,
-                 n_labels(), jacobian, last.n_out);
-}
-
-void Emulator::coefficients_scaled(const double* x, Workspace& work, double* coefficients) const {
-    run_trunk(x, work);
-    std::copy(work.values.back().begin(), work.values.back().end(), coefficients);
-}
-
-void Emulator::tangents_scaled(Workspace& work, double* tangents) const {
-    run_tangents(work);
-    std::copy_n(work.tangents_in.begin(), n_labels() * n_coefficients(), tangents);
-}
-
-void Emulator::basis(double* basis) const {
-    const Packed& last = layers_.back();
-    simd::unpack(last.weight.data(), last.n_out, last.n_in, basis);
+    simd::kernels().expand(rows_.data(), work.point.stride(), n_pixels(), work.point.tangents(), n_labels(),
+                           nullptr, jacobian, n_pixels());
 }
 
 void Emulator::flux(const double* labels, Workspace& work, double* flux) const {
@@ -155,7 +107,8 @@ void Emulator::flux(const double* labels, Workspace& work, double* flux) const {
 
 void Emulator::jacobian(const double* labels, Workspace& work, double* jacobian) const {
     const std::size_t n = n_labels(), n_pix = n_pixels();
-    flux(labels, work, jacobian); // a place to put P values; overwritten below
+    to_scaled(labels, work.x.data());
+    work.point.coefficients(work.x.data());
     jacobian_scaled(work, work.jacobian.data());
     scale(labels, work.x.data());
     for (std::size_t p = 0; p < n_pix; ++p)

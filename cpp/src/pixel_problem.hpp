@@ -1,4 +1,4 @@
-// chi2 of one spectrum, pixel by pixel.
+// The full chi2 of one spectrum and its derivatives, pixel by pixel, in double.
 #pragma once
 
 #include "maury/emulator.hpp"
@@ -10,34 +10,45 @@
 
 namespace maury {
 
-// chi2(x) = sum_p w_p (flux_p - model_p(x))^2 with x the scaled labels.
+// chi2(x) = sum_p w_p (flux_p - model_p(x))^2, w_p = 1 / (1 / ivar_p + scatter_p^2), x scaled labels.
 class PixelProblem final : public Problem {
   public:
-    explicit PixelProblem(const Emulator& emulator);
+    // point: of emulator.trunk(). Both must outlive this.
+    PixelProblem(const Emulator& emulator, TrunkPoint& point);
 
-    // Takes in one spectrum, (P,) each, scatter may be null. Returns the number of usable pixels.
-    // stop is asked at every chi2 until the next call.
-    std::size_t set(const double* flux, const double* ivar, const double* scatter, const StopFlag& stop);
+    // Returns the number of usable pixels. scatter may be null. stop is asked now and then until the next
+    // set.
+    template <typename Number>
+    std::size_t set(const Number* flux, const Number* ivar, const double* scatter, const StopFlag& stop);
 
     double chi2(const double* x) override;
     void derivatives(const double* x, double* gradient, double* hessian) override;
+    double chi2_and_derivatives(const double* x, double* gradient, double* hessian) override;
 
-    // (P,) of the spectrum; both 0 at a pixel without weight.
+    // With w = ivar, of the model of the last chi2.
+    double chi2_noise() const;
+
     const double* flux() const { return flux_.data(); }
     const double* weight() const { return weight_.data(); }
 
-    // chi2 of a model flux (P,) that is known already.
-    double chi2_of(const double* model) const;
-    // Of the model of the last chi2 call, weighted by ivar alone.
-    double chi2_noise() const;
-
   private:
+    void start_sums(double* gradient, double* hessian) const;
+    void mirror(double* hessian) const;
+    void add_block(const double* jacobian, std::size_t first, std::size_t n, double* gradient,
+                   double* hessian);
+
     const Emulator& emulator_;
-    Emulator::Workspace work_;
+    TrunkPoint& point_;
     const StopFlag* stop_ = nullptr;
-    // (P,) each; pixels without weight are zero, so that what they held cannot matter
-    std::vector<double> flux_, ivar_, weight_, model_, residual_, weighted_;
-    std::vector<double> jacobian_; // (L, P)
+    std::vector<double> flux_, ivar_, weight_, model_; // pixels without weight hold 0
+    std::vector<double> x_;                            // whose model it is
+    bool model_known_ = false;
+    std::vector<double> residual_, block_; // of a block of pixels; (1 + L, pixels)
 };
+
+extern template std::size_t PixelProblem::set<float>(const float*, const float*, const double*,
+                                                     const StopFlag&);
+extern template std::size_t PixelProblem::set<double>(const double*, const double*, const double*,
+                                                      const StopFlag&);
 
 } // namespace maury

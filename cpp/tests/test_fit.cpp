@@ -1,6 +1,7 @@
 // fit_batch: truth recovered, statuses, covariance, starts, bit-identity, and no heap use per spectrum.
 #include "check.hpp"
 #include "heap_count.hpp"
+#include "level.hpp"
 #include "maury/fit.hpp"
 #include "networks.hpp"
 #include "problems.hpp"
@@ -8,6 +9,7 @@
 #include <cstring>
 #include <memory>
 #include <stdexcept>
+#include <thread>
 
 namespace {
 
@@ -24,14 +26,14 @@ struct Batch {
     std::size_t n, n_labels, n_pixels;
     std::vector<double> truth, flux, ivar, lower, upper;
     std::vector<double> labels, covariance, chi2, chi2_noise;
-    std::vector<std::int32_t> n_used, status, n_evaluations, n_agree;
+    std::vector<std::int32_t> n_used, status, n_evaluations, n_starts, n_agree;
     std::unique_ptr<bool[]> at_bound;
 
     Batch(const Emulator& emulator_, std::size_t n_, double noise)
         : emulator(emulator_), n(n_), n_labels(emulator.n_labels()), n_pixels(emulator.n_pixels()),
           truth(n * n_labels), flux(n * n_pixels), ivar(n * n_pixels, 1.0 / (noise * noise)), lower(n_labels),
           upper(n_labels), labels(n * n_labels), covariance(n * n_labels * n_labels), chi2(n), chi2_noise(n),
-          n_used(n), status(n), n_evaluations(n), n_agree(n), at_bound(new bool[n * n_labels]) {
+          n_used(n), status(n), n_evaluations(n), n_starts(n), n_agree(n), at_bound(new bool[n * n_labels]) {
         std::mt19937_64 random(11);
         std::uniform_real_distribution<double> uniform(-0.45, 0.45);
         std::normal_distribution<double> normal;
@@ -51,21 +53,29 @@ struct Batch {
         emulator.to_labels(x.data(), upper.data());
     }
 
-    maury::FitInput input() const {
-        maury::FitInput in;
+    maury::FitInput<double> input() const {
+        maury::FitInput<double> in;
         in.n_spectra = n;
         in.flux = flux.data();
         in.ivar = ivar.data();
-        in.lower = lower.data();
-        in.upper = upper.data();
         return in;
     }
-    void fit(const maury::FitInput& in, int threads = 1) {
-        const maury::FitOutput out{labels.data(),        covariance.data(), chi2.data(),
-                                   chi2_noise.data(),    n_used.data(),     status.data(),
-                                   n_evaluations.data(), at_bound.get(),    n_agree.data()};
-        maury::fit_batch(emulator, in, out, {}, threads, nothing);
+    template <typename Number>
+    void fit(const maury::FitInput<Number>& in, int threads = 1, const std::vector<double>& candidates = {}) {
+        const maury::FitPlan plan(emulator, lower.data(), upper.data(), candidates.data(),
+                                  candidates.size() / n_labels, threads, nothing);
+        fit_with(plan, in, threads);
     }
+    template <typename Number>
+    void fit_with(const maury::FitPlan& plan, const maury::FitInput<Number>& in, int threads) {
+        const maury::FitOutput out{
+            labels.data(), covariance.data(),    chi2.data(),    chi2_noise.data(), n_used.data(),
+            status.data(), n_evaluations.data(), at_bound.get(), n_starts.data(),   n_agree.data()};
+        const long before = heap_allocations();
+        maury::fit_batch(plan, in, out, maury::fit_options(), threads, nothing);
+        n_allocations = heap_allocations() - before;
+    }
+    long n_allocations = 0; // of the last fit, without its plan
     Status status_of(std::size_t i) const { return static_cast<Status>(status[i]); }
 };
 
@@ -156,21 +166,21 @@ void starts_and_candidates(const Emulator& emulator) {
             candidates.push_back(batch.lower[l] + (0.2 + shift) * (batch.upper[l] - batch.lower[l]));
     candidates.insert(candidates.end(), n_labels, 1e9); // outside
     candidates.insert(candidates.end(), n_labels, nan_value);
-    maury::FitInput in = batch.input();
+    maury::FitInput<double> in = batch.input();
     in.starts = starts.data();
     in.n_given = 2;
-    in.candidates = candidates.data();
-    in.n_candidates = candidates.size() / n_labels;
     in.n_starts = 5;
-    batch.fit(in);
+    batch.fit(in, 1, candidates);
     CHECK(batch.n_agree[0] >= 1 && batch.n_agree[0] <= 2);
     CHECK(batch.n_agree[1] == 1);
-    CHECK(batch.n_agree[2] >= 1 && batch.n_agree[2] <= 3); // of five, three are distinct
+    CHECK(batch.n_starts[0] == 2 && batch.n_starts[1] == 1);
+    CHECK(batch.n_starts[2] == 3); // of five, three are distinct
+    CHECK(batch.n_agree[2] >= 1 && batch.n_agree[2] <= 3);
     for (std::size_t i = 0; i < 3; ++i)
         CHECK(converged(batch.status_of(i)));
     const int evaluations = batch.n_evaluations[0];
     in.n_given = 1; // as (N, 1, L): the first half of the array, spectrum 0 from its truth alone
-    batch.fit(in);
+    batch.fit(in, 1, candidates);
     CHECK(batch.n_evaluations[0] < evaluations);
 }
 
@@ -193,19 +203,48 @@ void identical_whatever_the_threads(const Emulator& emulator) {
 
 void no_heap_per_spectrum(const Emulator& emulator) {
     Batch batch(emulator, 60, 0.01);
-    const std::vector<double> candidates = batch.truth;
-    maury::FitInput in = batch.input();
-    in.candidates = candidates.data();
-    in.n_candidates = 10;
+    maury::FitInput<double> in = batch.input();
     long used[2];
     for (const std::size_t k : {0u, 1u}) {
         in.n_spectra = k == 0 ? 2 : 60;
-        const long before = heap_allocations();
-        batch.fit(in);
-        used[k] = heap_allocations() - before;
+        batch.fit(in, 1, batch.truth);
+        used[k] = batch.n_allocations;
     }
     CHECK(used[0] > 0);
     CHECK(used[0] == used[1]);
+}
+
+// float32 spectra are read as they are: the same as their values in double.
+void single_precision_input(const Emulator& emulator) {
+    Batch one(emulator, 10, 0.01), other(emulator, 10, 0.01);
+    const std::vector<float> flux(one.flux.begin(), one.flux.end()), ivar(one.ivar.begin(), one.ivar.end());
+    maury::FitInput<float> in;
+    in.n_spectra = 10;
+    in.flux = flux.data();
+    in.ivar = ivar.data();
+    one.fit(in);
+    other.flux.assign(flux.begin(), flux.end());
+    other.ivar.assign(ivar.begin(), ivar.end());
+    other.fit(other.input());
+    CHECK(same(one.labels, other.labels) && same(one.chi2, other.chi2));
+}
+
+// One plan, several callers at once: what they share never changes.
+void callers_share_a_plan(const Emulator& emulator) {
+    Batch wanted(emulator, 12, 0.01);
+    wanted.fit(wanted.input(), 1, wanted.truth);
+    const maury::FitPlan plan(emulator, wanted.lower.data(), wanted.upper.data(), wanted.truth.data(), 12, 1,
+                              nothing);
+    std::vector<std::unique_ptr<Batch>> batches;
+    std::vector<std::thread> callers;
+    for (int i = 0; i < 3; ++i)
+        batches.push_back(std::make_unique<Batch>(emulator, 12, 0.01));
+    for (const auto& batch : batches)
+        callers.emplace_back([&plan, &batch] { batch->fit_with(plan, batch->input(), 2); });
+    for (std::thread& caller : callers)
+        caller.join();
+    for (const auto& batch : batches)
+        CHECK(same(batch->labels, wanted.labels) && same(batch->chi2, wanted.chi2));
 }
 
 void refuses(const Emulator& emulator) {
@@ -219,6 +258,8 @@ void refuses(const Emulator& emulator) {
 } // namespace
 
 int main() {
+    if (level_is_missing())
+        return skipped;
     const Emulator emulator = random_network({3, 20, 6, 150}, Activation::silu, 5, {Transform::log10});
     recovers_truth(emulator);
     statuses(emulator);
@@ -226,6 +267,8 @@ int main() {
     starts_and_candidates(emulator);
     identical_whatever_the_threads(emulator);
     no_heap_per_spectrum(emulator);
+    single_precision_input(emulator);
+    callers_share_a_plan(emulator);
     refuses(emulator);
     return check::report();
 }

@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 _Float = TypeVar("_Float", np.float32, np.float64)
 
 STATUS: dict[str, tuple[int, str]]
+SIMD_LEVEL: str
+SIMD_LEVELS: tuple[str, ...]
 
 def running_median(
     flux: NDArray[_Float], mask: NDArray[np.bool_] | None = None, half: int = 200
@@ -24,6 +26,7 @@ class Emulator:
         weights: Sequence[ArrayLike],
         biases: Sequence[ArrayLike],
         activations: Sequence[str],
+        cut: tuple[NDArray[np.float64], ArrayLike, NDArray[np.float64], ArrayLike] | None = None,
     ) -> None: ...
     def predict(self, labels: NDArray[np.float64]) -> NDArray[np.float64]: ...
     def jacobian(self, labels: NDArray[np.float64]) -> NDArray[np.float64]: ...
@@ -31,6 +34,17 @@ class Emulator:
     def n_labels(self) -> int: ...
     @property
     def n_pixels(self) -> int: ...
+
+@final
+class FitPlan:
+    def __init__(
+        self,
+        emulator: Emulator,
+        lower: ArrayLike,
+        upper: ArrayLike,
+        candidates: NDArray[np.float64] | None = None,
+        threads: int = 0,
+    ) -> None: ...
 
 class _FitBatch(TypedDict):
     labels: NDArray[np.float64]
@@ -41,18 +55,16 @@ class _FitBatch(TypedDict):
     status: NDArray[np.int32]
     n_evaluations: NDArray[np.int32]
     at_bound: NDArray[np.bool_]
+    n_starts: NDArray[np.int32]
     n_agree: NDArray[np.int32]
 
 def fit_batch(
-    emulator: Emulator,
-    flux: NDArray[np.float64],
-    ivar: NDArray[np.float64],
-    scatter: NDArray[np.float64] | None,
-    lower: ArrayLike,
-    upper: ArrayLike,
+    plan: FitPlan,
+    flux: NDArray[_Float],
+    ivar: NDArray[_Float],
+    scatter: NDArray[np.float64] | None = None,
     starts: NDArray[np.float64] | None = None,
-    candidates: NDArray[np.float64] | None = None,
-    n_starts: int = 3,
+    n_starts: int = 6,
     threads: int = 0,
     max_evaluations: int = 200,
     progress: Callable[[int], object] | None = None,

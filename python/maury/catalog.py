@@ -95,6 +95,13 @@ def build_catalog(
     _add(table, "status", np.array(status, dtype=str), "why the fit ended")
     _add(table, "flags", flags, "sum of the bits FLAG0, FLAG1, ... of the header; 0 = no complaint")
     _add(table, "start", np.asarray(result.start, dtype=str), "how the fit was started")
+    _add(table, "n_starts", np.asarray(result.n_starts, dtype=np.int32), "starts that were followed")
+    _add(
+        table,
+        "n_agree",
+        np.asarray(result.n_agree, dtype=np.int32),
+        "of them, those that ended in this minimum",
+    )
     _add(table, "problem", np.asarray(spectra.problem, dtype=str), "why a file could not be read")
     _add(table, "covariance", np.asarray(result.covariance, dtype=float), "of the labels, in their units")
     table.meta.update(_provenance(emulator, options or {}))

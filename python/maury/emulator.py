@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from functools import cached_property
 from os import PathLike
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,6 +19,9 @@ from maury import _core
 from maury import emulator_checks as check
 from maury.emulator_checks import Array, Weights
 from maury.labels import find_label
+
+if TYPE_CHECKING:
+    from maury.emulator_cut import Cut
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -273,8 +276,16 @@ class Emulator:
         return int(self.weights[-1].shape[1])
 
     @cached_property
+    def cut(self) -> Cut | None:
+        """Its last layer as the search sees it, or None where that is the layer itself."""
+        from maury.emulator_cut import make_cut
+
+        return make_cut(self)
+
+    @cached_property
     def core(self) -> _core.Emulator:
         """The compiled network that the fit runs."""
+        cut = self.cut
         return _core.Emulator(
             list(self.transforms),
             self.label_min,
@@ -282,6 +293,7 @@ class Emulator:
             [weight.astype(np.float64) for weight in self.weights],
             [bias.astype(np.float64) for bias in self.biases],
             [*self.activations, "identity"],
+            None if cut is None else (cut.projection, cut.centre, cut.basis, cut.mean),
         )
 
     @cached_property

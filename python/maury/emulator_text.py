@@ -33,7 +33,7 @@ def describe(emulator: Emulator) -> str:
         ("normalised", f"running median over {emulator.window} pixels"),
         ("scatter", _scatter(emulator)),
         ("layers", _layers(emulator)),
-        ("rank", f"K = {emulator.rank} coefficients before the pixels"),
+        ("rank", _rank(emulator)),
         ("size", f"{n_numbers:,} numbers, {4 * n_numbers / 1e6:.1f} MB"),
         ("trained on", _training(emulator)),
         *((key, str(meta[key])) for key in ("citation", "date", "version", "training_hash") if meta.get(key)),
@@ -59,6 +59,16 @@ def _resolution(emulator: Emulator) -> str:
     at = sorted({round(part * (n_pixels - 1)) for part in (0.1, 0.5, 0.9)})
     return "R = " + ", ".join(
         f"{wavelength[i] / (FWHM_PER_SIGMA * emulator.lsf[i]):.0f} at {wavelength[i]:.0f} A" for i in at
+    )
+
+
+def _rank(emulator: Emulator) -> str:
+    cut = emulator.cut
+    if cut is None:
+        return f"K = {emulator.rank} coefficients before the pixels: searched as it is"
+    return (
+        f"K = {emulator.rank} coefficients before the pixels, cut to {len(cut.basis.T)} for the search, "
+        f"which costs {cut.error:.1e} rms in flux"
     )
 
 

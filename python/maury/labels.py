@@ -62,3 +62,18 @@ def untransformed(values: ArrayLike, transforms: Sequence[str]) -> NDArray[np.fl
     log = np.array([transform == "log10" for transform in transforms])
     labels[..., log] = 10.0 ** labels[..., log]
     return labels
+
+
+def spread_labels(bounds: ArrayLike, transforms: Sequence[str], n: int) -> NDArray[np.float64]:
+    """Labels (n, L) that fill the box of `bounds` (L, 2) evenly, in the variables that a network sees.
+
+    The additive sequence of Roberts (2018): its steps are powers of the inverse of the root above 1 of
+    r**(L + 1) = r + 1. SciPy has such sequences too, at the price of half a second of import.
+    """
+    lower, upper = np.asarray(bounds, dtype=np.float64).T
+    ratio = 2.0
+    for _ in range(64):
+        ratio = (1 + ratio) ** (1 / (len(lower) + 1))
+    points = (0.5 + np.arange(1, n + 1)[:, None] * ratio ** -np.arange(1.0, len(lower) + 1)) % 1.0
+    low, high = transformed(lower, transforms), transformed(upper, transforms)
+    return np.clip(untransformed(low + points * (high - low), transforms), lower, upper)

@@ -1,64 +1,58 @@
 // chi2 of one spectrum without its pixels: exact for an emulator whose last layer is linear.
 #pragma once
 
+#include "maury/aligned.hpp"
 #include "maury/emulator.hpp"
 #include "maury/parallel.hpp"
-#include "maury/solve.hpp"
 
 #include <cstddef>
 #include <vector>
 
 namespace maury {
 
-// With flux(x) = mean + B d(x), d(x) = h(x) - h(x_0) and mean the flux at x_0, the middle of the label range:
-//   chi2(x) = s - 2 c.d + d'G d,   r = flux - mean,  s = r'Wr,  c = B'Wr,  G = B'WB.
-// The residual is taken about a spectrum, not about zero, so that little cancels.
-// K coefficients, P pixels; the basis B is (P, K).
-
-// True where K is small against P: else the pixels cost less.
+// True where the search had better go without pixels: K is small against P, or there is a cut.
 bool compresses(const Emulator& emulator);
 
-// What all spectra share.
-class Basis {
+// With flux(x) = mean + B d(x), d(x) = h(x) - middle (the basis of the emulator):
+//   chi2(x) = s - 2 c.d + d'G d,   r = flux - mean,  s = r'Wr,  c = B'Wr,  G = B'WB.
+// The residual is taken about a spectrum, not about zero, so that little cancels. s is summed in double; the
+// products of c and G are float32, their sums double: labels are off by some 1e-5 of their formal errors.
+class Compressed {
   public:
-    explicit Basis(const Emulator& emulator);
+    explicit Compressed(const Basis& basis);
 
-    const std::vector<double>& mean() const { return mean_; }     // (P,)
-    const std::vector<double>& middle() const { return middle_; } // (K,) h(x_0)
-    const std::vector<double>& tiles() const { return tiles_; }   // B, packed for simd::gram
+    // flux, weight (P,), all finite; weight >= 0. False if the sums are not finite: such a spectrum is too
+    // far off for float32. stop is asked first.
+    bool set(const double* flux, const double* weight, const StopFlag& stop);
+
+    std::size_t n_coefficients() const { return basis_.n_coefficients; }
+    double constant() const { return constant_; }                            // s
+    const double* linear() const { return linear_.data(); }                  // c (K,)
+    const double* gram(std::size_t i) const { return &gram_[i * stride()]; } // row i of G (K,)
+
+    // h (K,) -> chi2, and slope (K,) = G d - c
+    double chi2(const double* h, double* slope) const;
+
+    // With tangents T (L, stride()) = d h / d x: gradient = T'slope and hessian = T'G T, the whole matrix.
+    void derivatives(const double* tangents, std::size_t n_labels, const double* slope, double* gradient,
+                     double* hessian) const;
+
+    // The same in float32, tangents (L, K); product (L, K) is written.
+    void derivatives(const float* tangents, std::size_t n_labels, const double* slope, float* product,
+                     double* gradient, double* hessian) const;
+
+    // product (n, K) = G columns, columns (n, K), in float32
+    void times_gram(const float* columns, std::size_t n, float* product) const;
+
+    std::size_t stride() const { return basis_.stride; } // K with padding
 
   private:
-    std::vector<double> mean_, middle_, tiles_;
-};
-
-// One spectrum in compressed form. Both arguments must outlive it; chi2 and derivatives touch only the trunk.
-class CompressedProblem final : public Problem {
-  public:
-    CompressedProblem(const Emulator& emulator, const Basis& basis);
-
-    // flux, weight (P,), all finite. stop is asked now and then until the next call.
-    void set(const double* flux, const double* weight, const StopFlag& stop);
-
-    double chi2(const double* x) override;
-    void derivatives(const double* x, double* gradient, double* hessian) override;
-
-    // chi2 of coefficients h (K,) that are known already.
-    double chi2_of(const double* coefficients);
-
-    double constant() const { return constant_; }                                      // s
-    double linear(std::size_t i) const { return linear_[i]; }                          // c
-    double gram(std::size_t i, std::size_t j) const { return gram_[i * stride_ + j]; } // G
-
-  private:
-    const Emulator& emulator_;
     const Basis& basis_;
-    Emulator::Workspace work_;
-    const StopFlag* stop_ = nullptr;
-    std::size_t n_, stride_; // K, and K with the padding of the kernel
     double constant_ = 0.0;
-    std::vector<double> linear_, gram_; // (K,), (K, K), both with padding
-    // residual (P,), d (K,), G d - c (K,), d h / d x (L, K), G d h / d x_l (K,)
-    std::vector<double> residual_, offset_, slope_, tangents_, column_, scratch_;
+    Aligned<double> linear_, gram_; // (K,), (K, K), both with padding
+    Aligned<float> packed_gram_;    // G once more, as a layer
+    Aligned<float> root_, residual_, scratch_;
+    mutable std::vector<double> offset_, product_; // d (K,), G t (K,)
 };
 
 } // namespace maury

@@ -7,33 +7,57 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <vector>
 
 namespace maury {
 
+class Candidates;
+
+// What all spectra that are fitted with one emulator inside the same bounds share. Make one, fit many.
 // N spectra, P pixels, L labels, S starts, M candidates; all arrays row-major, labels in physical units.
-// Pixel p of a spectrum has the weight w_p = 1 / (1 / ivar_p + scatter_p^2), or none if ivar_p <= 0 or any of
-// flux_p, ivar_p, scatter_p is not finite.
-struct FitInput {
+class FitPlan {
+  public:
+    // lower, upper (L,): equal bounds hold a label fixed.
+    // candidates (M, L): where a spectrum without a start of its own may start; those outside the bounds are
+    // left out, and with none left a fit starts at the centre of the bounds. They take 4 M K (L + 1) bytes.
+    // threads and wake: see parallel_for. The emulator must outlive the plan.
+    // Throws std::invalid_argument for bounds that are not finite, empty or outside a transform's domain.
+    FitPlan(const Emulator& emulator, const double* lower, const double* upper, const double* candidates,
+            std::size_t n_candidates, int threads, const std::function<void(std::size_t)>& wake);
+    ~FitPlan();
+
+    const Emulator& emulator() const { return emulator_; }
+    const std::vector<double>& lower() const { return lower_; } // (L,) physical
+    const std::vector<double>& upper() const { return upper_; }
+    const std::vector<double>& lower_scaled() const { return lower_scaled_; }
+    const std::vector<double>& upper_scaled() const { return upper_scaled_; }
+    const Candidates* candidates() const { return candidates_.get(); } // null: none
+
+  private:
+    const Emulator& emulator_;
+    std::vector<double> lower_, upper_, lower_scaled_, upper_scaled_;
+    std::unique_ptr<const Candidates> candidates_;
+};
+
+// Number is float or double. Pixel p of a spectrum has the weight w_p = 1 / (1 / ivar_p + scatter_p^2), or
+// none if ivar_p <= 0 or any of flux_p, ivar_p, scatter_p is not finite.
+template <typename Number> struct FitInput {
     std::size_t n_spectra = 0;
-    const double* flux = nullptr;    // (N, P)
-    const double* ivar = nullptr;    // (N, P)
+    const Number* flux = nullptr;    // (N, P)
+    const Number* ivar = nullptr;    // (N, P)
     const double* scatter = nullptr; // (P,) rms of what the emulator cannot explain; null = 0
-    const double* lower = nullptr;   // (L,) bounds; equal bounds hold a label fixed
-    const double* upper = nullptr;   // (L,)
 
     // A spectrum is fitted from each of its own starts, moved inside the bounds. One that holds a NaN is left
     // out.
     std::size_t n_given = 0;        // S
     const double* starts = nullptr; // (N, S, L); null = none
 
-    // A spectrum without a start is fitted from the n_starts candidates of least chi2 that lie more than a
-    // tenth of the label range from each other. Candidates outside the bounds are left out; with none left,
-    // the fit starts at the centre of the bounds.
-    std::size_t n_candidates = 0;       // M; they take 8 M K bytes compressed, else 8 M P
-    const double* candidates = nullptr; // (M, L); null = none
-    std::size_t n_starts = 3;
+    // A spectrum without a start is fitted from the n_starts most promising candidates that lie more than a
+    // twentieth of the label range from each other; from some more where noise does not tell them apart.
+    std::size_t n_starts = 6;
 
-    // False searches in pixel space also where chi2 compresses: slower, the same minimum. See compress.hpp.
+    // False searches in pixel space: slower, the same minimum. See compress.hpp.
     bool compress = true;
 };
 
@@ -48,14 +72,28 @@ struct FitOutput {
     std::int32_t* status;        // (N,) enum Status
     std::int32_t* n_evaluations; // (N,) of chi2, all starts together
     bool* at_bound;              // (N, L)
-    std::int32_t* n_agree; // (N,) starts that ended within 0.1 formal error of the solution, itself included
+    std::int32_t* n_starts;      // (N,) starts
+    std::int32_t* n_agree;       // (N,) of them that ended within 0.1 formal error of the solution
 };
 
-// The best of all starts wins; where chi2 compresses, it is followed to its end in pixel space. Each result
-// depends on its own spectrum alone: it is the same, bit for bit, for any number of threads and any order.
-// threads and wake: see parallel_for. Throws std::invalid_argument for bounds that are not finite, empty or
-// outside a transform's domain.
-void fit_batch(const Emulator& emulator, const FitInput& input, const FitOutput& output,
+// Down to a few ten-thousandths of a formal error.
+inline SolveOptions fit_options() {
+    SolveOptions options;
+    options.gradient_tol = 3e-4;
+    options.step_tol = 1e-6;
+    return options;
+}
+
+// The best of all starts wins, and is followed to its end in pixel space with the whole network, in double:
+// labels, chi2 and covariance are those of the full problem. Each result depends on its own spectrum alone:
+// it is the same, bit for bit, for any number of threads and any order. threads and wake: see parallel_for.
+template <typename Number>
+void fit_batch(const FitPlan& plan, const FitInput<Number>& input, const FitOutput& output,
                const SolveOptions& options, int threads, const std::function<void(std::size_t)>& wake);
+
+extern template void fit_batch<float>(const FitPlan&, const FitInput<float>&, const FitOutput&,
+                                      const SolveOptions&, int, const std::function<void(std::size_t)>&);
+extern template void fit_batch<double>(const FitPlan&, const FitInput<double>&, const FitOutput&,
+                                       const SolveOptions&, int, const std::function<void(std::size_t)>&);
 
 } // namespace maury

@@ -1,37 +1,84 @@
-// The hot loops: pointers and sizes only. Sums run in a fixed number of lanes, so that they vectorise and so
-// that the result depends on nothing but the numbers.
+// The hot loops: pointers and sizes only. Each is compiled once a level of instructions, from the same source
+// (kernels.cpp), and chosen at run time. Sums run in an order that depends on the sizes alone, so a result
+// depends on the level and on its own numbers, on nothing else.
 #pragma once
 
+#include "maury/activation.hpp"
+
 #include <cstddef>
+#include <cstdint>
 
 namespace maury::simd {
 
-// Rows of a weight matrix are packed in panels of this many, which is also what padded() rounds up to.
-constexpr std::size_t panel = 8;
+// Rows of a trunk layer are packed in panels of this many; rows of a basis are padded with zeros to a
+// multiple of it. The same at every level, so that data need not know the level.
+constexpr std::size_t panel = 16;
 constexpr std::size_t padded(std::size_t n) { return (n + panel - 1) / panel * panel; }
 
-// weight (n_out, n_in) row-major -> packed (padded(n_out) / panel, n_in, panel), missing rows zero.
-void pack(const double* weight, std::size_t n_out, std::size_t n_in, double* packed);
+// Pixels of a block of the Gram matrix: it stays in the first-level cache.
+constexpr std::size_t gram_block(std::size_t n_columns) {
+    const std::size_t fits = 6144 / padded(n_columns) / 16 * 16;
+    return fits < 16 ? 16 : fits < 128 ? fits : 128;
+}
+constexpr std::size_t gram_scratch(std::size_t n_columns) {
+    return (gram_block(n_columns) + 1) * padded(n_columns);
+}
 
-// The inverse of pack.
-void unpack(const double* packed, std::size_t n_out, std::size_t n_in, double* weight);
+struct Kernels {
+    const char* level;
 
-// out[c] = weight in[c] + bias for each column c. bias may be null.
-// in (n_columns, in_stride), out (n_columns, out_stride); writes n_out values a column.
-void affine(const double* packed, const double* bias, std::size_t n_out, std::size_t n_in, const double* in,
-            std::size_t in_stride, std::size_t n_columns, double* out, std::size_t out_stride);
+    // out[c] = weight in[c] + bias for each column c. bias may be null.
+    // weight float32 (n_out, n_in), packed as (padded(n_out) / panel, n_in, panel); in (n_columns,
+    // in_stride), out (n_columns, out_stride): n_out values a column.
+    void (*affine)(const float* packed, const double* bias, std::size_t n_out, std::size_t n_in,
+                   const double* in, std::size_t in_stride, std::size_t n_columns, double* out,
+                   std::size_t out_stride);
+    void (*affine_single)(const float* packed, const float* bias, std::size_t n_out, std::size_t n_in,
+                          const float* in, std::size_t in_stride, std::size_t n_columns, float* out,
+                          std::size_t out_stride);
 
-// sum_p w_p (a_p - b_p)^2
-double weighted_square(const double* w, const double* a, const double* b, std::size_t n);
+    // value (n,): argument in, activation out. slope (n,): its derivative. To about 2e-7.
+    void (*activate_single)(Activation activation, float* value, float* slope, std::size_t n);
 
-// sum_p a_p b_p
-double dot(const double* a, const double* b, std::size_t n);
+    // out[c, p] = rows[p] . columns[c] + bias[p]. bias may be null.
+    // rows (n_pixels, stride) float32, columns (n_columns, stride), both padded with zeros;
+    // out (n_columns, out_stride)
+    void (*expand)(const float* rows, std::size_t stride, std::size_t n_pixels, const double* columns,
+                   std::size_t n_columns, const double* bias, double* out, std::size_t out_stride);
 
-// gram[i, j] += sum_p w_p b_pi b_pj and inner[i] += sum_p w_p r_p b_pi, for i and j < n_columns.
-// basis: tiles of `panel` columns, each (n_pixels, panel), missing columns zero. gram (padded(n_columns),
-// padded(n_columns)): only tiles on and above the diagonal are written. scratch: gram_scratch(n_columns).
-void gram(const double* basis, std::size_t n_pixels, std::size_t n_columns, const double* w, const double* r,
-          double* gram, double* inner, double* scratch);
-std::size_t gram_scratch(std::size_t n_columns);
+    // root[p] = sqrt(w_p / heaviest), difference[p] = a_p - b_p; returns heaviest, the largest w
+    double (*weighted_difference)(const double* w, const double* a, const double* b, std::size_t n,
+                                  float* root, float* difference);
+
+    // gram (stride, stride) = sum_p root_p^2 b_p b_p', rows beyond n_columns without meaning, inner (stride,)
+    // = sum_p root_p^2 r_p b_p rows b (n_pixels, stride = padded(n_columns)), scratch
+    // (gram_scratch(n_columns),), both aligned to 64
+    void (*gram)(const float* rows, std::size_t n_pixels, std::size_t n_columns, const float* root,
+                 const float* r, double* gram, double* inner, float* scratch);
+
+    // gradient[i] += sum_p w_p j_ip r_p, hessian[i, j] += sum_p w_p j_ip j_jp for j <= i
+    // jacobian j (n_rows, stride), hessian (n_rows, n_rows)
+    void (*normal_sums)(const double* jacobian, std::size_t stride, std::size_t n_rows, std::size_t n_pixels,
+                        const double* w, const double* r, double* gradient, double* hessian);
+
+    // sum_p w_p (a_p - b_p)^2
+    double (*weighted_square)(const double* w, const double* a, const double* b, std::size_t n);
+
+    // sum_p a_p b_p
+    double (*dot)(const double* a, const double* b, std::size_t n);
+    double (*dot_mixed)(const float* a, const double* b, std::size_t n);
+    float (*dot_single)(const float* a, const float* b, std::size_t n);
+
+    // Of the vectors y of n numbers in each panel the least y'Q y - 2 q.y, and which of the panel it is.
+    // y (n_panels, n, panel), Q (n, n) symmetric, least and which (n_panels,)
+    void (*least_of_panels)(const float* y, std::size_t n_panels, std::size_t n, const float* q_matrix,
+                            const float* q, float* least, std::uint32_t* which);
+};
+
+// Those of simd_level().
+const Kernels& kernels();
+
+// weight (n_out, n_in) row-major -> packed as affine wants it, missing rows zero.
+void pack(const float* weight, std::size_t n_out, std::size_t n_in, float* packed);
 
 } // namespace maury::simd

@@ -20,19 +20,18 @@ int main() {
     emulator.flux(&truth, work, flux.data());
     maury::running_median(flux.data(), nullptr, median.data(), n_pixels, 20);
 
-    maury::FitInput input;
+    const auto nothing = [](std::size_t) {};
+    const maury::FitPlan plan(emulator, &lower, &upper, nullptr, 0, 1, nothing);
+    maury::FitInput<double> input;
     input.n_spectra = 1;
     input.flux = flux.data();
     input.ivar = ivar.data();
-    input.lower = &lower;
-    input.upper = &upper;
     double label, variance, chi2, chi2_noise;
-    std::int32_t n_used, status, n_evaluations, n_agree;
+    std::int32_t n_used, status, n_evaluations, n_starts, n_agree;
     bool at_bound;
-    maury::fit_batch(
-        emulator, input,
-        {&label, &variance, &chi2, &chi2_noise, &n_used, &status, &n_evaluations, &at_bound, &n_agree}, {}, 1,
-        [](std::size_t) {});
+    const maury::FitOutput output{&label,  &variance,      &chi2,     &chi2_noise, &n_used,
+                                  &status, &n_evaluations, &at_bound, &n_starts,   &n_agree};
+    maury::fit_batch(plan, input, output, maury::fit_options(), 1, nothing);
     std::printf("label %g +- %g, status %d\n", label, std::sqrt(variance), status);
     return std::abs(label - truth) < 1e-6 && std::isfinite(median[0]) ? 0 : 1;
 }

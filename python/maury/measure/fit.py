@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from maury import _core
 from maury.measure.broaden import broadened, extra_variance, groups
-from maury.measure.starts import candidate_labels
+from maury.measure.plan import fit_plan
 
 if TYPE_CHECKING:
     from maury.emulator import Emulator
@@ -45,8 +45,8 @@ class FitResult:
     n_evaluations : (N,) int
         Model evaluations, all starts together.
     at_bound : (N, L) bool
-    n_agree : (N,) int
-        Starts that ended in the same minimum.
+    n_starts, n_agree : (N,) int
+        Starts that were followed, and how many of them ended in this minimum.
     start : (N,) str
         ``"given"``, or ``"search"`` where the start was the best of many labels.
     """
@@ -60,6 +60,7 @@ class FitResult:
     status: NDArray[np.integer]
     n_evaluations: NDArray[np.integer]
     at_bound: NDArray[np.bool_]
+    n_starts: NDArray[np.integer]
     n_agree: NDArray[np.integer]
     start: NDArray[np.str_]
 
@@ -74,7 +75,7 @@ def fit_normalized(
     use_scatter: bool = True,
     threads: int | None = None,
     *,
-    n_starts: int = 3,
+    n_starts: int = 6,
     progress: Callable[[int], None] | None = None,
 ) -> FitResult:
     """Fit the labels of normalised spectra on the grid of the emulator (Imig et al. 2021, sec. 3.2).
@@ -101,7 +102,8 @@ def fit_normalized(
     threads : int, optional
         Threads over spectra; all available cores by default. The result does not depend on it.
     n_starts : int
-        How many starts a search follows down to their minimum.
+        How many starts a search follows down to their minimum; some more where noise does not tell
+        them apart.
     progress : callable, optional
         Called now and then with the number of spectra done.
 
@@ -115,7 +117,11 @@ def fit_normalized(
         If a shape does not fit the emulator, a bound is empty or not finite, or `lsf` is given and the
         emulator does not know its own.
     """
-    data, weight = _rows("flux", flux, emulator), _rows("ivar", ivar, emulator)
+    single = all(getattr(values, "dtype", None) == np.float32 for values in (flux, ivar))
+    data, weight = (
+        _rows(name, values, emulator, dtype=np.float32 if single else np.float64)
+        for name, values in (("flux", flux), ("ivar", ivar))
+    )
     if data.shape != weight.shape:
         raise ValueError(f"ivar: expected the shape of flux {data.shape}, got {weight.shape}")
     box = _check_bounds(bounds, emulator)
@@ -128,18 +134,15 @@ def fit_normalized(
     if threads is not None and threads < 1:
         raise ValueError(f"threads: expected at least 1, or None for all cores, got {threads}")
     scatter = np.asarray(emulator.scatter, dtype=np.float64) if use_scatter else None
-    candidates = candidate_labels(emulator, box) if searched.any() else None
+    search = bool(searched.any())
 
-    def run(model: Emulator, rows: NDArray[np.intp], done: int) -> Mapping[str, Any]:
+    def run(model: Emulator, rows: NDArray[np.intp] | slice, done: int) -> Mapping[str, Any]:
         return _core.fit_batch(
-            model.core,
+            fit_plan(model, box, threads or 0, search),
             data[rows],
             weight[rows],
             scatter,
-            box[:, 0].copy(),
-            box[:, 1].copy(),
             None if starts is None else starts[rows],
-            candidates,
             n_starts,
             threads or 0,
             _MAX_EVALUATIONS,
@@ -149,7 +152,7 @@ def fit_normalized(
     variance = None if lsf is None else extra_variance(emulator, _rows("lsf", lsf, emulator, len(data)))
     out: Mapping[str, Any]
     if variance is None or not variance.any():
-        out = run(emulator, np.arange(len(data)), 0)
+        out = run(emulator, slice(None), 0)
     else:
         parts, order, done = [], [], 0
         for rows, curve in groups(variance):
@@ -167,7 +170,8 @@ def fit_normalized(
         converged=np.isin(out["status"], _CONVERGED),
         status=out["status"],
         n_evaluations=out["n_evaluations"],
-        at_bound=out["at_bound"].astype(bool),
+        at_bound=out["at_bound"],
+        n_starts=out["n_starts"],
         n_agree=out["n_agree"],
         start=np.where(searched, "search", "given"),
     )
@@ -176,9 +180,15 @@ def fit_normalized(
 _CONVERGED = [_core.STATUS[name][0] for name in ("COST", "STEP", "GRADIENT")]
 
 
-def _rows(name: str, values: ArrayLike, emulator: Emulator, n_spectra: int | None = None) -> Array:
+def _rows(
+    name: str,
+    values: ArrayLike,
+    emulator: Emulator,
+    n_spectra: int | None = None,
+    dtype: type[np.floating[Any]] = np.float64,
+) -> NDArray[Any]:
     """Check an array of (P,) or (N, P); one row serves all of `n_spectra`."""
-    array = np.ascontiguousarray(np.atleast_2d(np.asarray(values, dtype=np.float64)))
+    array = np.ascontiguousarray(np.atleast_2d(np.asarray(values, dtype=dtype)))
     n_pixels = len(emulator.wavelength)
     if n_spectra is not None and len(array) == 1:
         array = np.broadcast_to(array, (n_spectra, array.shape[1]))

@@ -31,7 +31,7 @@ def fit(
     start: ArrayLike | None = None,
     bounds: ArrayLike | None = None,
     use_scatter: bool = True,
-    n_starts: int = 3,
+    n_starts: int = 6,
     threads: int | None = None,
     progress: bool = False,
 ) -> QTable:
@@ -91,7 +91,7 @@ def fit(
             **choice,
         )
         show(2 * len(spectra))
-    result = replace(result, start=first.start, n_agree=first.n_agree)
+    result = replace(result, start=first.start, n_starts=first.n_starts, n_agree=first.n_agree)
     spectra = replace(spectra, snr=np.where(np.isfinite(spectra.snr), spectra.snr, prepared.snr))
     options = {
         "use_scatter": use_scatter,

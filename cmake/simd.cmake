@@ -1,0 +1,30 @@
+# The kernels once a level of instructions, from one source. A level's objects must hold no symbol that the
+# linker may share with other code: that code would then need the level's instructions too. See .ci/run.
+set(MAURY_SIMD_FLAGS_baseline "")
+set(MAURY_SIMD_FLAGS_neon "")
+set(MAURY_SIMD_FLAGS_avx2 -mavx2 -mfma)
+set(MAURY_SIMD_FLAGS_avx512 -mavx512f -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512)
+if(NOT CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang" OR MSVC)
+    message(FATAL_ERROR "maury's kernels use the vector types of GCC and Clang; on Windows build with MinGW or "
+                        "clang, not ${CMAKE_CXX_COMPILER_ID}")
+endif()
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
+    set(MAURY_SIMD_LEVELS baseline avx2 avx512)
+    set_source_files_properties(cpp/src/simd/dispatch.cpp PROPERTIES COMPILE_DEFINITIONS MAURY_SIMD_X86)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64|ARM64)$")
+    set(MAURY_SIMD_LEVELS neon)
+    set_source_files_properties(cpp/src/simd/dispatch.cpp PROPERTIES COMPILE_DEFINITIONS MAURY_SIMD_ARM)
+else()
+    set(MAURY_SIMD_LEVELS baseline)
+endif()
+foreach(level IN LISTS MAURY_SIMD_LEVELS)
+    add_library(maury_simd_${level} OBJECT cpp/src/simd/kernels.cpp)
+    target_compile_definitions(maury_simd_${level} PRIVATE MAURY_SIMD_LEVEL=${level})
+    # Products and sums are fused where the level can: a*b + c is rounded once.
+    target_compile_options(maury_simd_${level} PRIVATE ${MAURY_SIMD_FLAGS_${level}} -ffp-contract=fast)
+    target_include_directories(maury_simd_${level} PRIVATE cpp/include cpp/src)
+    target_link_libraries(maury_simd_${level} PRIVATE maury_flags)
+    set_target_properties(maury_simd_${level} PROPERTIES POSITION_INDEPENDENT_CODE ON
+                                                         CXX_VISIBILITY_PRESET hidden)
+    target_sources(maury_core PRIVATE $<TARGET_OBJECTS:maury_simd_${level}>)
+endforeach()

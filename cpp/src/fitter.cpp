@@ -1,0 +1,216 @@
+#include "fitter.hpp"
+
+#include "cholesky.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace maury {
+namespace {
+
+constexpr double not_known = std::numeric_limits<double>::quiet_NaN();
+constexpr double distinct = 0.05;        // of the label range: nearer candidates count as one
+constexpr std::size_t n_considered = 12; // candidates among which the search chooses
+constexpr double agreement = 1.0;        // formal errors: nearer solutions count as one
+constexpr double smallest_pivot = 1e-13; // of its diagonal: below, a matrix counts as singular
+constexpr double newton = 1e-4;          // damping of what starts next to the least
+
+// Of the search, in float32.
+constexpr double search_gradient_tol = 1e-3, search_step_tol = 1e-3, search_chi2_error = 1e-2;
+constexpr int search_evaluations = 50; // of a start
+
+std::size_t considered(std::size_t n_starts) { return std::max(n_considered, 2 * n_starts); }
+
+} // namespace
+
+template <typename Number>
+Fitter<Number>::Fitter(const FitPlan& plan, const FitInput<Number>& input, const FitOutput& output,
+                       const SolveOptions& options)
+    : plan_(plan), emulator_(plan.emulator()), input_(input), output_(output), options_(options),
+      n_(emulator_.n_labels()), point_(emulator_.trunk()),
+      cut_point_(emulator_.is_cut() ? std::make_unique<TrunkPoint>(emulator_.search_trunk()) : nullptr),
+      pixels_(emulator_, point_), compressed_(emulator_.basis()),
+      compressed_problem_(compressed_, cut_point_ ? *cut_point_ : point_, n_),
+      search_(emulator_, plan.candidates(), std::max(input.n_given, considered(input.n_starts))), solver_(n_),
+      start_(n_), best_(n_), hessian_(n_ * n_), factor_(n_ * n_), column_(n_), scale_(n_) {
+    ends_.reserve(n_ * std::max(input.n_given, considered(input.n_starts)));
+    free_.reserve(n_);
+    if (plan.candidates())
+        candidate_work_ =
+            std::make_unique<Candidates::Workspace>(*plan.candidates(), considered(input.n_starts));
+}
+
+template <typename Number> void Fitter<Number>::fit(std::size_t i, const StopFlag& stop) {
+    const std::size_t n_pixels = emulator_.n_pixels();
+    const std::size_t usable =
+        pixels_.set(input_.flux + i * n_pixels, input_.ivar + i * n_pixels, input_.scatter, stop);
+    std::fill_n(output_.labels + i * n_, n_, not_known);
+    std::fill_n(output_.covariance + i * n_ * n_, n_ * n_, not_known);
+    std::fill_n(output_.at_bound + i * n_, n_, false);
+    output_.chi2[i] = output_.chi2_noise[i] = not_known;
+    output_.n_pixels[i] = static_cast<std::int32_t>(usable);
+    output_.n_evaluations[i] = output_.n_starts[i] = output_.n_agree[i] = 0;
+    Status status = Status::TOO_FEW_PIXELS;
+    if (usable >= n_ + 1) {
+        const bool compressed = compressed_.set(pixels_.flux(), pixels_.weight(), stop);
+        choose_starts(i, compressed);
+        // The finish takes two evaluations at least.
+        const bool compress = input_.compress && compressed && options_.max_evaluations > 2;
+        status = compress ? search_compressed(i, stop) : search_pixels(i);
+        if (status != Status::NON_FINITE) {
+            store_solution(i);
+            if (!store_covariance(i))
+                status = Status::SINGULAR;
+        }
+    }
+    output_.status[i] = static_cast<std::int32_t>(status);
+}
+
+template <typename Number> void Fitter<Number>::choose_starts(std::size_t i, bool compressed) {
+    search_.clear();
+    for (std::size_t s = 0; s < (input_.starts ? input_.n_given : 0); ++s) {
+        emulator_.to_scaled(input_.starts + (i * input_.n_given + s) * n_, start_.data());
+        if (std::all_of(start_.begin(), start_.end(), [](double x) { return std::isfinite(x); }))
+            search_.add(start_.data());
+    }
+    if (search_.size() == 0 && compressed && plan_.candidates()) {
+        Candidates::Workspace& work = *candidate_work_;
+        plan_.candidates()->best(compressed_, considered(input_.n_starts), distinct, work);
+        for (const std::size_t c : work.chosen)
+            search_.add_candidate(work.order[c], work.chi2[c], &work.slope[c * compressed_.n_coefficients()]);
+    }
+    if (search_.size() == 0) {
+        for (std::size_t l = 0; l < n_; ++l)
+            start_[l] = 0.5 * (plan_.lower_scaled()[l] + plan_.upper_scaled()[l]);
+        search_.add(start_.data());
+    }
+}
+
+// Both searches set best_, least_, hessian_ and, from the starts, ends_.
+
+// The search decides which minimum; that is followed in double to its end, at last in pixel space.
+template <typename Number> Status Fitter<Number>::search_compressed(std::size_t i, const StopFlag& stop) {
+    SolveOptions options = options_;
+    options.cost_tol = 0.0; // chi2 in float32 is not that smooth
+    options.chi2_error = search_chi2_error;
+    options.learn_curvature = true;
+    options.step_tol = std::max(options_.step_tol, search_step_tol);
+    options.gradient_tol = std::max(options_.gradient_tol, search_gradient_tol);
+    options.max_evaluations = std::min(options_.max_evaluations - 2, search_evaluations);
+    search_.run(compressed_, plan_.lower_scaled().data(), plan_.upper_scaled().data(), options,
+                input_.n_starts, stop);
+    const std::size_t best = search_.best();
+    if (best == search_.size())
+        return search_pixels(i);
+    ends_.clear();
+    for (std::size_t s = 0; s < search_.size(); ++s) {
+        if (search_.followed(s))
+            ends_.insert(ends_.end(), search_.x(s), search_.x(s) + n_);
+        output_.n_evaluations[i] += search_.result(s).n_evaluations;
+    }
+    std::copy_n(search_.x(best), n_, best_.begin());
+
+    options = options_;
+    options.first_damping = newton;
+    options.learn_curvature = true;
+    options.gradient_tol = 0.5 * options_.gradient_tol; // so that rounding does not cost the pixels a step
+    options.max_evaluations -= search_.result(best).n_evaluations + 1; // one for the pixels
+    if (options.max_evaluations > 0)
+        options.max_evaluations -=
+            solve(compressed_problem_, best_.data(), options, i, search_.curvature(best)).n_evaluations;
+    options.gradient_tol = options_.gradient_tol;
+    options.max_evaluations = std::max(1, options.max_evaluations + 1);
+    const SolveResult result = solve(pixels_, best_.data(), options, i, solver_.curvature());
+    least_ = result.chi2;
+    std::copy_n(solver_.hessian(), n_ * n_, hessian_.begin());
+    return result.status;
+}
+
+template <typename Number> Status Fitter<Number>::search_pixels(std::size_t i) {
+    Status status = Status::NON_FINITE;
+    least_ = std::numeric_limits<double>::infinity();
+    ends_.clear();
+    for (std::size_t s = 0; s < std::min(search_.size(), std::max(input_.n_given, input_.n_starts)); ++s) {
+        std::copy_n(search_.start(s), n_, start_.begin());
+        const SolveResult result = solve(pixels_, start_.data(), options_, i);
+        ends_.insert(ends_.end(), start_.begin(), start_.end());
+        if (result.status == Status::NON_FINITE)
+            std::fill_n(ends_.end() - static_cast<std::ptrdiff_t>(n_), n_, not_known);
+        else if (result.chi2 < least_) {
+            least_ = result.chi2;
+            status = result.status;
+            std::copy_n(start_.begin(), n_, best_.begin());
+            std::copy_n(solver_.hessian(), n_ * n_, hessian_.begin());
+        }
+    }
+    return status;
+}
+
+template <typename Number>
+SolveResult Fitter<Number>::solve(Problem& problem, double* x, const SolveOptions& options, std::size_t i,
+                                  const double* curvature) {
+    const SolveResult result = solver_.solve(problem, plan_.lower_scaled().data(),
+                                             plan_.upper_scaled().data(), x, options, curvature);
+    output_.n_evaluations[i] += result.n_evaluations;
+    return result;
+}
+
+template <typename Number> void Fitter<Number>::store_solution(std::size_t i) {
+    double* labels = output_.labels + i * n_;
+    emulator_.to_labels(best_.data(), labels);
+    for (std::size_t l = 0; l < n_; ++l) {
+        const bool at_lower = best_[l] <= plan_.lower_scaled()[l],
+                   at_upper = best_[l] >= plan_.upper_scaled()[l];
+        output_.at_bound[i * n_ + l] = at_lower || at_upper;
+        if (at_lower || at_upper) // exactly: scaling and back rounds
+            labels[l] = at_lower ? plan_.lower()[l] : plan_.upper()[l];
+    }
+    pixels_.chi2(best_.data());
+    output_.chi2[i] = least_;
+    output_.chi2_noise[i] = pixels_.chi2_noise();
+    output_.n_starts[i] = static_cast<std::int32_t>(ends_.size() / n_);
+    for (std::size_t s = 0; s < ends_.size(); s += n_)
+        output_.n_agree[i] += distance_squared(&ends_[s]) <= agreement * agreement;
+}
+
+// (x - best)' H (x - best), in squared formal errors.
+template <typename Number> double Fitter<Number>::distance_squared(const double* x) const {
+    double sum = 0.0;
+    for (std::size_t k = 0; k < n_; ++k)
+        for (std::size_t l = 0; l < n_; ++l)
+            sum += (x[k] - best_[k]) * hessian_[k * n_ + l] * (x[l] - best_[l]);
+    return sum;
+}
+
+// covariance = (d label / d x) H^-1 (d label / d x)', over the labels that are not fixed.
+template <typename Number> bool Fitter<Number>::store_covariance(std::size_t i) {
+    free_.clear();
+    for (std::size_t l = 0; l < n_; ++l)
+        if (plan_.lower_scaled()[l] < plan_.upper_scaled()[l])
+            free_.push_back(l);
+    const std::size_t m = free_.size();
+    for (std::size_t a = 0; a < m; ++a)
+        for (std::size_t b = 0; b < m; ++b)
+            factor_[a * m + b] = hessian_[free_[a] * n_ + free_[b]];
+    if (!cholesky_factor(factor_.data(), m, smallest_pivot))
+        return false;
+    emulator_.scale(output_.labels + i * n_, scale_.data());
+    double* covariance = output_.covariance + i * n_ * n_;
+    std::fill_n(covariance, n_ * n_, 0.0);
+    for (std::size_t b = 0; b < m; ++b) {
+        std::fill(column_.begin(), column_.end(), 0.0);
+        column_[b] = 1.0;
+        cholesky_solve(factor_.data(), m, column_.data());
+        for (std::size_t a = 0; a <= b; ++a) {
+            const std::size_t k = free_[a], l = free_[b];
+            covariance[k * n_ + l] = covariance[l * n_ + k] = column_[a] / (scale_[k] * scale_[l]);
+        }
+    }
+    return true;
+}
+
+template class Fitter<float>;
+template class Fitter<double>;
+
+} // namespace maury

@@ -1,0 +1,145 @@
+// Weighted sums over pixels and quadratic forms.
+#pragma once
+
+#include "kernels.hpp"
+#include "vector.hpp"
+
+namespace maury::simd {
+namespace {
+
+double dot(const double* a, const double* b, std::size_t n) {
+    Doubles sum[4] = {};
+    std::size_t p = 0;
+    for (; p + 4 * n_doubles <= n; p += 4 * n_doubles)
+        MAURY_UNROLL for (std::size_t i = 0; i < 4; ++i) sum[i] +=
+            load<Doubles>(a + p + i * n_doubles) * load<Doubles>(b + p + i * n_doubles);
+    double rest = 0.0;
+    for (; p < n; ++p)
+        rest += a[p] * b[p];
+    return sum_of((sum[0] + sum[1]) + (sum[2] + sum[3])) + rest;
+}
+
+double dot_mixed(const float* a, const double* b, std::size_t n) {
+    Doubles sum[2] = {};
+    std::size_t p = 0;
+    for (; p + 2 * n_doubles <= n; p += 2 * n_doubles)
+        MAURY_UNROLL for (std::size_t i = 0; i < 2; ++i) sum[i] +=
+            load_floats<Doubles>(a + p + i * n_doubles) * load<Doubles>(b + p + i * n_doubles);
+    double rest = 0.0;
+    for (; p < n; ++p)
+        rest += static_cast<double>(a[p]) * b[p];
+    return sum_of(sum[0] + sum[1]) + rest;
+}
+
+float dot_single(const float* a, const float* b, std::size_t n) {
+    Floats sum[2] = {};
+    std::size_t p = 0;
+    for (; p + 2 * n_floats <= n; p += 2 * n_floats)
+        MAURY_UNROLL for (std::size_t i = 0; i < 2; ++i) sum[i] +=
+            load<Floats>(a + p + i * n_floats) * load<Floats>(b + p + i * n_floats);
+    float rest = 0.0f;
+    for (; p < n; ++p)
+        rest += a[p] * b[p];
+    return sum_of(sum[0] + sum[1]) + rest;
+}
+
+double weighted_square(const double* w, const double* a, const double* b, std::size_t n) {
+    Doubles sum[4] = {};
+    std::size_t p = 0;
+    for (; p + 4 * n_doubles <= n; p += 4 * n_doubles)
+        MAURY_UNROLL for (std::size_t i = 0; i < 4; ++i) {
+            const std::size_t q = p + i * n_doubles;
+            const Doubles difference = load<Doubles>(a + q) - load<Doubles>(b + q);
+            sum[i] += load<Doubles>(w + q) * difference * difference;
+        }
+    double rest = 0.0;
+    for (; p < n; ++p)
+        rest += w[p] * (a[p] - b[p]) * (a[p] - b[p]);
+    return sum_of((sum[0] + sum[1]) + (sum[2] + sum[3])) + rest;
+}
+
+double weighted_difference(const double* w, const double* a, const double* b, std::size_t n, float* root,
+                           float* difference) {
+    Doubles most{};
+    std::size_t p = 0;
+    for (; p + n_doubles <= n; p += n_doubles) {
+        const Doubles here = load<Doubles>(w + p);
+        most = here > most ? here : most;
+    }
+    double lane[n_doubles], heaviest = 1e-300; // never zero
+    store(lane, most);
+    for (std::size_t i = 0; i < n_doubles; ++i)
+        heaviest = lane[i] > heaviest ? lane[i] : heaviest;
+    for (; p < n; ++p)
+        heaviest = w[p] > heaviest ? w[p] : heaviest;
+    const double scale = 1.0 / heaviest;
+    for (p = 0; p < n; ++p) {
+        root[p] = __builtin_sqrtf(static_cast<float>(w[p] * scale));
+        difference[p] = static_cast<float>(a[p] - b[p]);
+    }
+    return heaviest;
+}
+
+// Row i of the sums, with C >= 1 of the columns j.
+template <std::size_t C>
+void normal_row(const double* row, const double* columns, std::size_t stride, std::size_t n_pixels,
+                const double* w, double* out) {
+    Doubles sum[C] = {};
+    double rest[C] = {};
+    std::size_t p = 0;
+    for (; p + n_doubles <= n_pixels; p += n_doubles) {
+        const Doubles weighted = load<Doubles>(w + p) * load<Doubles>(row + p);
+        MAURY_UNROLL for (std::size_t c = 0; c < C; ++c) sum[c] +=
+            weighted * load<Doubles>(columns + c * stride + p);
+    }
+    for (; p < n_pixels; ++p)
+        for (std::size_t c = 0; c < C; ++c)
+            rest[c] += w[p] * row[p] * columns[c * stride + p];
+    for (std::size_t c = 0; c < C; ++c)
+        out[c] += sum_of(sum[c]) + rest[c];
+}
+
+void normal_sums(const double* jacobian, std::size_t stride, std::size_t n_rows, std::size_t n_pixels,
+                 const double* w, const double* r, double* gradient, double* hessian) {
+    for (std::size_t i = 0; i < n_rows; ++i) {
+        const double* row = jacobian + i * stride;
+        normal_row<1>(row, r, stride, n_pixels, w, gradient + i);
+        std::size_t j = 0;
+        for (; j + 4 <= i + 1; j += 4)
+            normal_row<4>(row, jacobian + j * stride, stride, n_pixels, w, hessian + i * n_rows + j);
+        for (; j + 2 <= i + 1; j += 2)
+            normal_row<2>(row, jacobian + j * stride, stride, n_pixels, w, hessian + i * n_rows + j);
+        if (j <= i)
+            normal_row<1>(row, jacobian + j * stride, stride, n_pixels, w, hessian + i * n_rows + j);
+    }
+}
+
+void least_of_panels(const float* y, std::size_t n_panels, std::size_t n, const float* q_matrix,
+                     const float* q, float* least, std::uint32_t* which) {
+    constexpr std::size_t V = panel / n_floats;
+    for (std::size_t m = 0; m < n_panels; ++m, y += n * panel) {
+        Floats total[V] = {};
+        for (std::size_t i = 0; i < n; ++i) {
+            Floats sum[V];
+            MAURY_UNROLL for (std::size_t v = 0; v < V; ++v) sum[v] =
+                load<Floats>(y + i * panel + v * n_floats) * q_matrix[i * n + i] - 2.0f * q[i];
+            for (std::size_t j = 0; j < i; ++j) {
+                const float twice = 2.0f * q_matrix[i * n + j];
+                MAURY_UNROLL for (std::size_t v = 0; v < V; ++v) sum[v] +=
+                    load<Floats>(y + j * panel + v * n_floats) * twice;
+            }
+            MAURY_UNROLL for (std::size_t v = 0; v < V; ++v) total[v] +=
+                sum[v] * load<Floats>(y + i * panel + v * n_floats);
+        }
+        float value[panel];
+        MAURY_UNROLL for (std::size_t v = 0; v < V; ++v) store(value + v * n_floats, total[v]);
+        std::uint32_t best = 0;
+        for (std::uint32_t i = 1; i < panel; ++i)
+            best = value[i] < value[best] ? i : best;
+        least[m] = value[best];
+        which[m] = best;
+    }
+}
+
+} // namespace
+} // namespace maury::simd
