@@ -1,11 +1,11 @@
-"""Run every benchmark, or those named: python bench/run.py [running_median] [fit] [scaling] [accuracy]"""
+"""Run every benchmark, or those named: python bench/run.py [running_median] [fit] [scaling] [memory] ..."""
 
 import sys
 from importlib import import_module
 
 import machine
 
-ALL = ("running_median", "fit", "scaling", "accuracy")
+ALL = ("running_median", "fit", "scaling", "memory", "accuracy")
 
 
 def main():
