@@ -278,3 +278,40 @@ def test_assumed_noise_has_nothing_to_say_of_bad_pixels():
     assert ivar[10] == ivar[20] == 0
     assert (ivar[800:] == 0).all()  # a negative continuum has no noise to scale
     assert (ivar[100:200] == 100.0**2).all()
+
+
+def test_arms_may_overlap():
+    wavelength = [4000.0, 4002.0, 4004.0, 4001.0, 4003.0]
+    with pytest.raises(ValueError, match="arm where spectrograph arms overlap"):
+        Spectra(wavelength, np.ones(5), np.ones(5))
+    spectra = Spectra(wavelength, np.ones(5), np.ones(5), arm=[0, 0, 0, 1, 1])
+    assert spectra.arm.tolist() == [0, 0, 0, 1, 1]
+    with pytest.raises(ValueError, match="wavelength: expected positive, increasing"):
+        Spectra(wavelength, np.ones(5), np.ones(5), arm=[0, 0, 0, 0, 1])
+    with pytest.raises(ValueError, match="arm: pixels of an arm must stand together"):
+        Spectra([4000.0, 4001.0, 4002.0], np.ones(3), np.ones(3), arm=[0, 1, 0])
+    with pytest.raises(ValueError, match=r"arm: expected whole numbers of shape \(3,\)"):
+        Spectra([4000.0, 4001.0, 4002.0], np.ones(3), np.ones(3), arm=[0.0, 1.0, 1.0])
+
+
+def test_joined_arms_are_padded_with_the_last():
+    one = some(n=1, p=3, arm=[0, 0, 1])
+    assert Spectra.concatenate([one, one]).arm.tolist() == [0, 0, 1]
+    joined = Spectra.concatenate([one, some(n=1, p=4)])
+    assert joined.arm.tolist() == [[0, 0, 1, 1], [0, 0, 0, 0]]
+    assert joined[1].arm.tolist() == [[0, 0, 0, 0]]
+
+
+def test_a_resolution_matrix_is_kept_by_rows():
+    narrow, wide = np.ones((1, 3, 1)), np.full((1, 4, 3), 0.25)
+    wide[0, 2, 0] = np.nan
+    joined = Spectra.concatenate(
+        [some(n=1, p=3, resolution=narrow), some(n=1, p=4, resolution=wide), some(n=1, p=2)]
+    )
+    assert joined.resolution.shape == (3, 4, 3)
+    np.testing.assert_array_equal(joined.resolution[0, :3], [[0, 1, 0]] * 3)
+    assert np.isnan(joined.resolution[0, 3]).all() and np.isnan(joined.resolution[2]).all()
+    assert np.isnan(joined.resolution[1, 2]).all()  # half a row is none
+    np.testing.assert_array_equal(joined[1].resolution, joined.resolution[1:2])
+    with pytest.raises(ValueError, match="resolution: expected shape"):
+        some(n=1, p=4, resolution=np.ones((1, 4, 2)))

@@ -35,6 +35,12 @@ class Spectra:
     lsf
         Instrument line-spread function: Gaussian sigma [Angstrom], (N, P), (P,) or a number; None = unknown.
         Values that are not positive become NaN (unknown).
+    arm
+        Number of the spectrograph arm of each pixel, (N, P) or (P,): pixels of an arm stand together, and
+        wavelengths need increase within an arm only, so arms may overlap. None = one arm.
+    resolution
+        Instead of a Gaussian, (N, P, D), D odd: what pixel p sees of the flux at its neighbours p - D//2 to
+        p + D//2 of the same arm. None = not known.
     star_id, visit_id, file
         (N,) names. Visits of one star share its star_id; not given, every spectrum is a star of its own.
     rv
@@ -49,7 +55,8 @@ class Spectra:
     Raises
     ------
     ValueError
-        An argument has the wrong shape, or the wavelengths do not increase; the message names it.
+        An argument has the wrong shape, the wavelengths do not increase within an arm, or pixels of an arm
+        stand apart; the message names it.
     """
 
     wavelength: Floats
@@ -57,6 +64,8 @@ class Spectra:
     ivar: Floats
     mask: NDArray[np.bool_]
     lsf: Floats | None
+    arm: NDArray[np.integer] | None
+    resolution: Floats | None
     star_id: NDArray[np.str_]
     visit_id: NDArray[np.str_]
     file: NDArray[np.str_]
@@ -79,6 +88,8 @@ class Spectra:
         snr: ArrayLike = np.nan,
         labels: Mapping[str, ArrayLike] | None = None,
         problem: ArrayLike = "",
+        arm: ArrayLike | None = None,
+        resolution: ArrayLike | None = None,
     ) -> None:
         self.flux = _float_copy("flux", flux)
         if self.flux.ndim == 1:
@@ -87,7 +98,8 @@ class Spectra:
             raise ValueError(f"flux: expected (P,) or (N, P), got shape {self.flux.shape}")
         n, _ = shape = self.flux.shape
 
-        self.wavelength = _checked_wavelength(wavelength, shape)
+        self.arm = None if arm is None else _checked_arm(arm, shape)
+        self.wavelength = _checked_wavelength(wavelength, shape, self.arm)
         self.ivar = _pixels("ivar", ivar, shape, broadcast=False)
         self.ivar[~(np.isfinite(self.ivar) & (self.ivar > 0))] = 0.0
         self.mask = ~np.isfinite(self.flux) | (self.ivar == 0) | np.isnan(self.wavelength)
@@ -97,6 +109,7 @@ class Spectra:
         if lsf is not None:
             self.lsf = _pixels("lsf", lsf, shape, broadcast=True)
             self.lsf[~(np.isfinite(self.lsf) & (self.lsf > 0))] = np.nan
+        self.resolution = None if resolution is None else _checked_resolution(resolution, shape)
 
         self.star_id = _names("star_id", np.arange(n) if star_id is None else star_id, n)
         self.visit_id = _names("visit_id", visit_id, n)
@@ -119,7 +132,7 @@ class Spectra:
         for name, value in chosen.items():
             if name == "labels":
                 chosen[name] = {label: numbers[rows] for label, numbers in value.items()}
-            elif value is not None and not (name == "wavelength" and value.ndim == 1):
+            elif value is not None and not (name in ("wavelength", "arm") and value.ndim == 1):
                 chosen[name] = value[rows]
         return Spectra(**chosen)
 
@@ -144,7 +157,7 @@ class Spectra:
         """All spectra of the parts, in order.
 
         Where grids differ, rows are padded at the end to the longest: wavelength, flux and lsf NaN, ivar 0,
-        masked. A label or lsf that only some parts know is NaN for the others.
+        masked. A label, lsf or resolution that only some parts know is NaN for the others.
 
         Raises
         ------
@@ -165,6 +178,8 @@ class Spectra:
             ivar=stack("ivar", 0.0),
             mask=stack("mask", True),
             lsf=None if all(p.lsf is None for p in parts) else stack("lsf", np.nan),
+            arm=_stacked_arm(parts, n_pixels),
+            resolution=_stacked_resolution(parts, n_pixels),
             labels={
                 name: np.concatenate([p.labels.get(name, np.full(len(p), np.nan)) for p in parts])
                 for name in dict.fromkeys(name for p in parts for name in p.labels)
@@ -250,7 +265,9 @@ def _pixels(name: str, value: ArrayLike, shape: tuple[int, int], *, broadcast: b
     raise ValueError(f"{name}: {wanted}, got {array.shape}{hint}")
 
 
-def _checked_wavelength(wavelength: ArrayLike, shape: tuple[int, int]) -> Floats:
+def _checked_wavelength(
+    wavelength: ArrayLike, shape: tuple[int, int], arm: NDArray[np.integer] | None
+) -> Floats:
     array = _float_copy("wavelength", _in_unit(wavelength, "Angstrom"))
     if array.shape not in (shape, shape[1:]):
         raise ValueError(f"wavelength: expected shape {shape[1:]} or {shape} like flux, got {array.shape}")
@@ -258,13 +275,46 @@ def _checked_wavelength(wavelength: ArrayLike, shape: tuple[int, int]) -> Floats
     array[~finite] = np.nan
     if (finite[..., 1:] & ~finite[..., :-1]).any():
         raise ValueError("wavelength: NaN may only pad the end of a row; leave the gap in, and mask it")
-    if not (array[finite] > 0).all() or (np.diff(array, axis=-1) <= 0).any():
-        raise ValueError("wavelength: expected positive, increasing Angstrom; sort the pixels of a spectrum")
+    falls = np.diff(array, axis=-1) <= 0
+    if arm is not None:  # the first pixel of the next arm may lie anywhere
+        falls = falls & (np.diff(arm, axis=-1) == 0)
+    if not (array[finite] > 0).all() or falls.any():
+        raise ValueError(
+            "wavelength: expected positive, increasing Angstrom; sort the pixels of a spectrum, "
+            "or give arm where spectrograph arms overlap"
+        )
     if finite.any() and array[finite].max() < 100:
         raise ValueError(
             f"wavelength: expected Angstrom, got at most {array[finite].max():g}; "
             "give 10**wavelength if this is log10, or a Quantity with its unit"
         )
+    return array
+
+
+def _checked_arm(arm: ArrayLike, shape: tuple[int, int]) -> NDArray[np.integer]:
+    array = np.array(arm)
+    if array.shape not in (shape, shape[1:]) or array.dtype.kind not in "iu":
+        raise ValueError(
+            f"arm: expected whole numbers of shape {shape[1:]} or {shape} like flux, got {array.dtype} of "
+            f"shape {array.shape}"
+        )
+    for row in np.atleast_2d(array):
+        runs = 1 + np.count_nonzero(np.diff(row)) if len(row) else 0
+        if runs != len(np.unique(row)):
+            raise ValueError("arm: pixels of an arm must stand together; sort the pixels by arm")
+    return array
+
+
+def _checked_resolution(resolution: ArrayLike, shape: tuple[int, int]) -> Floats:
+    array = _float_copy("resolution", resolution)
+    if array.ndim == 2 and shape[0] == 1:
+        array = array[np.newaxis]
+    if array.ndim != 3 or array.shape[:2] != shape or array.shape[2] % 2 == 0:
+        raise ValueError(
+            f"resolution: expected shape {(*shape, 'D')}, D odd: a row of D neighbours for every pixel; got "
+            f"{array.shape}"
+        )
+    array[~np.isfinite(array).all(axis=2)] = np.nan
     return array
 
 
@@ -282,6 +332,35 @@ def _one_each(name: str, array: NDArray[Any], n: int) -> NDArray[Any]:
     if array.ndim and array.shape != (n,):
         raise ValueError(f"{name}: expected one value or {n}, one a spectrum, got shape {array.shape}")
     return np.full(n, array) if array.ndim == 0 else array.copy()
+
+
+def _stacked_arm(parts: Sequence[Spectra], n_pixels: int) -> NDArray[np.integer] | None:
+    """Arm numbers of all parts, (P,) where they share them; padding belongs to the last arm."""
+    if all(part.arm is None for part in parts):
+        return None
+    rows: NDArray[np.integer] = np.concatenate(
+        [
+            np.pad(row, ((0, 0), (0, n_pixels - row.shape[1])), mode="edge")
+            for row in (_rows(part, "arm", 0) for part in parts)
+        ]
+    )
+    return rows[0] if (rows == rows[0]).all() else rows
+
+
+def _stacked_resolution(parts: Sequence[Spectra], n_pixels: int) -> Floats | None:
+    widths = {part.resolution.shape[2] for part in parts if part.resolution is not None}
+    if not widths:
+        return None
+    rows = np.full((sum(len(part) for part in parts), n_pixels, max(widths)), np.nan)
+    first = 0
+    for part in parts:
+        if part.resolution is not None:
+            n, n_own, width = part.resolution.shape
+            side = (max(widths) - width) // 2
+            rows[first : first + n, :n_own] = 0.0
+            rows[first : first + n, :n_own, side : side + width] = part.resolution
+        first += len(part)
+    return rows
 
 
 def _rows(part: Spectra, name: str, fill: Any) -> NDArray[Any]:
