@@ -319,22 +319,15 @@ def _choice(reference: str, options: dict[str, Any]) -> tuple[dict[str, Any], di
 
 def _draw(spectra: Spectra, catalog: QTable, emulator: Emulator, folder: Path) -> None:
     """One picture a spectrum, and the Kiel diagram."""
-    import numpy as np
-
-    from maury.measure.broaden import predict_broadened
-    from maury.prepare import prepare
+    from maury.measure.best_fit import best_fit
     from maury.show.plots import picture_names, plot_kiel, plot_star, save_figure
 
     folder.mkdir(parents=True, exist_ok=True)
     names = picture_names(catalog)
     with _bar(len(catalog), "drawing") as bar:
         for i, row in enumerate(catalog):
-            prepared = prepare(spectra[i], emulator.wavelength, emulator.window)
-            labels = np.array([[float(getattr(row[name], "value", row[name])) for name in emulator.labels]])
-            model = predict_broadened(emulator, labels, prepared.lsf)[0]
-            figure = plot_star(
-                emulator.wavelength, prepared.flux[0], prepared.ivar[0], model, row, emulator.scatter
-            )
+            shown = best_fit(spectra[i], emulator, row)
+            figure = plot_star(shown.wavelength, shown.flux, shown.ivar, shown.model, row, shown.scatter)
             save_figure(figure, folder / names[i])
             bar.update()
     if {"teff", "logg"} <= set(emulator.labels):

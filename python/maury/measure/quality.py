@@ -24,6 +24,7 @@ MIN_PIXEL_FRACTION = 0.25  # of the emulator's pixels
 # MILES labels this flags 2.4 % of stars drawn around the training stars with errors of 1.4 %, 0.2 dex and
 # 0.1 dex, and 70 % of labels drawn at random from the box.
 NEIGHBOUR = 3
+_LIMIT = 0.999
 TRAINING_PERCENTILE = 97.5
 
 
@@ -38,6 +39,8 @@ class Flag(IntFlag):
     LOW_SNR = 1 << 5
     UNREADABLE = 1 << 6
     RV_UNKNOWN = 1 << 7
+    RV_AT_LIMIT = 1 << 8
+    SHARPER = 1 << 9
 
     @property
     def meaning(self) -> str:
@@ -54,6 +57,8 @@ _MEANING = {
     Flag.LOW_SNR: f"signal-to-noise ratio below {MIN_SNR:g}",
     Flag.UNREADABLE: "the file could not be read; the column problem says why",
     Flag.RV_UNKNOWN: "no velocity known: the spectrum was taken to be at rest",
+    Flag.RV_AT_LIMIT: "the velocity found is the largest that was searched",
+    Flag.SHARPER: "part of the spectrum is sharper than the emulator, which is not sharpened",
 }
 
 
@@ -62,7 +67,13 @@ def flag_names(flags: int) -> list[str]:
     return [bit.name.lower().replace("_", " ") for bit in Flag if bit.name and flags & bit]
 
 
-def set_flags(result: FitResult, spectra: Spectra, emulator: Emulator) -> NDArray[np.int32]:
+def set_flags(
+    result: FitResult,
+    spectra: Spectra,
+    emulator: Emulator,
+    sharper: NDArray[np.bool_] | bool = False,
+    max_rv: float = np.inf,
+) -> NDArray[np.int32]:
     """Judge N fitted spectra: the bits of `Flag`.
 
     A spectrum that could not be read gets ``UNREADABLE`` and ``NOT_CONVERGED`` alone: the rest would follow
@@ -76,12 +87,19 @@ def set_flags(result: FitResult, spectra: Spectra, emulator: Emulator) -> NDArra
         The N spectra as read.
     emulator : Emulator
         The one that was fitted.
+    sharper : (N,) bool
+        Whether a spectrum is sharper than the emulator.
+    max_rv : float
+        How far velocities were searched [km/s].
 
     Returns
     -------
     (N,) int32
     """
     n_pixels = np.asarray(result.n_pixels)
+    nothing = np.full(len(n_pixels), np.nan)
+    rv, rv_err = (nothing if v is None else v for v in (result.rv, result.rv_err))
+    fitted = np.isfinite(rv_err)
     conditions = {
         Flag.NOT_CONVERGED: ~np.asarray(result.converged, dtype=bool),
         Flag.AT_BOUND: np.asarray(result.at_bound, dtype=bool).any(axis=1),
@@ -89,7 +107,9 @@ def set_flags(result: FitResult, spectra: Spectra, emulator: Emulator) -> NDArra
         Flag.TOO_FEW_PIXELS: n_pixels < MIN_PIXEL_FRACTION * len(emulator.wavelength),
         Flag.BAD_CHI2: reduced(result.chi2_noise, n_pixels, len(emulator.labels)) > MAX_RCHI2_NOISE,
         Flag.LOW_SNR: np.asarray(spectra.snr) < MIN_SNR,
-        Flag.RV_UNKNOWN: np.isnan(spectra.rv),
+        Flag.RV_UNKNOWN: np.isnan(spectra.rv) & ~fitted,
+        Flag.RV_AT_LIMIT: fitted & (np.abs(rv) >= _LIMIT * max_rv),
+        Flag.SHARPER: np.broadcast_to(sharper, n_pixels.shape),
     }
     flags = np.zeros(len(n_pixels), dtype=np.int32)
     for bit, condition in conditions.items():
