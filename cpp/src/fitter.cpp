@@ -119,7 +119,8 @@ Status Fitter<Number>::measure_without_outliers(std::size_t i, Status status, co
         const auto clipped = spectrum_.clip(full_.model(), input_.clip);
         if (clipped.n == 0)
             break;
-        output_.n_clipped[i] += static_cast<std::int32_t>(clipped.n);
+        if (output_.n_clipped)
+            output_.n_clipped[i] += static_cast<std::int32_t>(clipped.n);
         output_.n_pixels[i] -= static_cast<std::int32_t>(clipped.n);
         if (static_cast<std::size_t>(output_.n_pixels[i]) <= n_all_)
             return Status::TOO_FEW_PIXELS;
@@ -140,7 +141,9 @@ template <typename Number> void Fitter<Number>::store_nothing(std::size_t i) {
     std::fill_n(output_.covariance + i * n_ * n_, n_ * n_, not_known);
     std::fill_n(output_.at_bound + i * n_, n_, false);
     output_.chi2[i] = output_.chi2_noise[i] = not_known;
-    output_.n_evaluations[i] = output_.n_starts[i] = output_.n_agree[i] = output_.n_clipped[i] = 0;
+    output_.n_evaluations[i] = output_.n_starts[i] = output_.n_agree[i] = 0;
+    if (output_.n_clipped)
+        output_.n_clipped[i] = 0;
     for (double* values : {output_.nuisances, output_.nuisance_errors})
         if (values)
             std::fill_n(values + i * (n_all_ - n_), n_all_ - n_, not_known);
@@ -298,7 +301,8 @@ template <typename Number> bool Fitter<Number>::store_covariance(std::size_t i) 
         cholesky_solve(factor_.data(), m, column_.data());
         const std::size_t l = free_[b];
         if (l >= n_) {
-            output_.nuisance_errors[i * (n_all_ - n_) + l - n_] = std::sqrt(column_[b]);
+            if (output_.nuisance_errors)
+                output_.nuisance_errors[i * (n_all_ - n_) + l - n_] = std::sqrt(column_[b]);
             continue;
         }
         for (std::size_t a = 0; a <= b; ++a) {

@@ -105,8 +105,9 @@ struct FitOutput {
     bool* at_bound;              // (N, L)
     std::int32_t* n_starts;      // (N,) starts
     std::int32_t* n_agree;       // (N,) of them that ended within a formal error of the solution
-    std::int32_t* n_clipped;     // (N,) pixels left out by clip
-    // (N, count() of the freedom) in the order of Freedom, and their formal errors; null where that is 0
+    // These may be null.
+    std::int32_t* n_clipped = nullptr; // (N,) pixels left out by clip
+    // (N, count() of the freedom) in the order of Freedom, and their formal errors
     double *nuisances = nullptr, *nuisance_errors = nullptr;
 };
 
