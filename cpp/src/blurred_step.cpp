@@ -11,7 +11,7 @@ namespace {
 // With n a normal deviate, t(z) = E[max(z + n, 0)^3] = (z^3 + 3 z) Phi(z) + (z^2 + 2) phi(z). S is the third
 // difference, in steps of 1, of sigma^3 t(x / sigma) / 6: without blur that of max(x, 0)^3 / 6. The other
 // side follows from t(z) - t(-z) = z^3 + 3 z, so t, t' and t'' are needed for z = -a < 0 alone; there they
-// are polynomials to 1e-9.
+// are polynomials to 1e-10. They end where S does: a step there would make a constant none.
 double tail(int derivative, double a) {
     const double density = std::exp(-0.5 * a * a) * 0.398942280401432678,
                  below = 0.5 * std::erfc(a * 0.707106781186547524);
