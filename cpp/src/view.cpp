@@ -51,8 +51,17 @@ void View::set(std::size_t i, double* x) {
         for (std::size_t arm = 1; arm < freedom.n_arms; ++arm)
             add(0.0, -freedom.most_arm_shift, freedom.most_arm_shift);
     if (freedom.extra)
-        add(0.0, pixels.variance && n > 0 ? -*std::min_element(pixels.variance, pixels.variance + n) : 0.0,
-            freedom.most_extra);
+        add(0.0, -least_variance(), freedom.most_extra);
+}
+
+// More than this nothing can narrow. What pads a spectrum has no part in it.
+double View::least_variance() const {
+    const ObservedPixels& pixels = instrument_.pixels();
+    double least = std::numeric_limits<double>::infinity();
+    for (std::size_t p = 0; pixels.variance && p < pixels.n; ++p)
+        if (on_emulator(p))
+            least = std::min(least, pixels.variance[p]);
+    return std::isfinite(least) ? least : 0.0;
 }
 
 bool View::on_emulator(std::size_t p) const {
