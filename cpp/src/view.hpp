@@ -39,6 +39,7 @@ class View {
 
   private:
     bool on_emulator(std::size_t p) const;
+    bool has_neighbours(std::size_t p) const;
     double least_variance() const;
 
     const Emulator& emulator_;
