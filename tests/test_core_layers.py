@@ -17,7 +17,7 @@ ORDER = [
     ("compress", "compressed_problem"),
     ("candidates", "search"),
     ("spectrum", "full_problem", "pixel_problem"),
-    ("fit", "observed_problem", "view", "fit_plan", "fitter", "shift_scan"),
+    ("fit", "observed_problem", "view", "fit_plan", "fitter", "fitter_store", "shift_scan"),
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
 SOURCES = sorted(path for folder in ("include", "src") for path in (CPP / folder).rglob("*.*"))

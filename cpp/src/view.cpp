@@ -122,6 +122,24 @@ const double* View::scatter(const double* scatter) {
     return scatter_.data();
 }
 
+void View::fix_unseen_arms(const double* weight) {
+    const Freedom& freedom = observed_.freedom;
+    if (!freedom.arms)
+        return;
+    std::vector<bool> seen(freedom.n_arms);
+    for (std::size_t p = 0; p < n(); ++p)
+        if (weight[p] > 0.0)
+            seen[instrument_.pixels().arm ? static_cast<std::size_t>(instrument_.pixels().arm[p]) : 0] = true;
+    bool others_differ = seen[0];
+    for (std::size_t arm = 1; arm < freedom.n_arms; ++arm) {
+        if (!seen[arm] || !others_differ) {
+            const std::size_t k = (freedom.shift ? 1 : 0) + arm - 1;
+            lower_[k] = upper_[k] = 0.0;
+        }
+        others_differ = others_differ || seen[arm];
+    }
+}
+
 void View::see(const double* x) {
     const std::size_t stride = emulator_.basis().stride;
     rows_.resize(n() * stride);

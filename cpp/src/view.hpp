@@ -27,6 +27,9 @@ class View {
     // Of those: scatter (P of the emulator,), null = 0, as they see it; NaN beyond the emulator.
     const double* scatter(const double* scatter);
 
+    // An arm without weight (n(),) tells no velocity, and one is needed that the others differ from.
+    void fix_unseen_arms(const double* weight);
+
     // The basis as seen with the nuisances of x, and whether those of another x are too far from them.
     void see(const double* x);
     bool moved(const double* x) const;

@@ -57,7 +57,7 @@ class FitResult:
     rv, rv_err : (N,) float64 or None
         Velocity, c*z [km/s]; the error where it was fitted.
     arm_rv : (N, A - 1) float64 or None
-        Velocities of the second arm on, less that of the first [km/s].
+        Velocities of the second arm on, less that of the first in use [km/s]; NaN where an arm is not in use.
     broadening, broadening_err : (N,) float64 or None
         Gaussian sigma by which a spectrum is broader than its line-spread function, or the emulator's where
         that is not known; negative if it is narrower [km/s].
@@ -288,7 +288,8 @@ def _with_nuisances(result: FitResult, choice: Choice, emulator: Emulator, shift
     else:
         names["rv"] = to_velocity(shift, emulator)
     if choice.fit_arms:
-        names["arm_rv"] = values[:, column : column + n_arms] * pixel
+        arms = slice(column, column + n_arms)
+        names["arm_rv"] = np.where(np.isfinite(errors[:, arms]), values[:, arms] * pixel, np.nan)
     if choice.fit_broadening:
         variance = values[:, -1]
         names["broadening"] = np.sign(variance) * np.sqrt(np.abs(variance)) * pixel

@@ -41,7 +41,7 @@ def fit(
     n_starts: int = 6,
     velocity: Literal["fit", "given"] = "fit",
     max_rv: float = 1000.0,
-    arm_rv: bool = False,
+    arm_rv: bool | None = None,
     broadening: bool = False,
     leave_out: Sequence[str] = (),
     threads: int | None = None,
@@ -67,8 +67,9 @@ def fit(
         unknown counts as 0.
     max_rv : float
         How far velocities are searched [km/s].
-    arm_rv : bool
-        Fit the velocity of each further arm of the spectrograph too.
+    arm_rv : bool, optional
+        Fit the velocity of each further arm of the spectrograph too; by default where velocities are fitted
+        and the spectra tell their arms.
     broadening : bool
         Fit one broadening more for each spectrum: rotation, or an instrument less sharp than its
         line-spread function says. See `maury.measure.fit.FitResult`.
@@ -103,7 +104,6 @@ def fit(
         n_starts,
         clip=CLIP,
         max_rv=max_rv,
-        fit_arms=arm_rv,
         fit_broadening=broadening,
     )
     moving = np.full(len(spectra), velocity == "fit") & (spectra.rv != 0)
@@ -117,9 +117,10 @@ def fit(
         parts = []
         for rows in (np.flatnonzero(moving), np.flatnonzero(~moving)):
             if len(rows) or not len(spectra):
-                some = replace(
-                    choice, start=_of_rows(start, rows, len(spectra)), fit_rv=bool(moving[rows].all())
-                )
+                free = bool(moving[rows].all())
+                arms = free and spectra.arm is not None if arm_rv is None else arm_rv
+                own_start = _of_rows(start, rows, len(spectra))
+                some = replace(choice, start=own_start, fit_rv=free, fit_arms=arms)
                 part = _measure(spectra[rows], emulator, some, leave_out, partial(show, of=bar.n))
                 parts.append((rows, part))
     measured = _joined(parts, len(spectra))
