@@ -6,7 +6,7 @@
 
 namespace maury {
 
-constexpr double blur_reach = 4.5; // in sigma: less than 4e-8 sigma^3 of S lies farther out
+constexpr double blur_reach = 5.5; // in sigma: less than 2e-10 sigma^3 of S lies farther out
 
 // S(x) = int_-inf^x (G * B)(u) du, with B the quadratic B-spline and G the Gaussian of sigma; S is 0 below
 // -1.5 - blur_reach sigma and 1 above 1.5 + blur_reach sigma. Right to 1e-9 max(1, sigma^3).
@@ -23,6 +23,8 @@ class BlurredStep {
     const double* derivative(int order) const { return values_[order].data(); } // (n,); 0: S
 
   private:
+    void make_room(std::size_t n);
+
     std::vector<double> values_[1 + most], cubes_;
 };
 

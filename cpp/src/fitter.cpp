@@ -53,7 +53,7 @@ template <typename Number> void Fitter<Number>::fit(std::size_t i, const StopFla
         status = measure(i, stop);
         if (input_.clip > 0.0 && status != Status::NON_FINITE)
             status = measure_without_outliers(i, status, stop);
-        if (status != Status::NON_FINITE) {
+        if (status != Status::NON_FINITE && status != Status::TOO_FEW_PIXELS) {
             store_solution(i);
             if (!store_covariance(i))
                 status = Status::SINGULAR;
