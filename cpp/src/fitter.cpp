@@ -72,8 +72,7 @@ template <typename Number> std::size_t Fitter<Number>::set(std::size_t i) {
     view_->narrow();
     const std::size_t first = i * input_.observed->n_pixels + view_->first();
     const std::size_t usable =
-        spectrum_.set(view_->n(), input_.flux + first, input_.ivar + first,
-                         view_->scatter(input_.scatter));
+        spectrum_.set(view_->n(), input_.flux + first, input_.ivar + first, view_->scatter(input_.scatter));
     view_->fix_unseen_arms(spectrum_.weight());
     for (std::size_t k = n_; k < n_all_; ++k) {
         lower_[k] = view_->lower(k - n_);
