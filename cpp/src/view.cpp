@@ -126,7 +126,8 @@ void View::fix_unseen_arms(const double* weight) {
     const Freedom& freedom = observed_.freedom;
     if (!freedom.arms)
         return;
-    std::vector<bool> seen(freedom.n_arms);
+    auto& seen = seen_arms_;
+    seen.assign(freedom.n_arms, false);
     for (std::size_t p = 0; p < n(); ++p)
         if (weight[p] > 0.0)
             seen[instrument_.pixels().arm ? static_cast<std::size_t>(instrument_.pixels().arm[p]) : 0] = true;
