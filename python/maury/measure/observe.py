@@ -306,7 +306,7 @@ def _own_sigma(emulator: Emulator, place: Array) -> Array:
     """Sigma of the emulator in its own pixels, at places (N, P) on its grid."""
     if emulator.lsf is None:
         return np.full(place.shape, np.inf)  # not known: nothing is broadened
-    own = emulator.lsf / np.gradient(emulator.wavelength)
+    own = emulator.lsf / _pixel_width(emulator.wavelength, emulator)
     return np.asarray(np.interp(place, np.arange(len(own)), own))
 
 
