@@ -172,7 +172,7 @@ def observe(
     if len(variance) > 1 and (variance == variance[0]).all():
         variance = variance[:1]
     used = ivar > 0
-    sharper = known & (sigma < _SHARPER * own) & used
+    sharper = known & np.isfinite(own) & (sigma < _SHARPER * own) & used
     with np.errstate(invalid="ignore"):
         signal = np.where(used, flux * np.sqrt(ivar), np.nan)
     any_used = used.any(axis=1)
