@@ -159,7 +159,8 @@ def observe(
     np.multiply(spectra.ivar[:, columns], continuum**2, out=ivar, where=usable)
     sigma = np.full(flux.shape, np.nan)
     if spectra.lsf is not None:
-        sigma = spectra.lsf[:, columns] / _pixel_width(wavelength[:, columns], emulator)
+        rest = 1.0 if step is not None else doppler  # what the wavelengths are in
+        sigma = spectra.lsf[:, columns] / rest / _pixel_width(wavelength[:, columns], emulator)
     own = _own_sigma(emulator, 0.5 * (low + high) - shift[:, None])
     resolution = narrowing = None
     if spectra.resolution is not None:
