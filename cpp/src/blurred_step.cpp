@@ -10,8 +10,8 @@ namespace {
 
 // With n a normal deviate, t(z) = E[max(z + n, 0)^3] = (z^3 + 3 z) Phi(z) + (z^2 + 2) phi(z). S is the third
 // difference, in steps of 1, of sigma^3 t(x / sigma) / 6: without blur that of max(x, 0)^3 / 6. The other
-// side follows from t(z) - t(-z) = z^3 + 3 z, so t and its derivatives are needed for z = -a < 0 alone;
-// there they are polynomials to 1e-10. They end where S does: a step there would make a constant none.
+// side follows from t(z) - t(-z) = z^3 + 3 z, so t and its derivatives are needed for z = -a < 0 alone; there
+// they are polynomials to 1e-10. They end where S does: a step there would make a constant none.
 double density(double z) { return std::exp(-0.5 * z * z) * 0.398942280401432678; }
 
 double tail(int derivative, double a) {
@@ -61,13 +61,20 @@ constexpr double least_sigma = 1e-5; // narrower counts as this; no pixel knows
 
 } // namespace
 
+void BlurredStep::make_room(std::size_t n) {
+    if (n <= values_[0].size())
+        return;
+    n *= 2; // for the next as well
+    for (auto& values : values_)
+        values.resize(n);
+    cubes_.resize((1 + most) * simd::padded(n + 3));
+}
+
 void BlurredStep::set(double first, std::size_t n, double sigma, int n_derivatives) {
     static const Table table;
     sigma = std::max(sigma, least_sigma);
     const std::size_t stride = simd::padded(n + 3);
-    for (auto& values : values_)
-        values.resize(std::max(values.size(), n));
-    cubes_.resize(std::max(cubes_.size(), (1 + most) * stride));
+    make_room(n);
     const double z = (first + 1.5) / sigma, step = 1.0 / sigma;
     simd::kernels().blurred_cubes(table.tails, z, step, n + 3, std::min(n_derivatives, 3), cubes_.data(),
                                   stride);
@@ -83,8 +90,8 @@ void BlurredStep::set(double first, std::size_t n, double sigma, int n_derivativ
 }
 
 void BlurredStep::set_near(const BlurredStep& from, std::size_t n, double v, int n_derivatives) {
+    make_room(n);
     for (int d = 0; d <= n_derivatives; ++d) {
-        values_[d].resize(std::max(values_[d].size(), n));
         const double *value = from.derivative(d), *second = from.derivative(d + 2),
                      *fourth = from.derivative(d + 4);
         for (std::size_t k = 0; k < n; ++k)

@@ -23,6 +23,8 @@ class BlurredStep {
     const double* derivative(int order) const { return values_[order].data(); } // (n,); 0: S
 
   private:
+    void make_room(std::size_t n);
+
     std::vector<double> values_[1 + most], cubes_;
 };
 
