@@ -1,6 +1,6 @@
 """Spectra on their own pixels: where those lie, what they see of the emulator, how they are normalised."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -92,34 +92,29 @@ def test_what_a_pixel_sees_is_the_dense_matrix(emulator, name, sigma):
         assert_allclose(got[i], matrix @ emulator.predict(LABELS[i]), atol=1e-6)
 
 
-@pytest.mark.parametrize("sigma", [1.3, 4.0, 9.0])
+@pytest.mark.parametrize("sigma", [0.3, 2.0, 8.0])  # pixels
 def test_what_a_pixel_sees_is_the_integral(emulator, sigma):
-    """The spline, convolved on 64 points a pixel and averaged over the pixel."""
-    wavelength = np.arange(5000.0, 5200.0, 3.1)
+    """The spline, convolved on 128 points a pixel and averaged over the pixel."""
+    wavelength = np.arange(4600.0, 6200.0, 3.1)
     ones = np.ones((1, len(wavelength)))
-    observed = observe(Spectra(wavelength, ones, ones, lsf=sigma * ones), emulator, np.array([50.0]))
+    observed = observe(Spectra(wavelength, ones, ones), emulator, np.array([50.0]))
+    observed = replace(observed, variance=np.full_like(observed.low, sigma**2))
     got = observed.core().see(emulator.core, LABELS[:1], np.empty((1, 0)))[0]
-    coefficients = splines(N) @ emulator.predict(LABELS[0])
-    f = BSpline(np.arange(N + 3) - 1.5, coefficients, 2)
-    offset, weight = np.polynomial.legendre.leggauss(160)
-    for p in (0, 20, 41, len(wavelength) - 1):
-        # One sigma for both edges: neighbours differ by less than 1e-3 of it here.
-        s = np.sqrt(observed.variance[0, p])
-        part, part_weight = np.polynomial.legendre.leggauss(24)
+    f = BSpline(np.arange(N + 3) - 1.5, splines(N) @ emulator.predict(LABELS[0]), 2)
+    t = np.linspace(-7 * sigma, 7 * sigma, int(14 * 128 * sigma) | 1)
+    kernel = np.exp(-0.5 * (t / sigma) ** 2)
+    part, weight = np.polynomial.legendre.leggauss(40)
+    for p in (0, 20, 41, 300, len(wavelength) - 1):
         low, high = observed.low[0, p], observed.high[0, p]
         u = (low + high) / 2 + part * (high - low) / 2 - observed.shift[0]
-        reach = 7 * s + 0.01
-        t = np.linspace(-reach, reach, int(64 * 2 * reach) | 1)
-        kernel = np.exp(-0.5 * (t / s) ** 2)
         seen = (f(u[:, None] - t) * kernel).sum(axis=1) / kernel.sum()
-        assert got[p] == pytest.approx((part_weight * seen).sum() / 2, abs=2e-5)
-    assert len(offset) == len(weight)
+        assert got[p] == pytest.approx((weight * seen).sum() / 2, abs=1e-6)
 
 
 def test_on_its_own_grid_it_is_the_emulator(emulator):
     spectra = made_up_stars.spectra(emulator, LABELS, lsf=np.full((2, N), OWN))
     observed = observe(spectra, emulator, np.zeros(2))
-    assert not observed.variance.any()
+    assert observed.variance.max() < 1e-7
     got = observed.core().see(emulator.core, LABELS, np.empty((2, 0)))
     assert_allclose(got, emulator.predict(LABELS), atol=3e-5)  # edges half-way in wavelength, not in its log
 
@@ -131,9 +126,10 @@ def test_the_median_spans_the_wavelengths_that_it_does_in_training(emulator, nam
     flux, mask = rng.normal(1, 0.2, (2, len(wavelength))), rng.uniform(size=(2, len(wavelength))) < 0.1
     observed = observe(Spectra(wavelength, flux, np.ones_like(flux), mask, arm=arm), emulator, RV)
     u = place(emulator, wavelength)
+    low, high = (place(emulator, edge) for edge in edges(wavelength, arm))
     for i in range(2):
         shift = np.log10(1 + RV[i] / SPEED_OF_LIGHT) / 1e-4
-        good = ~mask[i] & (u - shift > -1.5) & (u - shift < N + 0.5)
+        good = ~mask[i] & (high - shift > -0.5) & (low - shift < N - 0.5)
         got = observed.continuum[i]
         for p in range(0, len(got), 7):
             near = np.abs(u - u[observed.first + p])
@@ -169,7 +165,7 @@ def test_sharper_is_told_where_it_is_known(emulator):
     spectra = made_up_stars.spectra(emulator, made_up_stars.LABELS[[0, 1, 2, 3, 0]], lsf=lsf, rv=0.0)
     observed = observe(spectra, emulator, np.zeros(5))
     assert observed.sharper.tolist() == [False, True, False, True, False]
-    assert not observed.variance.any()
+    assert observed.variance.max() < 1e-7
     unknown = made_up_stars.emulator()
     observed = observe(spectra, unknown, np.zeros(5))
     assert not observed.sharper.any()  # nobody knows
@@ -186,7 +182,7 @@ def test_an_emulator_on_an_uneven_grid(emulator):
     got = observed.core().see(linear.core, LABELS[:1], np.empty((1, 0)))[0]
     step = wavelength[1] - wavelength[0]
     want = operator(np.arange(N) - 0.5, np.arange(N) + 0.5, (4.0 - OWN**2) / step**2, 0.0, N)
-    assert_allclose(got, want @ linear.predict(LABELS[0]), atol=1e-6)
+    assert_allclose(got, want @ linear.predict(LABELS[0]), atol=1e-5)  # places by log wavelength
 
 
 def equal(a, b, rows=slice(None)):

@@ -66,7 +66,7 @@ double View::least_variance() const {
 }
 
 bool View::on_emulator(std::size_t p) const {
-    constexpr double rounding = 1e-6;
+    constexpr double rounding = 1e-3; // edges are half-way in wavelength, on a grid even in its logarithm too
     const ObservedPixels& pixels = instrument_.pixels();
     const double aside = pixels.variance ? margin * std::sqrt(pixels.variance[p]) : 0.0;
     return pixels.low[p] - shift_ - aside >= -0.5 - rounding &&

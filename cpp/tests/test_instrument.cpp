@@ -13,25 +13,34 @@ namespace {
 using maury::Instrument;
 using Derivatives = Instrument::Derivatives;
 
-// To what its header promises; derivatives against differences.
+// To what its header promises; each derivative against differences of the one before.
 void blurred_step() {
-    maury::BlurredStep of;
+    maury::BlurredStep of, before, after, moved;
     for (const double sigma : {0.0, 1e-4, 0.1, 0.5, 1.0, 2.0, 5.0, 8.0})
         for (const double part : {0.0, 0.31, 0.9}) {
             const double reach = 1.5 + maury::blur_reach * sigma, first = std::floor(reach) + part,
-                         precision = 1e-9 * std::max(1.0, sigma * sigma * sigma), h = 1e-4 * sigma;
+                         h = 1e-3 * sigma, s2 = sigma * sigma;
             const auto n = static_cast<std::size_t>(first + reach) + 1;
-            of.set(first, n, sigma, 2);
-            for (std::size_t k = 0; k < n; ++k) {
-                const double x = first - static_cast<double>(k);
-                CHECK_NEAR(of.derivative(0)[k], step(x, sigma), sigma == 0.0 ? 1e-5 : precision);
-                if (sigma < 0.1)
-                    continue;
-                CHECK_NEAR(of.derivative(1)[k], (step(x + h, sigma) - step(x - h, sigma)) / (2.0 * h), 1e-7);
-                CHECK_NEAR(of.derivative(2)[k],
-                           (step(x + 10 * h, sigma) - 2.0 * step(x, sigma) + step(x - 10 * h, sigma)) /
-                               (100.0 * h * h),
-                           1e-5);
+            of.set(first, n, sigma, 5);
+            for (std::size_t k = 0; k < n; ++k)
+                CHECK_NEAR(of.derivative(0)[k], step(first - static_cast<double>(k), sigma),
+                           sigma == 0.0 ? 1e-5 : 1e-9 * std::max(1.0, sigma * s2));
+            if (sigma < 0.1)
+                continue;
+            before.set(first - h, n, sigma, 4);
+            after.set(first + h, n, sigma, 4);
+            for (int d = 1; d <= maury::BlurredStep::most; ++d)
+                for (std::size_t k = 0; k < n; ++k)
+                    CHECK_NEAR(of.derivative(d)[k],
+                               (after.derivative(d - 1)[k] - before.derivative(d - 1)[k]) / (2.0 * h),
+                               1e-6 * (1.0 + std::pow(sigma, -d)));
+            for (const double v : {-0.02 * s2, 0.01 * s2}) { // of the variance
+                moved.set_near(of, n, v, 1);
+                before.set(first, n, std::sqrt(s2 + v), 1);
+                for (std::size_t k = 0; k < n; ++k) {
+                    CHECK_NEAR(moved.derivative(0)[k], before.derivative(0)[k], 1e-6);
+                    CHECK_NEAR(moved.derivative(1)[k], before.derivative(1)[k], 1e-5);
+                }
             }
         }
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,8 +59,7 @@ def best_fit(spectrum: Spectra, emulator: Emulator, row: Any) -> BestFit:
     native = observed.core(native=True).see(emulator.core, labels, np.empty((1, 0)))
     pixel = pixel_velocity(emulator)
     extra = np.sign(broadening) * (broadening / pixel) ** 2 if pixel > 0 else 0.0
-    observed = replace(observed, variance=np.fmax(observed.variance + extra, 0.0))
-    model = observed.core().see(emulator.core, labels, np.empty((1, 0)))
+    model = observed.core(fit_broadening=True).see(emulator.core, labels, np.array([[extra]]))
     ratio = median_ratio(observed, model, native, emulator)
     place = 0.5 * (observed.low[0] + observed.high[0]) - observed.shift[0]
     grid = np.arange(len(emulator.wavelength), dtype=np.float64)

@@ -159,7 +159,8 @@ def observe(
     np.multiply(spectra.ivar[:, columns], continuum**2, out=ivar, where=usable)
     sigma = np.full(flux.shape, np.nan)
     if spectra.lsf is not None:
-        sigma = spectra.lsf[:, columns] / _pixel_width(wavelength[:, columns], emulator)
+        rest = 1.0 if step is not None else doppler  # what the wavelengths are in
+        sigma = spectra.lsf[:, columns] / rest / _pixel_width(wavelength[:, columns], emulator)
     own = _own_sigma(emulator, 0.5 * (low + high) - shift[:, None])
     resolution = narrowing = None
     if spectra.resolution is not None:
@@ -172,7 +173,7 @@ def observe(
     if len(variance) > 1 and (variance == variance[0]).all():
         variance = variance[:1]
     used = ivar > 0
-    sharper = known & (sigma < _SHARPER * own) & used
+    sharper = known & np.isfinite(own) & (sigma < _SHARPER * own) & used
     with np.errstate(invalid="ignore"):
         signal = np.where(used, flux * np.sqrt(ivar), np.nan)
     any_used = used.any(axis=1)
@@ -306,7 +307,7 @@ def _own_sigma(emulator: Emulator, place: Array) -> Array:
     """Sigma of the emulator in its own pixels, at places (N, P) on its grid."""
     if emulator.lsf is None:
         return np.full(place.shape, np.inf)  # not known: nothing is broadened
-    own = emulator.lsf / np.gradient(emulator.wavelength)
+    own = emulator.lsf / _pixel_width(emulator.wavelength, emulator)
     return np.asarray(np.interp(place, np.arange(len(own)), own))
 
 

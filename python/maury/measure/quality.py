@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maury.labels import transformed
+from maury.spectra import SPEED_OF_LIGHT
 
 if TYPE_CHECKING:
     from maury.emulator import Emulator
@@ -108,7 +109,9 @@ def set_flags(
         Flag.BAD_CHI2: reduced(result.chi2_noise, n_pixels, len(emulator.labels)) > MAX_RCHI2_NOISE,
         Flag.LOW_SNR: np.asarray(spectra.snr) < MIN_SNR,
         Flag.RV_UNKNOWN: np.isnan(spectra.rv) & ~fitted,
-        Flag.RV_AT_LIMIT: fitted & (np.abs(rv) >= _LIMIT * max_rv),
+        # Shifts end as far to the blue as to the red; in velocity that is less.
+        Flag.RV_AT_LIMIT: fitted
+        & (np.abs(np.log1p(rv / SPEED_OF_LIGHT)) >= _LIMIT * np.log1p(max_rv / SPEED_OF_LIGHT)),
         Flag.SHARPER: np.broadcast_to(sharper, n_pixels.shape),
     }
     flags = np.zeros(len(n_pixels), dtype=np.int32)
