@@ -40,7 +40,9 @@ def make_visits(n_stars=1200, n_visits=3000, seed=0, outliers=0.03, variables=0.
     truth = stars[star].copy()
     snr = np.clip(rng.lognormal(np.log(90), 0.5, n_visits), 12, 400)
     hot = np.log(truth[:, 0] / 5000) / np.log(5)
-    ln_sigma = np.log(COOL) + hot[:, None] * np.log(HOT / COOL) - 0.25 * (truth[:, [2]] + 0.4) * (hot[:, None] < 0.3)
+    ln_sigma = (
+        np.log(COOL) + hot[:, None] * np.log(HOT / COOL) - 0.25 * (truth[:, [2]] + 0.4) * (hot[:, None] < 0.3)
+    )
     sigma = np.exp(ln_sigma) * np.sqrt(0.5**2 + 0.87**2 * (100 / snr[:, None]) ** 2)
 
     measured = truth + sigma * rng.normal(size=truth.shape)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from maury.labels import find_label
 from maury.measure.errors import formal_errors, scaled_errors
-from maury.measure.quality import Flag, flag_names, reduced, set_flags
+from maury.measure.quality import Flag, flag_names, is_valid, reduced, set_flags, training_distance
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -35,7 +35,11 @@ _FORMATS = {
 
 
 def build_catalog(
-    result: FitResult, spectra: Spectra, emulator: Emulator, options: Mapping[str, Any] | None = None
+    result: FitResult,
+    spectra: Spectra,
+    emulator: Emulator,
+    options: Mapping[str, Any] | None = None,
+    emission: NDArray[np.bool_] | bool = False,
 ) -> QTable:
     """Make the catalogue of N fitted spectra.
 
@@ -49,6 +53,8 @@ def build_catalog(
         The one that was fitted; names and units of the labels come from it.
     options : mapping, optional
         What the user chose, written into the header as JSON under ``OPTIONS``.
+    emission : (N,) bool
+        Whether emission lines were found; see `maury.measure.emission`.
 
     Returns
     -------
@@ -64,7 +70,7 @@ def build_catalog(
 
     n_labels = len(emulator.labels)
     n_pixels = np.asarray(result.n_pixels)
-    flags = set_flags(result, spectra, emulator)
+    flags = set_flags(result, spectra, emulator, emission)
     formal = formal_errors(result.covariance)
     rchi2 = reduced(result.chi2, n_pixels, n_labels)
     reported = scaled_errors(formal, rchi2)
@@ -94,6 +100,9 @@ def build_catalog(
     status = [Status(code).name.lower().replace("_", " ") for code in result.status]
     _add(table, "status", np.array(status, dtype=str), "why the fit ended")
     _add(table, "flags", flags, "sum of the bits FLAG0, FLAG1, ... of the header; 0 = no complaint")
+    _add(table, "valid", is_valid(flags), "whether the paper would have published it")
+    distance = training_distance(result.labels, emulator)
+    _add(table, "training_distance", distance, "distance to training stars; above 1 = outside")
     _add(table, "start", np.asarray(result.start, dtype=str), "how the fit was started")
     _add(table, "n_starts", np.asarray(result.n_starts, dtype=np.int32), "starts that were followed")
     _add(

@@ -91,7 +91,9 @@ def read_errors(path: str | os.PathLike[str]) -> ErrorModel:
     try:
         model = _model(table, meta)
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: damaged file of errors: {error!r}; make it again with maury errors") from error
+        raise ValueError(
+            f"{path}: damaged file of errors: {error!r}; make it again with maury errors"
+        ) from error
     numbers = (model.centre, model.scale, model.low, model.high, model.coefficients, model.ln_sigma_range)
     if not all(np.isfinite(array).all() for array in numbers) or not (model.scale > 0).all():
         raise ValueError(f"{path}: a number is missing, not finite, or a scale is not positive")
@@ -126,9 +128,9 @@ def _model(table: Any, meta: dict[str, Any]) -> ErrorModel:
 
 
 def apply_errors(catalog: QTable, model: ErrorModel) -> QTable:
-    """Return a copy of a catalogue whose ``<label>_err`` are those of the model; the header key ERRORS names it.
+    """Return a copy of a catalogue whose ``<label>_err`` are those of the model.
 
-    ``<label>_err_formal`` and ``covariance`` stay. The error of a NaN label is NaN.
+    The header key ERRORS names it. ``<label>_err_formal`` and ``covariance`` stay. The error of a NaN label is NaN.
 
     Raises
     ------
@@ -143,8 +145,8 @@ def apply_errors(catalog: QTable, model: ErrorModel) -> QTable:
     missing = [name for name in labels if name not in model.labels]
     if missing:
         raise ValueError(
-            f"errors: they are of {', '.join(model.labels)}, and the catalogue also has {', '.join(missing)}; "
-            "calibrate on a catalogue of the same emulator"
+            f"errors: they are of {', '.join(model.labels)}, and the catalogue also has "
+            f"{', '.join(missing)}; calibrate on a catalogue of the same emulator"
         )
     sigma = model.predict(catalog)
     table = catalog.copy()

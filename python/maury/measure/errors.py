@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-#: What an error may depend on (Imig et al. 2021, sec. 4.4), and whether its log10 is taken: errors follow powers of
-#: the temperature and the signal-to-noise ratio.
+#: What an error may depend on (Imig et al. 2021, sec. 4.4), and whether its log10 is taken: errors follow
+#: powers of the temperature and the signal-to-noise ratio.
 VARIABLES = {"teff": True, "logg": False, "fe_h": False, "snr": True}
 
 
@@ -43,8 +43,8 @@ def visit_variables(catalog: QTable, variables: Sequence[str]) -> Array:
     missing = [name for name in variables if name not in catalog.colnames]
     if missing:
         raise ValueError(
-            f"catalog: these errors depend on {', '.join(variables)}, and it has no column {', '.join(missing)}; "
-            "calibrate on a catalogue of the same emulator"
+            f"catalog: these errors depend on {', '.join(variables)}, and it has no column "
+            f"{', '.join(missing)}; calibrate on a catalogue of the same emulator"
         )
     values = np.empty((len(catalog), len(variables)))
     for i, name in enumerate(variables):
@@ -71,8 +71,8 @@ class ErrorModel:
 
     ln sigma = c . terms(z), z = (v - centre) / scale, v the `VARIABLES` of a visit
 
-    (Imig et al. 2021, sec. 4.4). Beyond the visits it was learnt from a quadratic is worth nothing: v is kept within
-    `low` and `high`, ln sigma within `ln_sigma_range`.
+    (Imig et al. 2021, sec. 4.4). Beyond the visits it was learnt from a quadratic is worth nothing: v is kept
+    within `low` and `high`, ln sigma within `ln_sigma_range`.
 
     Attributes
     ----------
@@ -121,5 +121,10 @@ class ErrorModel:
     @property
     def words(self) -> str:
         """One line for the header of a catalogue."""
-        how = {"likelihood": "maximum likelihood of the differences", "paper": "least squares, as in the paper"}
-        return f"repeat visits, {how[self.method]} ({self.method}): {self.n_pairs} pairs of {self.n_stars} stars"
+        how = {
+            "likelihood": "maximum likelihood of the differences",
+            "paper": "least squares, as in the paper",
+        }
+        return (
+            f"repeat visits, {how[self.method]} ({self.method}): {self.n_pairs} pairs of {self.n_stars} stars"
+        )

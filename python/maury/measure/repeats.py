@@ -1,11 +1,12 @@
-"""Errors from repeat visits: pairs of visits of a star, and the quadratic through them (Imig et al. 2021, sec. 4.4).
+"""Errors from repeat visits: pairs of visits, and a quadratic through them (Imig et al. 2021, sec. 4.4).
 
 x1 - x2 of a pair is a draw from N(0, sigma1^2 + sigma2^2). Two ways lead from the pairs to sigma:
 
-paper       sigma_X = |x1 - x2| sqrt(pi) / 2 (Eq. 1), and least squares of ln sigma_X. The mean of sigma_X is sigma, but
-            the mean of its logarithm is ln sigma + (ln(pi/4) - gamma) / 2 = ln sigma - 0.409 (gamma is Euler's), so
-            the errors are too small by a third.
-likelihood  the largest likelihood of the differences, with a second, wider Gaussian for outliers and variable stars.
+paper       sigma_X = |x1 - x2| sqrt(pi) / 2 (Eq. 1), and least squares of ln sigma_X. The mean of sigma_X is
+            sigma, but the mean of its logarithm is ln sigma + (ln(pi/4) - gamma) / 2 = ln sigma - 0.409 (gamma is
+            Euler's), so the errors are too small by a third.
+likelihood  the largest likelihood of the differences, with a second, wider Gaussian for outliers and variable
+            stars.
 """
 
 from __future__ import annotations
@@ -96,12 +97,14 @@ def find_pairs(star_id: ArrayLike, usable: ArrayLike = True) -> Pairs:
 def repeat_pairs(catalog: QTable, labels: list[str]) -> Pairs:
     """Pairs of visits that can tell errors.
 
-    Left out: fits that failed or ended at a bound, and pairs that agree to the last digit in a label (the same
-    spectrum read twice).
+    Left out: fits that failed or ended at a bound, and pairs that agree to the last digit in a label (the
+    same spectrum read twice).
     """
     values = _values(catalog, labels)
     usable = (np.asarray(catalog["flags"]) & int(_NOT_USED)) == 0
-    usable &= np.isfinite(values).all(axis=1) & np.isfinite(visit_variables(catalog, variables_of(labels))).all(axis=1)
+    usable &= np.isfinite(values).all(axis=1) & np.isfinite(
+        visit_variables(catalog, variables_of(labels))
+    ).all(axis=1)
     pairs = find_pairs(catalog["star_id"], usable)
     return pairs[(values[pairs.first] != values[pairs.second]).all(axis=1)]
 
@@ -119,8 +122,8 @@ def calibrate_errors(catalog: QTable, method: str = "likelihood") -> ErrorModel:
     catalog : QTable
         From `maury.fit`; visits of a star share their ``star_id``.
     method : str
-        "likelihood" is the default since its pulls have width 1. "paper" is that of Imig et al. (2021), whose errors
-        are too small by a third.
+        "likelihood" is the default since its pulls have width 1. "paper" is that of Imig et al. (2021), whose
+        errors are too small by a third.
 
     Raises
     ------
@@ -139,10 +142,10 @@ def calibrate_errors(catalog: QTable, method: str = "likelihood") -> ErrorModel:
     needed = n_terms / (2 * MAX_ERROR**2)
     if independent < needed:
         raise ValueError(
-            f"catalog: {len(np.unique(pairs.star))} stars with repeat visits give {independent:.0f} independent "
-            f"differences; a quadratic of {', '.join(variables)} has {n_terms} coefficients and needs "
-            f"{needed:.0f} for errors good to {MAX_ERROR:.0%}. Visits of a star need the same star_id; or use "
-            "the errors of a larger catalogue of the same emulator"
+            f"catalog: {len(np.unique(pairs.star))} stars with repeat visits give {independent:.0f} "
+            f"independent differences; a quadratic of {', '.join(variables)} has {n_terms} coefficients and needs "
+            f"{needed:.0f} for errors good to {MAX_ERROR:.0%}. Visits of a star need the same star_id; or "
+            "use the errors of a larger catalogue of the same emulator"
         )
     raw = _star_medians(visit_variables(catalog, variables), pairs, variables)
     used = np.unique(np.concatenate([pairs.first, pairs.second]))
@@ -216,11 +219,12 @@ def fit_ln_sigma(
 
 
 def _largest_likelihood(d: Array, first: Array, second: Array, weight: Array, start: LnSigma) -> LnSigma:
-    """Maximise sum_q w_q ln[(1 - f) N(d_q; 0, V_q) + f N(d_q; 0, k^2 V_q)] for c, f, k; V = sigma1^2 + sigma2^2.
+    """Maximise sum_q w_q ln[(1 - f) N(d_q; 0, V_q) + f N(d_q; 0, k^2 V_q)] .
 
-    With r the part of the second Gaussian in a pair, u = d^2/V and g = (sigma1^2 terms1 + sigma2^2 terms2)/V, the
-    gradient by c is sum w [u (1 - r + r/k^2) - 1] g, and Fisher's information, were r known, 2 sum w g g'. c takes
-    their steps, halved where the likelihood fell; f and k follow as in expectation maximisation.
+    V = sigma1^2 + sigma2^2, ln sigma = c . terms; c, f and k are sought. With r the part of the second Gaussian
+    in a pair, u = d^2/V and g = (sigma1^2 terms1 + sigma2^2 terms2)/V, the gradient by c is
+    sum w [u (1 - r + r/k^2) - 1] g, and Fisher's information, were r known, 2 sum w g g'. c takes their steps,
+    halved where the likelihood fell; f and k follow as in expectation maximisation.
     """
     c, f, k2 = start.coefficients, start.outliers, start.wider**2
     prior = np.full(len(c), _PRIOR**-2)
@@ -256,7 +260,7 @@ def _largest_likelihood(d: Array, first: Array, second: Array, weight: Array, st
 
 
 def pulls_left_out(difference: Array, terms: Array, pairs: Pairs, method: str, start: LnSigma) -> Array:
-    """Pulls (x1 - x2) / sqrt(sigma1^2 + sigma2^2) of pairs (Q,), each with errors learnt from other stars."""
+    """Return (x1 - x2) / sqrt(sigma1^2 + sigma2^2) of pairs (Q,), with errors learnt from other stars."""
     pulls = np.empty(len(pairs))
     fold = np.random.default_rng(0).permutation(pairs.star.max() + 1)[pairs.star] % _FOLDS
     for k in range(_FOLDS):
@@ -283,7 +287,7 @@ def pull_width(pulls: ArrayLike, weight: ArrayLike | None = None) -> float:
 
 
 def _star_medians(raw: Array, pairs: Pairs, variables: tuple[str, ...]) -> Array:
-    """Labels of the visits replaced by the median of their star: one bad visit must not choose its own error."""
+    """Replace labels by the median of their star: one bad visit must not choose its own error."""
     smooth = raw.copy()
     rows, where = np.unique(np.concatenate([pairs.first, pairs.second]), return_index=True)
     star = np.concatenate([pairs.star, pairs.star])[where]
@@ -296,4 +300,6 @@ def _star_medians(raw: Array, pairs: Pairs, variables: tuple[str, ...]) -> Array
 
 
 def _values(catalog: QTable, labels: list[str]) -> Array:
-    return np.column_stack([np.asarray(getattr(catalog[n], "value", catalog[n]), dtype=float) for n in labels])
+    return np.column_stack(
+        [np.asarray(getattr(catalog[n], "value", catalog[n]), dtype=float) for n in labels]
+    )
