@@ -235,9 +235,12 @@ def describe_catalog(table: QTable) -> str:
     """Describe a catalogue in words: when, by which emulator, rows, label ranges, median errors, flags."""
     meta = table.meta
     n_rows, n_converged = len(table), int(np.sum(table["converged"]))
+    if meta.get("ROWS") == "stars":
+        head = f"{n_rows} {'star' if n_rows == 1 else 'stars'}, {int(np.sum(table['n_visits']))} visits"
+    else:
+        head = f"{n_rows} {'spectrum' if n_rows == 1 else 'spectra'}, {len(set(table['star_id']))} star names"
     lines = [
-        f"maury catalogue: {n_rows} {'spectrum' if n_rows == 1 else 'spectra'}, "
-        f"{len(set(table['star_id']))} star names, {n_converged} converged",
+        f"maury catalogue: {head}, {n_converged} converged",
         f"  made      {meta['DATE']} by maury {meta['MAURYVER']}",
         f"  emulator  {meta['EMULATOR'] or '(no name)'}, {meta['EMUHASH'][:12]}",
         f"  errors    {meta['ERRORS']}",

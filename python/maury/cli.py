@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from maury.catalog_cli import COMMANDS
+
 if TYPE_CHECKING:
     from astropy.table import QTable
 
@@ -64,6 +66,9 @@ maury info maury_catalog.fits       what is in a catalogue, or an emulator
 def main() -> None:
     """Measure stellar parameters from stellar spectra."""
 
+
+for command in COMMANDS:
+    main.add_command(command)
 
 _emulator = click.option(
     "--emulator",

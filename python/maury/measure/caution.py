@@ -33,8 +33,7 @@ class Region:
     meaning: str
 
 
-#: The paper names the places; where it gives no edges (the width of the gap, the tip of the giant branch) they
-#: are ours.
+#: The paper names the places; where it gives no edges (the gap, the tip of the giant branch) they are ours.
 CAUTION = (
     Region(
         "CAUTION_GAP",

@@ -123,6 +123,6 @@ def shows_emission(height: ArrayLike, significance: ArrayLike) -> NDArray[np.boo
 
 
 def _median_of_three(values: Array) -> Array:
-    out = values.copy()
+    out: Array = values.copy()
     out[:, 1:-1] = np.median([values[:, :-2], values[:, 1:-1], values[:, 2:]], axis=0)
     return out

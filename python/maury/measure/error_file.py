@@ -130,7 +130,7 @@ def _model(table: Any, meta: dict[str, Any]) -> ErrorModel:
 def apply_errors(catalog: QTable, model: ErrorModel) -> QTable:
     """Return a copy of a catalogue whose ``<label>_err`` are those of the model.
 
-    The header key ERRORS names it. ``<label>_err_formal`` and ``covariance`` stay. The error of a NaN label is NaN.
+    The header key ERRORS names it. ``<label>_err_formal`` and ``covariance`` stay. A NaN label has a NaN error.
 
     Raises
     ------

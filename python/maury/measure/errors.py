@@ -61,8 +61,8 @@ def quadratic_terms(z: Array) -> Array:
 
 def term_names(variables: Sequence[str]) -> list[str]:
     """Name the terms of `quadratic_terms`: ``["1", "teff", ..., "teff*logg", ...]``."""
-    pairs = zip(*np.triu_indices(len(variables)), strict=True)
-    return ["1", *variables, *(f"{variables[i]}*{variables[j]}" for i, j in pairs)]
+    n = len(variables)
+    return ["1", *variables, *(f"{variables[i]}*{variables[j]}" for i in range(n) for j in range(i, n))]
 
 
 @dataclass(frozen=True, eq=False)

@@ -86,7 +86,8 @@ INVALID_FLAGS = Flag.NOT_CONVERGED | Flag.UNREADABLE | Flag.BAD_CHI2
 
 def is_valid(flags: ArrayLike) -> NDArray[np.bool_]:
     """Whether the paper would have published rows with these flags (N,); see `INVALID_FLAGS`."""
-    return (np.asarray(flags) & int(INVALID_FLAGS)) == 0
+    valid: NDArray[np.bool_] = (np.asarray(flags) & int(INVALID_FLAGS)) == 0
+    return valid
 
 
 def flag_names(flags: int) -> list[str]:
@@ -154,7 +155,7 @@ def reduced(chi2: ArrayLike, n_pixels: ArrayLike, n_labels: int) -> NDArray[np.f
 
 
 def bad_fraction(spectra: Spectra, emulator: Emulator) -> NDArray[np.float64]:
-    """Part (N,) of a spectrum's pixels within the emulator's range that are masked; 0 if it has none there."""
+    """Part (N,) of a spectrum's pixels in the emulator's range that are masked; 0 if it has none there."""
     with np.errstate(invalid="ignore"):
         inside = (spectra.wavelength >= emulator.wavelength[0]) & (
             spectra.wavelength <= emulator.wavelength[-1]

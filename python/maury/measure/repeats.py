@@ -3,8 +3,8 @@
 x1 - x2 of a pair is a draw from N(0, sigma1^2 + sigma2^2). Two ways lead from the pairs to sigma:
 
 paper       sigma_X = |x1 - x2| sqrt(pi) / 2 (Eq. 1), and least squares of ln sigma_X. The mean of sigma_X is
-            sigma, but the mean of its logarithm is ln sigma + (ln(pi/4) - gamma) / 2 = ln sigma - 0.409 (gamma is
-            Euler's), so the errors are too small by a third.
+            sigma, but the mean of its logarithm is ln sigma + (ln(pi/4) - gamma) / 2 = ln sigma - 0.409
+            (gamma is Euler's), so the errors are too small by a third.
 likelihood  the largest likelihood of the differences, with a second, wider Gaussian for outliers and variable
             stars.
 """
@@ -66,7 +66,8 @@ class Pairs:
 
 def pair_sigma(x1: ArrayLike, x2: ArrayLike) -> Array:
     """Eq. 1 of the paper: sigma_X = |x1 - x2| / sqrt(4/pi), whose mean is sigma."""
-    return np.abs(np.asarray(x1, dtype=float) - np.asarray(x2, dtype=float)) / np.sqrt(4 / np.pi)
+    sigma: Array = np.abs(np.asarray(x1, dtype=float) - np.asarray(x2, dtype=float)) / np.sqrt(4 / np.pi)
+    return sigma
 
 
 def find_pairs(star_id: ArrayLike, usable: ArrayLike = True) -> Pairs:
@@ -91,7 +92,8 @@ def find_pairs(star_id: ArrayLike, usable: ArrayLike = True) -> Pairs:
     if not parts:
         nothing = np.empty(0, dtype=np.intp)
         return Pairs(nothing, nothing, nothing, np.empty(0))
-    return Pairs(*(np.concatenate(part) for part in zip(*parts, strict=True)), np.concatenate(weights))
+    first, second, of_star = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Pairs(first, second, of_star, np.concatenate(weights))
 
 
 def repeat_pairs(catalog: QTable, labels: list[str]) -> Pairs:
@@ -143,9 +145,9 @@ def calibrate_errors(catalog: QTable, method: str = "likelihood") -> ErrorModel:
     if independent < needed:
         raise ValueError(
             f"catalog: {len(np.unique(pairs.star))} stars with repeat visits give {independent:.0f} "
-            f"independent differences; a quadratic of {', '.join(variables)} has {n_terms} coefficients and needs "
-            f"{needed:.0f} for errors good to {MAX_ERROR:.0%}. Visits of a star need the same star_id; or "
-            "use the errors of a larger catalogue of the same emulator"
+            f"independent differences; a quadratic of {', '.join(variables)} has {n_terms} coefficients "
+            f"and needs {needed:.0f} for errors good to {MAX_ERROR:.0%}. Visits of a star need the same "
+            "star_id; or use the errors of a larger catalogue of the same emulator"
         )
     raw = _star_medians(visit_variables(catalog, variables), pairs, variables)
     used = np.unique(np.concatenate([pairs.first, pairs.second]))
@@ -211,7 +213,7 @@ def fit_ln_sigma(
     if method == "likelihood" and start is not None:
         return _largest_likelihood(difference, first, second, pairs.weight, start)
     spread = np.log(pair_sigma(difference, 0.0))
-    least_squares: Array = np.linalg.lstsq((first + second) / 2, spread, rcond=None)[0]
+    least_squares = np.asarray(np.linalg.lstsq((first + second) / 2, spread, rcond=None)[0], dtype=float)
     if method == "paper":
         return LnSigma(least_squares, np.nan, np.nan)
     least_squares[0] -= BIAS_OF_LOGARITHM
@@ -219,12 +221,12 @@ def fit_ln_sigma(
 
 
 def _largest_likelihood(d: Array, first: Array, second: Array, weight: Array, start: LnSigma) -> LnSigma:
-    """Maximise sum_q w_q ln[(1 - f) N(d_q; 0, V_q) + f N(d_q; 0, k^2 V_q)] .
+    """Maximise sum_q w_q ln[(1 - f) N(d_q; 0, V_q) + f N(d_q; 0, k^2 V_q)].
 
-    V = sigma1^2 + sigma2^2, ln sigma = c . terms; c, f and k are sought. With r the part of the second Gaussian
-    in a pair, u = d^2/V and g = (sigma1^2 terms1 + sigma2^2 terms2)/V, the gradient by c is
-    sum w [u (1 - r + r/k^2) - 1] g, and Fisher's information, were r known, 2 sum w g g'. c takes their steps,
-    halved where the likelihood fell; f and k follow as in expectation maximisation.
+    V = sigma1^2 + sigma2^2, ln sigma = c . terms; c, f and k are sought. With r the part of the second
+    Gaussian in a pair, u = d^2/V and g = (sigma1^2 terms1 + sigma2^2 terms2)/V, the gradient by c is
+    sum w [u (1 - r + r/k^2) - 1] g, and Fisher's information, were r known, 2 sum w g g'. c takes their
+    steps, halved where the likelihood fell; f and k follow as in expectation maximisation.
     """
     c, f, k2 = start.coefficients, start.outliers, start.wider**2
     prior = np.full(len(c), _PRIOR**-2)
@@ -291,15 +293,16 @@ def _star_medians(raw: Array, pairs: Pairs, variables: tuple[str, ...]) -> Array
     smooth = raw.copy()
     rows, where = np.unique(np.concatenate([pairs.first, pairs.second]), return_index=True)
     star = np.concatenate([pairs.star, pairs.star])[where]
-    order = np.argsort(star, kind="stable")
-    groups = np.split(rows[order], np.flatnonzero(np.diff(star[order])) + 1)
-    of_star = [i for i, name in enumerate(variables) if name != "snr"]
-    for group in groups:
-        smooth[np.ix_(group, of_star)] = np.median(raw[group][:, of_star], axis=0)
+    rows = rows[np.argsort(star, kind="stable")]
+    _, begin, counts = np.unique(np.sort(star), return_index=True, return_counts=True)
+    for n in np.unique(counts):
+        visits = rows[begin[counts == n, None] + np.arange(n)]
+        for i, name in enumerate(variables):
+            if name != "snr":
+                smooth[visits, i] = np.median(raw[visits, i], axis=1, keepdims=True)
     return smooth
 
 
 def _values(catalog: QTable, labels: list[str]) -> Array:
-    return np.column_stack(
-        [np.asarray(getattr(catalog[n], "value", catalog[n]), dtype=float) for n in labels]
-    )
+    values: Array = np.column_stack([np.asarray(catalog[name].value, dtype=float) for name in labels])
+    return values
