@@ -27,10 +27,11 @@ Rows = NDArray[np.intp]
 #: Ranges of Teff of the paper's table 3 [K].
 TEFF_BINS = (3000.0, 5000.0, 8000.0, 12000.0, 20000.0, 35000.0)
 RADIUS = 3.0  # arcsec
-POSITIONS = {"star_id": "star_id", "ra": "ra", "dec": "dec"}
+_OPTIONAL = ("star_id", "visit_id", "ra", "dec")
+POSITIONS = {"star_id": "star_id|MANGAID", "ra": "ra", "dec": "dec"}
 
 #: Column maps of surveys: ours -> theirs; the first whose columns a table has is taken. "log10 X" takes the
-#: logarithm of X.
+#: logarithm of X, "X|Y" the first of both that there is.
 SURVEYS: dict[str, dict[str, str]] = {
     "SEGUE": {
         "teff": "TEFF_ADOP", "logg": "LOGG_ADOP", "fe_h": "FEH_ADOP",
@@ -49,7 +50,7 @@ SURVEYS: dict[str, dict[str, str]] = {
         "star_id": "MANGAID", "ra": "RA", "dec": "DEC",
     },
     "LAMOST": {
-        "teff": "TEFF", "logg": "LOGG", "fe_h": "FEH", "star_id": "OBSID", "ra": "RA", "dec": "DEC",
+        "teff": "TEFF", "logg": "LOGG", "fe_h": "FEH", "star_id": "DESIGNATION", "ra": "RA", "dec": "DEC",
     },
 }  # fmt: skip
 
@@ -113,22 +114,25 @@ def read_table(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
     name, optional = path.name, set()
     if columns is None:
         name, columns = _known_columns(path, raw.meta, there)
-        optional = {"star_id", "ra", "dec"}
+        optional = set(_OPTIONAL)
     table = Table()
     for ours, words in columns.items():
-        theirs = words.removeprefix("log10 ")
-        if theirs.upper() not in there:
+        choices = words.removeprefix("log10 ").split("|")
+        theirs = next((name for name in choices if name.upper() in there), None)
+        if theirs is None:
             if ours in optional:
                 continue
-            raise ValueError(f"{path}: no column {theirs} for {ours}; it has {', '.join(raw.colnames)}")
+            raise ValueError(
+                f"{path}: no column {' or '.join(choices)} for {ours}; it has {', '.join(raw.colnames)}"
+            )
         column = raw[there[theirs.upper()]]
-        if ours == "star_id":
+        if ours in ("star_id", "visit_id"):
             table[ours] = _text(column)
             continue
         values = np.ma.filled(np.ma.asarray(column).astype(float), np.nan)
         if ours in LABELS:
             values = np.where(values > -999, values, np.nan)
-        if words != theirs:
+        if words.startswith("log10 "):
             values = np.log10(np.where(values > 0, values, np.nan))
         table[ours] = values
     if "MAURYVER" in raw.meta:
@@ -146,7 +150,7 @@ def _known_columns(
     path: Path, meta: Mapping[str, Any], there: Mapping[str, str]
 ) -> tuple[str, dict[str, str]]:
     if "MAURYVER" in meta:
-        names = [*str(meta["LABELS"]).split(","), "star_id", "ra", "dec"]
+        names = [*str(meta["LABELS"]).split(","), *_OPTIONAL]
         return path.name, {name: name for name in names}
     for name, columns in SURVEYS.items():
         if all(words.removeprefix("log10 ") in there for ours, words in columns.items() if ours in LABELS):
@@ -175,14 +179,28 @@ def add_positions(table: Table, positions: Table) -> Table:
 
 
 def match_names(table: Table, other: Table) -> tuple[Rows, Rows]:
-    """Rows of both tables with the same ``star_id``: of `other` the first, of `table` all."""
-    wanted = np.asarray(table["star_id"], dtype=str)
-    names, first = np.unique(np.asarray(other["star_id"], dtype=str), return_index=True)
+    """Rows of both tables with the same ``star_id``: of `other` the first, of `table` all.
+
+    Where both have a ``visit_id``, that must be the same too.
+    """
+    wanted, theirs = _keys([table, other])
+    names, first = np.unique(theirs, return_index=True)
     if not len(names):
         return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
     place = np.minimum(np.searchsorted(names, wanted), len(names) - 1)
     rows = np.flatnonzero((names[place] == wanted) & (wanted != ""))
     return rows, first[place[rows]]
+
+
+def _keys(tables: Sequence[Table]) -> list[NDArray[np.str_]]:
+    """Names of the rows: star, and visit where all tables have it; "" for a row without a name."""
+    keys = [np.asarray(table["star_id"], dtype=str) for table in tables]
+    if all("visit_id" in table.colnames for table in tables):
+        visits = [np.asarray(table["visit_id"], dtype=str) for table in tables]
+        for i, (stars, names) in enumerate(zip(keys, visits, strict=True)):
+            joined = [f"{star} {visit}" if star else "" for star, visit in zip(stars, names, strict=True)]
+            keys[i] = np.array(joined, dtype=str)
+    return keys
 
 
 def match_positions(table: Table, other: Table, radius: float = RADIUS) -> tuple[Rows, Rows]:
@@ -307,7 +325,7 @@ class Spread:
 
 
 def spread_of(tables: Sequence[Table], catalogs: Sequence[str]) -> Spread:
-    """Compare three or more catalogues of the same stars, matched by ``star_id``.
+    """Compare three or more catalogues of the same stars, matched as by `match_names`.
 
     Raises
     ------
@@ -320,9 +338,7 @@ def spread_of(tables: Sequence[Table], catalogs: Sequence[str]) -> Spread:
         if "star_id" not in table.colnames:
             raise ValueError(f"{name}: no star_id; catalogues are matched by the names of stars")
     names = tuple(n for n in LABELS if all(n in t.colnames for t in tables))
-    firsts = [
-        dict(zip(*np.unique(np.asarray(t["star_id"], str), return_index=True), strict=True)) for t in tables
-    ]
+    firsts = [dict(zip(*np.unique(key, return_index=True), strict=True)) for key in _keys(tables)]
     stars = sorted(set(firsts[0]).intersection(*firsts[1:]) - {""})
     if not names or not stars:
         raise ValueError(

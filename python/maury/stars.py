@@ -110,7 +110,7 @@ _DESCRIPTIONS = {
 
 
 def _star_numbers(star_id: NDArray[np.str_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the number of the star of each row, and the first row of each star, in the order of first rows."""
+    """Return the number of the star of each row, and the first row of each star; stars in that order."""
     keys = star_id.astype(object)
     for i in np.flatnonzero(star_id == ""):
         keys[i] = f"\0{i}"
@@ -164,7 +164,7 @@ def _shared_flags(
 
 
 def _covariance(visits: Array, share: Array, sigma: Array, star: NDArray[np.intp]) -> Array:
-    """Covariance (stars, L, L) of weighted means: sum_v share_j share_k C_v,jk, its diagonal scaled to sigma."""
+    """Covariance (stars, L, L) of weighted means: sum_v share_j share_k C_v,jk, scaled to sigma."""
     used = np.isfinite(share).all(axis=1) & (share > 0).all(axis=1) & np.isfinite(visits).all(axis=(1, 2))
     summed = np.zeros((len(sigma), *visits.shape[1:]))
     np.add.at(summed, star[used], share[used, :, None] * share[used, None, :] * visits[used])

@@ -101,11 +101,12 @@ def read_errors(path: str | os.PathLike[str]) -> ErrorModel:
 
 
 def _model(table: Any, meta: dict[str, Any]) -> ErrorModel:
-    variables = tuple(meta["variables"])
+    variables = tuple(
+        name for name in VARIABLES if name in meta["variables"]
+    )  # the file sorts them by letter
     labels = tuple(name for name in table.colnames if name != "term")
-    unknown = [name for name in variables if name not in VARIABLES]
-    if unknown or list(table["term"]) != term_names(variables):
-        raise ValueError("the terms are not those of a quadratic of " + ", ".join(variables))
+    if len(variables) < len(meta["variables"]) or list(table["term"]) != term_names(variables):
+        raise ValueError("the terms are not those of a quadratic of " + ", ".join(meta["variables"]))
     if meta["method"] not in ("likelihood", "paper"):
         raise ValueError(f"unknown method {meta['method']!r}")
     ends = {
@@ -130,7 +131,8 @@ def _model(table: Any, meta: dict[str, Any]) -> ErrorModel:
 def apply_errors(catalog: QTable, model: ErrorModel) -> QTable:
     """Return a copy of a catalogue whose ``<label>_err`` are those of the model.
 
-    The header key ERRORS names it. ``<label>_err_formal`` and ``covariance`` stay. A NaN label has a NaN error.
+    The header key ERRORS names it. ``<label>_err_formal`` and ``covariance`` stay. A NaN label has a NaN
+    error.
 
     Raises
     ------

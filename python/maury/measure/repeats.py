@@ -141,7 +141,7 @@ def calibrate_errors(catalog: QTable, method: str = "likelihood") -> ErrorModel:
     n_terms = (len(variables) + 1) * (len(variables) + 2) // 2
     pairs = repeat_pairs(catalog, labels)
     independent = pairs.weight.sum()
-    needed = n_terms / (2 * MAX_ERROR**2)
+    needed = np.ceil(n_terms / (2 * MAX_ERROR**2))
     if independent < needed:
         raise ValueError(
             f"catalog: {len(np.unique(pairs.star))} stars with repeat visits give {independent:.0f} "
@@ -290,7 +290,7 @@ def pull_width(pulls: ArrayLike, weight: ArrayLike | None = None) -> float:
 
 def _star_medians(raw: Array, pairs: Pairs, variables: tuple[str, ...]) -> Array:
     """Replace labels by the median of their star: one bad visit must not choose its own error."""
-    smooth = raw.copy()
+    smooth: Array = raw.copy()
     rows, where = np.unique(np.concatenate([pairs.first, pairs.second]), return_index=True)
     star = np.concatenate([pairs.star, pairs.star])[where]
     rows = rows[np.argsort(star, kind="stable")]
@@ -304,5 +304,4 @@ def _star_medians(raw: Array, pairs: Pairs, variables: tuple[str, ...]) -> Array
 
 
 def _values(catalog: QTable, labels: list[str]) -> Array:
-    values: Array = np.column_stack([np.asarray(catalog[name].value, dtype=float) for name in labels])
-    return values
+    return np.column_stack([np.asarray(catalog[name].value, dtype=float) for name in labels])

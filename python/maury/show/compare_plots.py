@@ -25,6 +25,7 @@ def plot_one_to_one(matched: Matched) -> Figure:
     from matplotlib.figure import Figure
 
     n = len(matched.names)
+    other = matched.other.replace("$", r"\$")
     figure = Figure(figsize=(4.3 * n, 4.3), dpi=_DPI, layout="constrained")
     for j, (axes, name) in enumerate(zip(np.atleast_1d(figure.subplots(1, n)), matched.names, strict=True)):
         both = np.isfinite(matched.ours[:, j]) & np.isfinite(matched.theirs[:, j])
@@ -32,7 +33,7 @@ def plot_one_to_one(matched: Matched) -> Figure:
         label = find_label(name)
         unit = f" [{label.unit}]" if label.unit else ""
         axes.set_xlabel(f"{label.latex}{unit}, ours")
-        axes.set_ylabel(f"{label.latex}{unit}, {matched.other}", parse_math=True)
+        axes.set_ylabel(f"{label.latex}{unit}, {other}")
         axes.tick_params(direction="in", top=True, right=True)
         if not both.any():
             axes.set_title("no star has both", fontsize=10)
@@ -77,6 +78,7 @@ def plot_spread(spread: Spread) -> Figure:
             )  # fmt: skip
         left.axhline(0, color=_LINE, lw=1, zorder=0)
         left.set_ylim(low, high)
+        left.set_xlim(*_ends(spread.median[:, j]))
         left.set_xlabel(f"median {label.latex}" + (f" [{label.unit}]" if label.unit else ""))
         left.set_ylabel(r"$\Delta$" + label.latex)
         for axes in (left, right):

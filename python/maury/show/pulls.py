@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 SNR_BINS = (0.0, 30.0, 60.0, 100.0, 200.0, np.inf)
+_TICKS = (10, 20, 50, 100, 200, 400, 4000, 6000, 10000, 20000, 30000)
 _KINDS = ("formal", "repeat")
 
 
@@ -92,6 +93,8 @@ def plot_pulls(catalog: QTable, model: ErrorModel) -> Figure:
 
 
 def _draw_widths(axes: Any, pull: Array, weight: Array, by: Array, bins: tuple[float, ...]) -> None:
+    from matplotlib.ticker import FixedLocator, NullFormatter, ScalarFormatter
+
     axes.axhspan(0.9, 1.1, color="0.9", lw=0)
     axes.axhline(1, color="#d1342f", lw=1)
     for low, high in pairwise(bins):
@@ -102,6 +105,9 @@ def _draw_widths(axes: Any, pull: Array, weight: Array, by: Array, bins: tuple[f
             error = width / np.sqrt(2 * weight[here].sum())
             axes.errorbar(np.median(by[here]), width, error, fmt="o", color="0.2", ms=4)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(_TICKS))
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_ylim(0.4, 1.8)
 
 
