@@ -83,8 +83,9 @@ def test_columns_and_their_numbers(catalog):
         "teff", "teff_err", "teff_err_formal",
         "logg", "logg_err", "logg_err_formal",
         "fe_h", "fe_h_err", "fe_h_err_formal",
-        "chi2", "rchi2", "rchi2_noise", "n_pixels", "snr", "rv", "converged", "status", "flags", "valid",
-        "training_distance", "start", "n_starts", "n_agree", "problem", "covariance",
+        "chi2", "rchi2", "rchi2_noise", "n_pixels", "n_clipped", "snr", "rv", "rv_err",
+        "converged", "status", "flags", "valid", "training_distance", "start",
+        "n_starts", "n_agree", "problem", "covariance",
     ]  # fmt: skip
     assert all(catalog[name].info.description for name in catalog.colnames)
     row = catalog[0]

@@ -56,7 +56,8 @@ def test_fit_measures_and_writes(stars):
         np.testing.assert_allclose(catalog[name].value, made_up.LABELS[:, j], rtol=0, atol=tolerance)
     assert catalog["converged"].all()
     assert (catalog["flags"] == 0).all()
-    np.testing.assert_allclose(catalog["rv"].value, 29.98, atol=0.01)
+    assert (np.abs(catalog["rv"].value - 29.98) < 4 * catalog["rv_err"].value).all()
+    assert (catalog["rv_err"].value < 1).all()
     assert "4 spectra: 4 converged, 0 flagged. Written to maury_catalog.fits." in outcome.stdout
     row = next(line for line in outcome.stdout.splitlines() if line.startswith("J1000"))
     assert f"{catalog['teff'][0].value:.0f} +- {catalog['teff_err'][0].value:.0f}" in row

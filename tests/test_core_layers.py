@@ -9,13 +9,15 @@ CPP = Path(__file__).parent.parent / "cpp"
 # Ground floor first, then the stages in the order the data moves.
 ORDER = [
     ("codes", "parallel", "cholesky", "aligned", "activation", "layer", "simd"),
-    ("kernels", "vector", "affine", "activate", "rows", "gram", "sums", "dispatch"),
-    ("rank_sort", "narrow_median", "running_median"),
+    ("kernels", "vector", "affine", "activate", "rows", "gram", "sums", "banded", "cubes", "dispatch"),
+    ("rank_sort", "narrow_median", "running_median", "windowed_median"),
+    ("blurred_step", "instrument"),
     ("trunk", "emulator_checks", "emulator"),
     ("box_step", "solve"),
     ("compress", "compressed_problem"),
     ("candidates", "search"),
-    ("pixel_problem", "fit_plan", "fitter", "fit"),
+    ("spectrum", "full_problem", "pixel_problem"),
+    ("fit", "observed_problem", "view", "fit_plan", "fitter", "fitter_store", "shift_scan"),
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
 SOURCES = sorted(path for folder in ("include", "src") for path in (CPP / folder).rglob("*.*"))

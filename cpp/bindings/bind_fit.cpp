@@ -1,4 +1,5 @@
 #include "arrays.hpp"
+#include "bind_observed.hpp"
 #include "module.hpp"
 
 #include "maury/fit.hpp"
@@ -33,6 +34,8 @@ std::unique_ptr<FitPlan> make_plan(const Emulator& emulator, const py::object& l
 struct Choices {
     int n_starts, threads, max_evaluations;
     bool compress;
+    double clip;
+    const ObservedArrays* observed; // null: the emulator's own pixels
 };
 
 template <typename Number>
@@ -40,11 +43,13 @@ py::dict fit_in(const FitPlan& plan, const py::object& flux_given, const py::obj
                 const py::object& scatter_given, const py::object& starts_given, const Choices& choices,
                 const py::object& progress) {
     const auto n_labels = static_cast<py::ssize_t>(plan.emulator().n_labels());
-    const auto n_pixels = static_cast<py::ssize_t>(plan.emulator().n_pixels());
+    const auto n_grid = static_cast<py::ssize_t>(plan.emulator().n_pixels());
+    const auto n_pixels =
+        choices.observed ? static_cast<py::ssize_t>(choices.observed->view.n_pixels) : n_grid;
     const auto flux = array<Number>(flux_given, "flux", "(N, P)", {any, n_pixels});
     const py::ssize_t n = flux.shape(0);
     const auto ivar = array<Number>(ivar_given, "ivar", "(N, P)", {n, n_pixels});
-    const auto scatter = optional(scatter_given, "scatter", "(P,)", {n_pixels});
+    const auto scatter = optional(scatter_given, "scatter", "(P,)", {n_grid});
     const auto starts = optional(starts_given, "starts", "(N, S, L)", {n, any, n_labels});
 
     FitInput<Number> input;
@@ -58,14 +63,25 @@ py::dict fit_in(const FitPlan& plan, const py::object& flux_given, const py::obj
     }
     input.n_starts = static_cast<std::size_t>(choices.n_starts);
     input.compress = choices.compress;
+    input.clip = choices.clip;
+    if (choices.observed) {
+        if (choices.observed->shift.shape(0) != n)
+            throw py::value_error("observed: expected " + std::to_string(n) +
+                                  " spectra, one a row of flux, got " +
+                                  std::to_string(choices.observed->shift.shape(0)));
+        input.observed = &choices.observed->view;
+    }
+    const auto n_nuisances = static_cast<py::ssize_t>(input.observed ? input.observed->freedom.count() : 0);
 
     py::array_t<double> labels({n, n_labels}), covariance({n, n_labels, n_labels}), chi2(n), chi2_noise(n);
-    py::array_t<std::int32_t> used(n), status(n), n_evaluations(n), n_starts(n), n_agree(n);
+    py::array_t<std::int32_t> used(n), status(n), n_evaluations(n), n_starts(n), n_agree(n), n_clipped(n);
+    py::array_t<double> nuisances({n, n_nuisances}), nuisance_errors({n, n_nuisances});
     py::array_t<bool> at_bound({n, n_labels});
-    const FitOutput output{labels.mutable_data(),        covariance.mutable_data(), chi2.mutable_data(),
-                           chi2_noise.mutable_data(),    used.mutable_data(),       status.mutable_data(),
-                           n_evaluations.mutable_data(), at_bound.mutable_data(),   n_starts.mutable_data(),
-                           n_agree.mutable_data()};
+    const FitOutput output{labels.mutable_data(),         covariance.mutable_data(), chi2.mutable_data(),
+                           chi2_noise.mutable_data(),     used.mutable_data(),       status.mutable_data(),
+                           n_evaluations.mutable_data(),  at_bound.mutable_data(),   n_starts.mutable_data(),
+                           n_agree.mutable_data(),        n_clipped.mutable_data(),  nuisances.mutable_data(),
+                           nuisance_errors.mutable_data()};
     SolveOptions options = fit_options();
     options.max_evaluations = choices.max_evaluations;
 
@@ -91,17 +107,22 @@ py::dict fit_in(const FitPlan& plan, const py::object& flux_given, const py::obj
     result["at_bound"] = at_bound;
     result["n_starts"] = n_starts;
     result["n_agree"] = n_agree;
+    result["n_clipped"] = n_clipped;
+    result["nuisances"] = nuisances;
+    result["nuisance_errors"] = nuisance_errors;
     return result;
 }
 
 py::dict fit(const FitPlan& plan, const py::object& flux, const py::object& ivar, const py::object& scatter,
              const py::object& starts, int n_starts, int threads, int max_evaluations,
-             const py::object& progress, bool compress) {
+             const py::object& progress, bool compress, double clip, const ObservedArrays* observed) {
     if (n_starts < 1)
         throw py::value_error("n_starts: expected 1 or more, got " + std::to_string(n_starts));
     if (max_evaluations < 1)
         throw py::value_error("max_evaluations: expected 1 or more, got " + std::to_string(max_evaluations));
-    const Choices choices{n_starts, threads, max_evaluations, compress};
+    if (!(clip >= 0.0))
+        throw py::value_error("clip: expected 0 or more, got " + std::to_string(clip));
+    const Choices choices{n_starts, threads, max_evaluations, compress, clip, observed};
     const auto fit_them = py::isinstance<py::array_t<float>>(flux) ? fit_in<float> : fit_in<double>;
     return fit_them(plan, flux, ivar, scatter, starts, choices, progress);
 }
@@ -116,6 +137,7 @@ void bind_fit(py::module_& m) {
         "fit_batch", &fit, py::arg("plan"), py::arg("flux"), py::arg("ivar"), py::arg("scatter") = py::none(),
         py::arg("starts") = py::none(), py::arg("n_starts") = 6, py::arg("threads") = 0,
         py::arg("max_evaluations") = 200, py::arg("progress") = py::none(), py::arg("compress") = true,
+        py::arg("clip") = 0.0, py::arg("observed") = py::none(),
         "Fit the labels of N spectra, both arrays float32 or both float64. See cpp/include/maury/fit.hpp "
         "for\n"
         "every argument and result.\n\n"

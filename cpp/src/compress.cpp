@@ -20,20 +20,21 @@ bool compresses(const Emulator& emulator) {
 
 Compressed::Compressed(const Basis& basis)
     : basis_(basis), linear_(basis.stride), gram_(basis.stride * basis.stride),
-      packed_gram_(basis.stride * basis.n_coefficients), root_(basis.mean.size()),
-      residual_(basis.mean.size()), scratch_(simd::gram_scratch(basis.n_coefficients)),
+      packed_gram_(basis.stride * basis.n_coefficients), scratch_(simd::gram_scratch(basis.n_coefficients)),
       offset_(basis.n_coefficients), product_(basis.n_coefficients) {}
 
-bool Compressed::set(const double* flux, const double* weight, const StopFlag& stop) {
+bool Compressed::set(const double* flux, const double* weight, const float* rows, const double* mean,
+                     std::size_t n_pixels, const StopFlag& stop) {
     stop.check();
-    const std::size_t n_pixels = root_.size(), n = n_coefficients();
-    const double* mean = basis_.mean.data();
+    const std::size_t n = n_coefficients();
+    root_.resize(n_pixels);
+    residual_.resize(n_pixels);
     const auto& kernels = simd::kernels();
     constant_ = kernels.weighted_square(weight, flux, mean, n_pixels);
     // Float32 has a small range: weights enter in units of their largest.
     const double heaviest =
         kernels.weighted_difference(weight, flux, mean, n_pixels, root_.data(), residual_.data());
-    kernels.gram(basis_.rows, n_pixels, n, root_.data(), residual_.data(), gram_.data(), linear_.data(),
+    kernels.gram(rows, n_pixels, n, root_.data(), residual_.data(), gram_.data(), linear_.data(),
                  scratch_.data());
     for (double& value : linear_)
         value *= heaviest;

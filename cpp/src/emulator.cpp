@@ -1,6 +1,7 @@
 #include "maury/emulator.hpp"
 
 #include "emulator_checks.hpp"
+#include "maury/instrument.hpp"
 #include "simd/kernels.hpp"
 
 #include <algorithm>
@@ -98,6 +99,29 @@ void Emulator::flux_scaled(const double* x, Workspace& work, double* flux) const
 void Emulator::jacobian_scaled(Workspace& work, double* jacobian) const {
     simd::kernels().expand(rows_.data(), work.point.stride(), n_pixels(), work.point.tangents(), n_labels(),
                            nullptr, jacobian, n_pixels());
+}
+
+const Spline& Emulator::spline() const {
+    std::call_once(spline_made_, [this] {
+        const auto of_rows = [n = n_pixels()](const float* rows, std::size_t stride) {
+            std::vector<double> values(rows, rows + n * stride);
+            spline_coefficients(values.data(), n, stride);
+            Aligned<float> coefficients(values.begin(), values.end());
+            coefficients.resize((n + Instrument::pad) * stride);
+            return coefficients;
+        };
+        auto spline = std::make_unique<Spline>();
+        spline->rows = of_rows(rows_.data(), simd::padded(n_inputs()));
+        if (is_cut())
+            spline->cut_rows = of_rows(cut_rows_.data(), basis_.stride);
+        spline->bias = bias_;
+        spline->mean = basis_.mean;
+        spline_coefficients(spline->bias.data(), n_pixels(), 1);
+        spline_coefficients(spline->mean.data(), n_pixels(), 1);
+        spline->mean.resize(n_pixels() + Instrument::pad);
+        spline_ = std::move(spline);
+    });
+    return *spline_;
 }
 
 void Emulator::flux(const double* labels, Workspace& work, double* flux) const {

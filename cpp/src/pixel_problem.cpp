@@ -12,42 +12,20 @@ constexpr std::size_t block = 256; // pixels whose Jacobian stays in the first-l
 
 } // namespace
 
-PixelProblem::PixelProblem(const Emulator& emulator, TrunkPoint& point)
-    : emulator_(emulator), point_(point), flux_(emulator.n_pixels()), ivar_(emulator.n_pixels()),
-      weight_(emulator.n_pixels()), model_(emulator.n_pixels()), x_(emulator.n_labels()), residual_(block),
-      block_(block * (1 + emulator.n_labels())) {}
-
-template <typename Number>
-std::size_t PixelProblem::set(const Number* flux, const Number* ivar, const double* scatter,
-                              const StopFlag& stop) {
-    stop_ = &stop;
-    std::size_t usable = 0;
-    for (std::size_t p = 0; p < flux_.size(); ++p) {
-        const double f = static_cast<double>(flux[p]), inverse = static_cast<double>(ivar[p]);
-        const double rms = scatter ? scatter[p] : 0.0;
-        const double weight = rms == 0.0 ? inverse : 1.0 / (1.0 / inverse + rms * rms);
-        const bool good =
-            std::isfinite(f) && std::isfinite(inverse) && inverse > 0.0 && std::isfinite(weight);
-        weight_[p] = good ? weight : 0.0;
-        flux_[p] = good ? f : 0.0;
-        ivar_[p] = good ? inverse : 0.0;
-        usable += good;
-    }
-    return usable;
-}
-
-template std::size_t PixelProblem::set<float>(const float*, const float*, const double*, const StopFlag&);
-template std::size_t PixelProblem::set<double>(const double*, const double*, const double*, const StopFlag&);
+PixelProblem::PixelProblem(const Emulator& emulator, TrunkPoint& point, const Spectrum& spectrum)
+    : emulator_(emulator), point_(point), spectrum_(spectrum), model_(emulator.n_pixels()),
+      x_(emulator.n_labels()), residual_(block), block_(block * (1 + emulator.n_labels())) {}
 
 double PixelProblem::chi2(const double* x) {
     stop_->check();
     if (!model_known_ || !std::equal(x_.begin(), x_.end(), x)) {
         std::copy_n(x, x_.size(), x_.begin());
-        simd::kernels().expand(emulator_.rows(), point_.stride(), flux_.size(), point_.coefficients(x), 1,
-                               emulator_.bias(), model_.data(), flux_.size());
+        simd::kernels().expand(emulator_.rows(), point_.stride(), model_.size(), point_.coefficients(x), 1,
+                               emulator_.bias(), model_.data(), model_.size());
         model_known_ = true;
     }
-    return simd::kernels().weighted_square(weight_.data(), flux_.data(), model_.data(), flux_.size());
+    return simd::kernels().weighted_square(spectrum_.weight(), spectrum_.flux(), model_.data(),
+                                           model_.size());
 }
 
 // With J = d model / d x and r = model - flux: gradient = J'Wr, hessian = J'WJ.
@@ -56,8 +34,8 @@ void PixelProblem::derivatives(const double*, double* gradient, double* hessian)
     const std::size_t n_labels = emulator_.n_labels(), stride = point_.stride();
     const double* tangents = point_.tangents();
     start_sums(gradient, hessian);
-    for (std::size_t first = 0; first < flux_.size(); first += block) {
-        const std::size_t n = std::min(block, flux_.size() - first);
+    for (std::size_t first = 0; first < model_.size(); first += block) {
+        const std::size_t n = std::min(block, model_.size() - first);
         simd::kernels().expand(emulator_.rows() + first * stride, stride, n, tangents, n_labels, nullptr,
                                block_.data(), block);
         add_block(block_.data(), first, n, gradient, hessian);
@@ -71,8 +49,8 @@ double PixelProblem::chi2_and_derivatives(const double* x, double* gradient, dou
     const double* columns = point_.coefficients_and_tangents(x);
     start_sums(gradient, hessian);
     std::copy_n(x, x_.size(), x_.begin());
-    for (std::size_t first = 0; first < flux_.size(); first += block) {
-        const std::size_t n = std::min(block, flux_.size() - first);
+    for (std::size_t first = 0; first < model_.size(); first += block) {
+        const std::size_t n = std::min(block, model_.size() - first);
         simd::kernels().expand(emulator_.rows() + first * stride, stride, n, columns, 1 + n_labels, nullptr,
                                block_.data(), block);
         for (std::size_t p = 0; p < n; ++p)
@@ -87,9 +65,9 @@ double PixelProblem::chi2_and_derivatives(const double* x, double* gradient, dou
 void PixelProblem::add_block(const double* jacobian, std::size_t first, std::size_t n, double* gradient,
                              double* hessian) {
     for (std::size_t p = 0; p < n; ++p)
-        residual_[p] = model_[first + p] - flux_[first + p];
-    simd::kernels().normal_sums(jacobian, block, emulator_.n_labels(), n, &weight_[first], residual_.data(),
-                                gradient, hessian);
+        residual_[p] = model_[first + p] - spectrum_.flux()[first + p];
+    simd::kernels().normal_sums(jacobian, block, emulator_.n_labels(), n, spectrum_.weight() + first,
+                                residual_.data(), gradient, hessian);
 }
 
 void PixelProblem::start_sums(double* gradient, double* hessian) const {
@@ -103,10 +81,6 @@ void PixelProblem::mirror(double* hessian) const { // the kernel sums the lower 
     for (std::size_t i = 0; i < n_labels; ++i)
         for (std::size_t j = 0; j < i; ++j)
             hessian[j * n_labels + i] = hessian[i * n_labels + j];
-}
-
-double PixelProblem::chi2_noise() const {
-    return simd::kernels().weighted_square(ivar_.data(), flux_.data(), model_.data(), flux_.size());
 }
 
 } // namespace maury

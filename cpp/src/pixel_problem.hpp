@@ -1,35 +1,28 @@
-// The full chi2 of one spectrum and its derivatives, pixel by pixel, in double.
+// The full chi2 of one spectrum on the emulator's own pixels, and its derivatives, in double.
 #pragma once
 
+#include "full_problem.hpp"
 #include "maury/emulator.hpp"
-#include "maury/parallel.hpp"
-#include "maury/solve.hpp"
+#include "spectrum.hpp"
 
 #include <cstddef>
 #include <vector>
 
 namespace maury {
 
-// chi2(x) = sum_p w_p (flux_p - model_p(x))^2, w_p = 1 / (1 / ivar_p + scatter_p^2), x scaled labels.
-class PixelProblem final : public Problem {
+// chi2(x) = sum_p w_p (flux_p - model_p(x))^2, x scaled labels.
+class PixelProblem final : public FullProblem {
   public:
-    // point: of emulator.trunk(). Both must outlive this.
-    PixelProblem(const Emulator& emulator, TrunkPoint& point);
+    // point: of emulator.trunk(). All must outlive this. stop is asked now and then.
+    PixelProblem(const Emulator& emulator, TrunkPoint& point, const Spectrum& spectrum);
 
-    // Returns the number of usable pixels. scatter may be null. stop is asked now and then until the next
-    // set.
-    template <typename Number>
-    std::size_t set(const Number* flux, const Number* ivar, const double* scatter, const StopFlag& stop);
+    void begin(const StopFlag& stop) override { stop_ = &stop; }
 
     double chi2(const double* x) override;
     void derivatives(const double* x, double* gradient, double* hessian) override;
     double chi2_and_derivatives(const double* x, double* gradient, double* hessian) override;
 
-    // With w = ivar, of the model of the last chi2.
-    double chi2_noise() const;
-
-    const double* flux() const { return flux_.data(); }
-    const double* weight() const { return weight_.data(); }
+    const double* model() const override { return model_.data(); }
 
   private:
     void start_sums(double* gradient, double* hessian) const;
@@ -39,16 +32,11 @@ class PixelProblem final : public Problem {
 
     const Emulator& emulator_;
     TrunkPoint& point_;
+    const Spectrum& spectrum_;
     const StopFlag* stop_ = nullptr;
-    std::vector<double> flux_, ivar_, weight_, model_; // pixels without weight hold 0
-    std::vector<double> x_;                            // whose model it is
+    std::vector<double> model_, x_; // the model, and whose it is
     bool model_known_ = false;
     std::vector<double> residual_, block_; // of a block of pixels; (1 + L, pixels)
 };
-
-extern template std::size_t PixelProblem::set<float>(const float*, const float*, const double*,
-                                                     const StopFlag&);
-extern template std::size_t PixelProblem::set<double>(const double*, const double*, const double*,
-                                                      const StopFlag&);
 
 } // namespace maury

@@ -11,7 +11,7 @@ namespace {
 constexpr double close_call = 20.0;
 // Starts head for the same place when their next steps lead so near to each other, in squared formal errors:
 // this, or this part of what the shorter step promises, which is its length squared.
-constexpr double same_place = 1.0, same_part = 0.1;
+constexpr double same_place = 0.1, same_part = 0.1;
 // A start is given up when it promises less than a tenth of what it is behind.
 constexpr double hopeless = 0.1;
 

@@ -40,16 +40,18 @@ struct Spectrum {
 
 struct Problems {
     maury::TrunkPoint point;
+    maury::Spectrum data;
     maury::PixelProblem pixels;
     maury::Compressed compressed;
     maury::CompressedProblem problem;
 
     explicit Problems(const Emulator& emulator)
-        : point(emulator.trunk()), pixels(emulator, point), compressed(emulator.basis()),
+        : point(emulator.trunk()), pixels(emulator, point, data), compressed(emulator.basis()),
           problem(compressed, point, emulator.n_labels()) {}
     bool set(const Spectrum& spectrum, const maury::StopFlag& stop) {
-        pixels.set(spectrum.flux.data(), spectrum.ivar.data(), spectrum.scatter.data(), stop);
-        return compressed.set(pixels.flux(), pixels.weight(), stop);
+        data.set(spectrum.flux.size(), spectrum.flux.data(), spectrum.ivar.data(), spectrum.scatter.data());
+        pixels.begin(stop);
+        return compressed.set(data.flux(), data.weight(), stop);
     }
 };
 
@@ -73,7 +75,7 @@ void sums_are_those_over_pixels(const Emulator& emulator) {
     }
     for (const unsigned seed : {1u, 2u}) { // the second into used memory
         CHECK(problems.set(Spectrum(emulator, seed), stop));
-        const maury::PixelProblem& pixels = problems.pixels;
+        const maury::Spectrum& pixels = problems.data;
         const auto sum = [&](auto left, auto right, double got, double precision) {
             double total = 0.0, size = 0.0;
             for (std::size_t p = 0; p < n_pixels; ++p) {

@@ -15,6 +15,9 @@ SIMD_LEVELS: tuple[str, ...]
 def running_median(
     flux: NDArray[_Float], mask: NDArray[np.bool_] | None = None, half: int = 200
 ) -> NDArray[_Float]: ...
+def windowed_median(
+    flux: NDArray[np.float64], mask: NDArray[np.bool_], first: NDArray[np.uintp], end: NDArray[np.uintp]
+) -> NDArray[np.float64]: ...
 
 @final
 class Emulator:
@@ -46,6 +49,37 @@ class FitPlan:
         threads: int = 0,
     ) -> None: ...
 
+@final
+class Observed:
+    def __init__(
+        self,
+        low: NDArray[np.float64],
+        high: NDArray[np.float64],
+        variance: NDArray[np.float64] | None,
+        arm: NDArray[np.int32] | None,
+        resolution: NDArray[np.float64] | None,
+        narrowing: NDArray[np.float64] | None,
+        shift: NDArray[np.float64],
+        fit_shift: bool,
+        fit_arms: bool,
+        fit_extra: bool,
+        most_shift: float,
+    ) -> None: ...
+    @property
+    def n_nuisances(self) -> int: ...
+    def see(
+        self, emulator: Emulator, labels: NDArray[np.float64], nuisances: NDArray[np.float64]
+    ) -> NDArray[np.float64]: ...
+    def scan_shift(
+        self,
+        flux: NDArray[np.float64],
+        ivar: NDArray[np.float64],
+        templates: NDArray[np.float32],
+        scatter: NDArray[np.float64] | None,
+        most_shift: float,
+        threads: int = 0,
+    ) -> NDArray[np.float64]: ...
+
 class _FitBatch(TypedDict):
     labels: NDArray[np.float64]
     covariance: NDArray[np.float64]
@@ -57,6 +91,9 @@ class _FitBatch(TypedDict):
     at_bound: NDArray[np.bool_]
     n_starts: NDArray[np.int32]
     n_agree: NDArray[np.int32]
+    n_clipped: NDArray[np.int32]
+    nuisances: NDArray[np.float64]
+    nuisance_errors: NDArray[np.float64]
 
 def fit_batch(
     plan: FitPlan,
@@ -69,4 +106,6 @@ def fit_batch(
     max_evaluations: int = 200,
     progress: Callable[[int], object] | None = None,
     compress: bool = True,
+    clip: float = 0.0,
+    observed: Observed | None = None,
 ) -> _FitBatch: ...

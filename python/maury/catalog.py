@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from maury.measure.fit import FitResult
     from maury.spectra import Spectra
 
+_NUISANCES = {
+    "arm_rv": "velocities of the second arm on, less that of the first",
+    "broadening": "sigma of the broadening beyond the line-spread function",
+    "broadening_err": "error of broadening",
+}
 _FORMATS = {
     ".fits": "fits",
     ".fits.gz": "fits",
@@ -39,6 +44,7 @@ def build_catalog(
     spectra: Spectra,
     emulator: Emulator,
     options: Mapping[str, Any] | None = None,
+    sharper: NDArray[np.bool_] | bool = False,
     emission: NDArray[np.bool_] | bool = False,
 ) -> QTable:
     """Make the catalogue of N fitted spectra.
@@ -53,6 +59,8 @@ def build_catalog(
         The one that was fitted; names and units of the labels come from it.
     options : mapping, optional
         What the user chose, written into the header as JSON under ``OPTIONS``.
+    sharper : (N,) bool
+        Whether a spectrum is sharper than the emulator.
     emission : (N,) bool
         Whether emission lines were found; see `maury.measure.emission`.
 
@@ -70,7 +78,8 @@ def build_catalog(
 
     n_labels = len(emulator.labels)
     n_pixels = np.asarray(result.n_pixels)
-    flags = set_flags(result, spectra, emulator, emission)
+    max_rv = (options or {}).get("max_rv", np.inf)
+    flags = set_flags(result, spectra, emulator, sharper, max_rv, emission)
     formal = formal_errors(result.covariance)
     rchi2 = reduced(result.chi2, n_pixels, n_labels)
     reported = scaled_errors(formal, rchi2)
@@ -89,13 +98,22 @@ def build_catalog(
     rchi2_noise = reduced(result.chi2_noise, n_pixels, n_labels)
     _add(table, "rchi2_noise", rchi2_noise, "the same from the noise of the spectrum alone")
     _add(table, "n_pixels", n_pixels.astype(np.int32), "pixels in the fit")
+    _add(table, "n_clipped", np.asarray(result.n_clipped, dtype=np.int32), "outliers that were left out")
     _add(
         table,
         "snr",
         np.asarray(spectra.snr, dtype=float),
         "signal-to-noise ratio of the file, else of the pixels fitted",
     )
-    _add(table, "rv", np.asarray(spectra.rv, dtype=float), "velocity taken out; NaN = not known", u.km / u.s)
+    nothing = np.full(len(n_pixels), np.nan)
+    rv, rv_err = (nothing if value is None else value for value in (result.rv, result.rv_err))
+    rv = np.where(np.isfinite(rv_err), rv, spectra.rv)
+    _add(table, "rv", rv, "velocity c z, fitted where rv_err tells; NaN = not known", u.km / u.s)
+    _add(table, "rv_err", rv_err, "error of rv", u.km / u.s)
+    for name, description in _NUISANCES.items():
+        values = getattr(result, name)
+        if values is not None:
+            _add(table, name, values, description, u.km / u.s)
     _add(table, "converged", np.asarray(result.converged, dtype=bool), "whether the fit found a minimum")
     status = [Status(code).name.lower().replace("_", " ") for code in result.status]
     _add(table, "status", np.array(status, dtype=str), "why the fit ended")

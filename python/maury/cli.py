@@ -82,6 +82,39 @@ _plot = click.option(
 )
 
 
+def _how_to_see(command: Any) -> Any:
+    """Options that say how the instrument sees, and what is fitted besides the labels."""
+    for option in (
+        click.option(
+            "--leave-out",
+            multiple=True,
+            metavar="NAME",
+            help="Leave a region out: telluric, balmer, sodium, interstellar; several times for several.",
+        ),
+        click.option(
+            "--arm-rv/--no-arm-rv",
+            default=None,
+            help="Fit a velocity for each arm; by default where the file tells the arms.",
+        ),
+        click.option("--broadening", is_flag=True, help="Fit one broadening more for each spectrum."),
+        click.option(
+            "--max-rv", type=float, default=1000.0, show_default=True, help="Velocities to search [km/s]."
+        ),
+        click.option(
+            "--rv",
+            "velocity",
+            type=click.Choice(["fit", "given"]),
+            default="fit",
+            show_default=True,
+            help="Fit velocities, but of spectra at rest; or keep those of the files.",
+        ),
+        click.option("--fwhm", type=float, help="Resolution where the file does not tell: FWHM [Angstrom]."),
+        click.option("--resolution", type=float, metavar="R", help="The same: R = wavelength / FWHM."),
+    ):
+        command = option(command)
+    return command
+
+
 def _whole_numbers(_: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
     try:
         return None if text is None else tuple(int(number) for number in text.split(","))
@@ -124,6 +157,7 @@ def _recipe(command: Any) -> Any:
 @click.option("--format", "kind", metavar="NAME", help="Format of the files, where guessing fails.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads; all cores by default.")
 @click.option("--overwrite", is_flag=True, help="Replace a catalogue that exists.")
+@_how_to_see
 def fit_command(
     files: tuple[str, ...],
     output: Path,
@@ -132,6 +166,9 @@ def fit_command(
     kind: str | None,
     threads: int | None,
     overwrite: bool,
+    resolution: float | None,
+    fwhm: float | None,
+    **options: Any,
 ) -> None:
     """Measure the stars in FILES and write a catalogue.
 
@@ -139,12 +176,13 @@ def fit_command(
     """
     import maury
     from maury.catalog import check_output, write_catalog
+    from maury.measure.resolution import with_resolution
     from maury.show.tables import summary_sentence, summary_table
 
     check_output(output, overwrite)
     model = maury.Emulator.load(emulator)
-    spectra = _read(files, kind)
-    catalog = maury.fit(spectra, model, threads=threads, progress=True)
+    spectra = with_resolution(_read(files, kind), resolution, fwhm)
+    catalog = maury.fit(spectra, model, threads=threads, progress=True, **options)
     write_catalog(catalog, output, overwrite)
     click.echo(summary_table(catalog))
     click.echo()
@@ -324,22 +362,15 @@ def _choice(reference: str, options: dict[str, Any]) -> tuple[dict[str, Any], di
 
 def _draw(spectra: Spectra, catalog: QTable, emulator: Emulator, folder: Path) -> None:
     """One picture a spectrum, and the Kiel diagram."""
-    import numpy as np
-
-    from maury.measure.broaden import predict_broadened
-    from maury.prepare import prepare
+    from maury.measure.best_fit import best_fit
     from maury.show.plots import picture_names, plot_kiel, plot_star, save_figure
 
     folder.mkdir(parents=True, exist_ok=True)
     names = picture_names(catalog)
     with _bar(len(catalog), "drawing") as bar:
         for i, row in enumerate(catalog):
-            prepared = prepare(spectra[i], emulator.wavelength, emulator.window)
-            labels = np.array([[float(getattr(row[name], "value", row[name])) for name in emulator.labels]])
-            model = predict_broadened(emulator, labels, prepared.lsf)[0]
-            figure = plot_star(
-                emulator.wavelength, prepared.flux[0], prepared.ivar[0], model, row, emulator.scatter
-            )
+            shown = best_fit(spectra[i], emulator, row)
+            figure = plot_star(shown.wavelength, shown.flux, shown.ivar, shown.model, row, shown.scatter)
             save_figure(figure, folder / names[i])
             bar.update()
     if {"teff", "logg"} <= set(emulator.labels):

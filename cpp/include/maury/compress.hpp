@@ -19,11 +19,17 @@ bool compresses(const Emulator& emulator);
 // products of c and G are float32, their sums double: labels are off by some 1e-5 of their formal errors.
 class Compressed {
   public:
-    explicit Compressed(const Basis& basis);
+    explicit Compressed(const Basis& basis); // must outlive this
 
     // flux, weight (P,), all finite; weight >= 0. False if the sums are not finite: such a spectrum is too
     // far off for float32. stop is asked first.
-    bool set(const double* flux, const double* weight, const StopFlag& stop);
+    bool set(const double* flux, const double* weight, const StopFlag& stop) {
+        return set(flux, weight, basis_.rows, basis_.mean.data(), basis_.mean.size(), stop);
+    }
+
+    // The same on other pixels: rows (n_pixels, stride()), mean (n_pixels,), the basis as they see it.
+    bool set(const double* flux, const double* weight, const float* rows, const double* mean,
+             std::size_t n_pixels, const StopFlag& stop);
 
     std::size_t n_coefficients() const { return basis_.n_coefficients; }
     double constant() const { return constant_; }                            // s

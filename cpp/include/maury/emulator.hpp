@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,16 @@ struct Basis {
     const float* rows;                  // (P, stride)
     std::vector<double> mean;           // (P,)
     std::vector<double> middle;         // (K,)
+};
+
+// The last layers as coefficients of splines (see instrument.hpp): what an instrument is applied to. Each has
+// some rows more than pixels, of zeros.
+struct Spline {
+    Aligned<float> rows;      // (P + pad, stride) of the whole layer,
+    std::vector<double> bias; // (P,) with bias + rows a
+    Aligned<float> cut_rows;  // of the basis, if that is a cut
+    std::vector<double> mean; // (P + pad,) of the basis
+    const float* basis_rows() const { return cut_rows.empty() ? rows.data() : cut_rows.data(); }
 };
 
 // A label y is scaled to x = (t(y) - t(y_min)) / (t(y_max) - t(y_min)) - 0.5, with t its transform, before it
@@ -84,6 +95,9 @@ class Emulator {
     const Basis& basis() const { return basis_; }
     bool is_cut() const { return cut_trunk_ != nullptr; }
 
+    // Made when first asked for.
+    const Spline& spline() const;
+
     void to_scaled(const double* labels, double* x) const;
     void to_labels(const double* x, double* labels) const;
     // dx_dlabel (L,): the transform acts on each label alone, so this is the whole matrix.
@@ -98,6 +112,8 @@ class Emulator {
     std::vector<double> bias_;
     std::unique_ptr<const Trunk> cut_trunk_; // null: no cut
     Basis basis_;
+    mutable std::once_flag spline_made_;
+    mutable std::unique_ptr<const Spline> spline_;
 };
 
 } // namespace maury

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "maury/emulator.hpp"
+#include "maury/instrument.hpp"
 #include "maury/solve.hpp"
 
 #include <cstddef>
@@ -40,13 +41,43 @@ class FitPlan {
     std::unique_ptr<const Candidates> candidates_;
 };
 
+// What a fit may vary besides the labels.
+struct Freedom {
+    bool shift = false;     // the velocity, in pixels of the emulator
+    bool arms = false;      // that of arms 1, 2, ... less that of arm 0
+    bool extra = false;     // one broadening more for all pixels, a variance in squared pixels
+    std::size_t n_arms = 1; // A
+    double most_shift = 20.0, most_arm_shift = 3.0, most_extra = 36.0; // bounds
+
+    std::size_t count() const { return (shift ? 1 : 0) + (arms ? n_arms - 1 : 0) + (extra ? 1 : 0); }
+};
+
+// N spectra on pixels of their own, each seen through its instrument: see instrument.hpp for the arrays,
+// which are (N, P), or (P,) for all spectra where one_grid (low, high, arm) or one_variance says so.
+struct Observed {
+    std::size_t n_pixels = 0; // P
+    bool one_grid = true, one_variance = true;
+    ObservedPixels pixels;
+    const double* shift = nullptr; // (N,) to start from, or fixed
+    Freedom freedom;
+};
+
+// flux (N, P) at labels (N, L), as the instruments show it. nuisances (N, count() of the freedom)
+void see(const Emulator& emulator, const Observed& observed, std::size_t n_spectra, const double* labels,
+         const double* nuisances, double* flux);
+
 // Number is float or double. Pixel p of a spectrum has the weight w_p = 1 / (1 / ivar_p + scatter_p^2), or
-// none if ivar_p <= 0 or any of flux_p, ivar_p, scatter_p is not finite.
+// none if ivar_p <= 0 or any of flux_p, ivar_p, scatter_p is not finite, or if it lies beyond the emulator.
 template <typename Number> struct FitInput {
     std::size_t n_spectra = 0;
     const Number* flux = nullptr;    // (N, P)
     const Number* ivar = nullptr;    // (N, P)
-    const double* scatter = nullptr; // (P,) rms of what the emulator cannot explain; null = 0
+    const double* scatter = nullptr; // (P of the emulator,) rms of what it cannot explain; null = 0
+
+    const Observed* observed = nullptr; // null: on the emulator's own pixels, at its resolution
+    // Pixels off the fit by more than this many sigma are left out, and the fit is repeated until none is:
+    // see spectrum.hpp. 0 = none are.
+    double clip = 0.0;
 
     // A spectrum is fitted from each of its own starts, moved inside the bounds. One that holds a NaN is left
     // out.
@@ -64,16 +95,20 @@ template <typename Number> struct FitInput {
 // What does not exist is NaN: all but n_pixels, status and n_evaluations of a spectrum whose status is
 // NON_FINITE or TOO_FEW_PIXELS, and the covariance of one whose status is SINGULAR.
 struct FitOutput {
-    double* labels;              // (N, L)
-    double* covariance;          // (N, L, L) inverse Gauss-Newton matrix, bounds ignored; 0 for a fixed label
-    double* chi2;                // (N,)
-    double* chi2_noise;          // (N,) of the same solution and pixels with w = ivar
+    double* labels;     // (N, L)
+    double* covariance; // (N, L, L) of the inverse Gauss-Newton matrix, bounds ignored; 0 for a fixed label
+    double* chi2;       // (N,)
+    double* chi2_noise; // (N,) of the same solution and pixels with w = ivar
     std::int32_t* n_pixels;      // (N,) usable ones
     std::int32_t* status;        // (N,) enum Status
     std::int32_t* n_evaluations; // (N,) of chi2, all starts together
     bool* at_bound;              // (N, L)
     std::int32_t* n_starts;      // (N,) starts
-    std::int32_t* n_agree;       // (N,) of them that ended within 0.1 formal error of the solution
+    std::int32_t* n_agree;       // (N,) of them that ended within a formal error of the solution
+    // These may be null.
+    std::int32_t* n_clipped = nullptr; // (N,) pixels left out by clip
+    // (N, count() of the freedom) in the order of Freedom, and their formal errors
+    double *nuisances = nullptr, *nuisance_errors = nullptr;
 };
 
 // Down to a few ten-thousandths of a formal error.

@@ -3,6 +3,8 @@
 
 #include "activate.hpp"
 #include "affine.hpp"
+#include "banded.hpp"
+#include "cubes.hpp"
 #include "gram.hpp"
 #include "rows.hpp"
 #include "sums.hpp"
@@ -24,6 +26,9 @@ const Kernels MAURY_JOIN(kernels_, MAURY_SIMD_LEVEL){
     weighted_difference,
     gram,
     normal_sums,
+    banded,
+    banded_rows,
+    blurred_cubes,
     weighted_square,
     dot,
     dot_mixed,

@@ -24,6 +24,14 @@ constexpr std::size_t gram_scratch(std::size_t n_columns) {
     return (gram_block(n_columns) + 1) * padded(n_columns);
 }
 
+// For 0 <= a <= end, beyond which they are 0: t, t' and t'' of blurred_cubes at z = -a, as polynomials of
+// s = 2 a / end - 1.
+struct CubeTails {
+    static constexpr std::size_t n = 19;
+    static constexpr double end = 5.0;
+    double power[3][n];
+};
+
 struct Kernels {
     const char* level;
 
@@ -60,6 +68,21 @@ struct Kernels {
     // jacobian j (n_rows, stride), hessian (n_rows, n_rows)
     void (*normal_sums)(const double* jacobian, std::size_t stride, std::size_t n_rows, std::size_t n_pixels,
                         const double* w, const double* r, double* gradient, double* hessian);
+
+    // out[c, p] = sum_k weight[start_p + k] columns[c, first_p + k], k < start_{p+1} - start_p, a multiple of
+    // 4 columns (n_columns, stride), out (n_columns, out_stride)
+    void (*banded)(const double* weight, const std::uint32_t* first, const std::uint32_t* start,
+                   std::size_t n_pixels, const double* columns, std::size_t stride, std::size_t n_columns,
+                   double* out, std::size_t out_stride);
+    // out[p] = sum_k weight[start_p + k] rows[first_p + k], in float32
+    // rows (..., stride), out (n_pixels, stride), stride a multiple of panel
+    void (*banded_rows)(const double* weight, const std::uint32_t* first, const std::uint32_t* start,
+                        std::size_t n_pixels, const float* rows, std::size_t stride, float* out);
+
+    // t(z) = E[max(z + n, 0)^3] with n a normal deviate, at z = first - k step, k < n; and as many of its
+    // derivatives. out (1 + n_derivatives, stride), stride a multiple of panel
+    void (*blurred_cubes)(const CubeTails& tails, double first, double step, std::size_t n, int n_derivatives,
+                          double* out, std::size_t stride);
 
     // sum_p w_p (a_p - b_p)^2
     double (*weighted_square)(const double* w, const double* a, const double* b, std::size_t n);

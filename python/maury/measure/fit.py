@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maury import _core
-from maury.measure.broaden import broadened, extra_variance, groups
+from maury.measure.observe import Observed, on_grid
 from maury.measure.plan import fit_plan
+from maury.measure.velocity import pixel_velocity, to_shift, to_velocity
 
 if TYPE_CHECKING:
     from maury.emulator import Emulator
@@ -47,8 +48,19 @@ class FitResult:
     at_bound : (N, L) bool
     n_starts, n_agree : (N,) int
         Starts that were followed, and how many of them ended in this minimum.
+    n_clipped : (N,) int
+        Pixels that were left out as outliers; they are not in `n_pixels`.
+    nuisances, nuisance_errors : (N, ...) float64
+        What was fitted besides the labels, in the order and the units of the C++ core; named below.
     start : (N,) str
         ``"given"``, or ``"search"`` where the start was the best of many labels.
+    rv, rv_err : (N,) float64 or None
+        Velocity, c*z [km/s]; the error where it was fitted.
+    arm_rv : (N, A - 1) float64 or None
+        Velocities of the second arm on, less that of the first in use [km/s]; NaN where an arm is not in use.
+    broadening, broadening_err : (N,) float64 or None
+        Gaussian sigma by which a spectrum is broader than its line-spread function, or the emulator's where
+        that is not known; negative if it is narrower [km/s].
     """
 
     labels: Array
@@ -62,7 +74,31 @@ class FitResult:
     at_bound: NDArray[np.bool_]
     n_starts: NDArray[np.integer]
     n_agree: NDArray[np.integer]
+    n_clipped: NDArray[np.integer]
+    nuisances: Array
+    nuisance_errors: Array
     start: NDArray[np.str_]
+    rv: Array | None = None
+    rv_err: Array | None = None
+    arm_rv: Array | None = None
+    broadening: Array | None = None
+    broadening_err: Array | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How to fit; what `fit_normalized` and `maury.fit` say of their arguments of these names holds."""
+
+    start: ArrayLike | None = None
+    bounds: ArrayLike | None = None
+    use_scatter: bool = True
+    threads: int | None = None
+    n_starts: int = 6
+    clip: float = 0.0
+    fit_rv: bool = False
+    max_rv: float = 1000.0
+    fit_arms: bool = False
+    fit_broadening: bool = False
 
 
 def fit_normalized(
@@ -96,7 +132,8 @@ def fit_normalized(
         Lower and upper bound of each label; `Emulator.bounds` by default.
     lsf : (P,) or (N, P), optional
         Line-spread function of the spectra: Gaussian sigma, Angstrom at rest, on the pixels of the emulator.
-        The emulator is broadened to it where it is known (not NaN) and coarser than its own.
+        The model of each spectrum is broadened to it where it is known (not NaN) and coarser than the
+        emulator's own.
     use_scatter : bool
         False leaves the scatter of the emulator out of the weights.
     threads : int, optional
@@ -119,83 +156,161 @@ def fit_normalized(
     """
     single = all(getattr(values, "dtype", None) == np.float32 for values in (flux, ivar))
     data, weight = (
-        _rows(name, values, emulator, dtype=np.float32 if single else np.float64)
+        _rows(name, values, emulator, dtype=np.float32 if single and lsf is None else np.float64)
         for name, values in (("flux", flux), ("ivar", ivar))
     )
     if data.shape != weight.shape:
         raise ValueError(f"ivar: expected the shape of flux {data.shape}, got {weight.shape}")
-    box = _check_bounds(bounds, emulator)
-    starts = _check_start(start, len(data), len(emulator.labels))
-    searched: NDArray[np.bool_] = np.ones(len(data), dtype=bool)
+    observed = None
+    if lsf is not None:
+        observed = on_grid(data, weight, _rows("lsf", lsf, emulator), emulator)
+        observed = observed if observed.variance.any() else None
+    return _run(
+        emulator,
+        data,
+        weight,
+        None if observed is None else observed.core(),
+        Choice(start, bounds, use_scatter, threads, n_starts),
+        progress=progress,
+    )
+
+
+def fit_observed(
+    emulator: Emulator,
+    observed: Observed,
+    choice: Choice,
+    shift: Array | None = None,
+    *,
+    near: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> FitResult:
+    """Fit the labels of spectra on their own pixels, each seen through its instrument.
+
+    As `fit_normalized`, but the model is the emulator at the resolution, velocity and pixels of the spectrum;
+    what `choice` lets vary besides the labels is fitted along, and the covariance knows of it.
+
+    Parameters
+    ----------
+    emulator : Emulator
+    observed : Observed
+        From `maury.measure.observe.observe`.
+    choice : Choice
+    shift : (N,) float64, optional
+        Shift on the grid to start from, or to keep; that of `observed` by default.
+    near : bool
+        The starts are next to the solution: no search.
+    progress : callable, optional
+    """
+    most = to_shift(choice.max_rv, emulator) if choice.fit_rv else 0.0
+    core = observed.core(
+        shift,
+        fit_shift=choice.fit_rv,
+        fit_arms=choice.fit_arms,
+        fit_broadening=choice.fit_broadening,
+        most_shift=most,
+    )
+    result = _run(emulator, observed.flux, observed.ivar, core, choice, near=near, progress=progress)
+    start = observed.shift if shift is None else shift
+    return _with_nuisances(result, choice, emulator, start)
+
+
+def predict_observed(
+    emulator: Emulator, observed: Observed, result: FitResult, choice: Choice, *, native: bool = False
+) -> Array:
+    """Predict the flux (N, P) of a fit, as the spectra show it or (`native`) as the emulator does."""
+    nuisances = np.nan_to_num(result.nuisances)
+    if native and choice.fit_broadening:
+        nuisances[:, -1] = 0.0
+    core = observed.core(
+        fit_shift=choice.fit_rv,
+        fit_arms=choice.fit_arms,
+        fit_broadening=choice.fit_broadening,
+        most_shift=np.inf,
+        native=native,
+    )
+    return core.see(emulator.core, np.ascontiguousarray(result.labels), nuisances)
+
+
+def _run(
+    emulator: Emulator,
+    flux: NDArray[Any],
+    ivar: NDArray[Any],
+    core: _core.Observed | None,
+    choice: Choice,
+    near: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> FitResult:
+    box = _check_bounds(choice.bounds, emulator)
+    starts = _check_start(choice.start, len(flux), len(emulator.labels))
+    searched: NDArray[np.bool_] = np.ones(len(flux), dtype=bool)
     if starts is not None:
         searched = ~np.any(np.isfinite(starts).all(axis=2), axis=1)
-    if n_starts < 1:
-        raise ValueError(f"n_starts: expected at least 1, got {n_starts}")
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads: expected at least 1, or None for all cores, got {threads}")
-    scatter = np.asarray(emulator.scatter, dtype=np.float64) if use_scatter else None
-    search = bool(searched.any())
-
-    def run(model: Emulator, rows: NDArray[np.intp] | slice, done: int) -> Mapping[str, Any]:
-        return _core.fit_batch(
-            fit_plan(model, box, threads or 0, search),
-            data[rows],
-            weight[rows],
-            scatter,
-            None if starts is None else starts[rows],
-            n_starts,
-            threads or 0,
-            _MAX_EVALUATIONS,
-            None if progress is None else lambda count: progress(done + count),
-        )
-
-    variance = None if lsf is None else extra_variance(emulator, _rows("lsf", lsf, emulator, len(data)))
-    out: Mapping[str, Any]
-    if variance is None or not variance.any():
-        out = run(emulator, slice(None), 0)
-    else:
-        parts, order, done = [], [], 0
-        for rows, curve in groups(variance):
-            parts.append(run(broadened(emulator, curve), rows, done))
-            order.append(rows)
-            done += len(rows)
-        back = np.argsort(np.concatenate(order))
-        out = {name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]}
+    if choice.n_starts < 1:
+        raise ValueError(f"n_starts: expected at least 1, got {choice.n_starts}")
+    if choice.threads is not None and choice.threads < 1:
+        raise ValueError(f"threads: expected at least 1, or None for all cores, got {choice.threads}")
+    if not choice.clip >= 0:
+        raise ValueError(f"clip: expected a number of sigma, or 0 for no clipping, got {choice.clip}")
+    threads = choice.threads or 0
+    out: Mapping[str, Any] = _core.fit_batch(
+        fit_plan(emulator, box, threads, bool(searched.any())),
+        flux,
+        ivar,
+        np.asarray(emulator.scatter, dtype=np.float64) if choice.use_scatter else None,
+        starts,
+        choice.n_starts,
+        threads,
+        _MAX_EVALUATIONS,
+        progress,
+        not near,
+        choice.clip,
+        core,
+    )
     return FitResult(
-        labels=out["labels"],
-        covariance=out["covariance"],
-        chi2=out["chi2"],
-        chi2_noise=out["chi2_noise"],
-        n_pixels=out["n_pixels"],
+        **{f.name: out[f.name] for f in fields(FitResult) if f.name in out},
         converged=np.isin(out["status"], _CONVERGED),
-        status=out["status"],
-        n_evaluations=out["n_evaluations"],
-        at_bound=out["at_bound"],
-        n_starts=out["n_starts"],
-        n_agree=out["n_agree"],
         start=np.where(searched, "search", "given"),
     )
+
+
+def _with_nuisances(result: FitResult, choice: Choice, emulator: Emulator, shift: Array) -> FitResult:
+    """Name what was fitted besides the labels, in km/s."""
+    values, errors = result.nuisances, result.nuisance_errors
+    n_arms = values.shape[1] - choice.fit_rv - choice.fit_broadening
+    names: dict[str, Any] = {}
+    step = 0.0 if emulator.log10_grid is None else emulator.log10_grid[1]
+    pixel = pixel_velocity(emulator)
+    column = 0
+    if choice.fit_rv:
+        names["rv"] = to_velocity(values[:, 0], emulator)
+        names["rv_err"] = errors[:, 0] * pixel * 10.0 ** (values[:, 0] * step)
+        column = 1
+    else:
+        names["rv"] = to_velocity(shift, emulator)
+    if choice.fit_arms:
+        arms = slice(column, column + n_arms)
+        names["arm_rv"] = np.where(np.isfinite(errors[:, arms]), values[:, arms] * pixel, np.nan)
+    if choice.fit_broadening:
+        variance = values[:, -1]
+        names["broadening"] = np.sign(variance) * np.sqrt(np.abs(variance)) * pixel
+        with np.errstate(divide="ignore", invalid="ignore"):
+            names["broadening_err"] = 0.5 * errors[:, -1] / np.sqrt(np.abs(variance)) * pixel
+    return replace(result, **names)
 
 
 _CONVERGED = [_core.STATUS[name][0] for name in ("COST", "STEP", "GRADIENT")]
 
 
 def _rows(
-    name: str,
-    values: ArrayLike,
-    emulator: Emulator,
-    n_spectra: int | None = None,
-    dtype: type[np.floating[Any]] = np.float64,
+    name: str, values: ArrayLike, emulator: Emulator, dtype: type[np.floating[Any]] = np.float64
 ) -> NDArray[Any]:
-    """Check an array of (P,) or (N, P); one row serves all of `n_spectra`."""
+    """Check an array of (P,) or (N, P)."""
     array = np.ascontiguousarray(np.atleast_2d(np.asarray(values, dtype=dtype)))
     n_pixels = len(emulator.wavelength)
-    if n_spectra is not None and len(array) == 1:
-        array = np.broadcast_to(array, (n_spectra, array.shape[1]))
-    if array.ndim != 2 or array.shape[1] != n_pixels or n_spectra not in (None, len(array)):
+    if array.ndim != 2 or array.shape[1] != n_pixels:
         raise ValueError(
             f"{name}: expected shape (N, {n_pixels}) on the wavelengths of the emulator, got "
-            f"{np.shape(values)}; maury.fit rebins and normalises spectra for you"
+            f"{np.shape(values)}; maury.fit takes spectra on wavelengths of their own, and normalises them"
         )
     return array
 

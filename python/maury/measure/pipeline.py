@@ -1,27 +1,34 @@
 """The measuring wing from end to end; read this first.
 
-spectra -> prepare -> fit -> leave outliers out -> fit at the spectrum's own resolution
-        -> errors and flags -> catalogue
+spectra -> velocity -> observe -> fit -> take back what noise, resolution and gaps did to the running median
+        -> fit again -> errors and flags -> catalogue
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from maury.catalog import build_catalog
 from maury.emulator import Emulator
-from maury.measure.fit import fit_normalized
-from maury.measure.outliers import without_outliers
-from maury.prepare import prepare
+from maury.measure.continuum import median_ratio
+from maury.measure.fit import Choice, FitResult, fit_observed, predict_observed
+from maury.measure.observe import observe
+from maury.measure.regions import in_regions
+from maury.measure.velocity import scan_velocity, to_shift
 from maury.spectra import Spectra
 
 if TYPE_CHECKING:
     from astropy.table import QTable
+
+
+CLIP = 4.0  # sigma
 
 
 def fit(
@@ -32,23 +39,42 @@ def fit(
     bounds: ArrayLike | None = None,
     use_scatter: bool = True,
     n_starts: int = 6,
+    velocity: Literal["fit", "given"] = "fit",
+    max_rv: float = 1000.0,
+    arm_rv: bool | None = None,
+    broadening: bool = False,
+    leave_out: Sequence[str] = (),
     threads: int | None = None,
     progress: bool = False,
 ) -> QTable:
-    """Measure the labels of spectra: prepare, fit, errors, flags.
+    """Measure the labels and velocities of spectra, each at its own resolution.
 
-    Spectra are brought to rest by their own `rv`, and fitted at their own resolution where their `lsf` is
-    known. Pixels more than 4 sigma from a first fit are left out. A spectrum that cannot be fitted is a
-    flagged row.
+    The emulator is brought to the spectrum: its line-spread function, velocity and pixels. Pixels more than 4
+    sigma from the fit are left out. A spectrum that cannot be fitted is a flagged row.
 
     Parameters
     ----------
     spectra : Spectra
-        From `maury.read_spectra`, or made from arrays.
+        From `maury.read_spectra`, or made from arrays. Where the `lsf` is not known, that of the emulator is
+        taken to hold.
     emulator : Emulator or path
         ``"default"`` is the one that comes with maury.
     start, bounds, use_scatter, n_starts, threads
         See `maury.fit_normalized`.
+    velocity : "fit" or "given"
+        "fit" finds the velocity by cross-correlation and fits it along with the labels, whatever `Spectra.rv`
+        says; but spectra that are said to be at rest (`rv` exactly 0) stay there. "given" keeps `Spectra.rv`;
+        unknown counts as 0.
+    max_rv : float
+        How far velocities are searched [km/s].
+    arm_rv : bool, optional
+        Fit the velocity of each further arm of the spectrograph too; by default where velocities are fitted
+        and the spectra tell their arms.
+    broadening : bool
+        Fit one broadening more for each spectrum: rotation, or an instrument less sharp than its
+        line-spread function says. See `maury.measure.fit.FitResult`.
+    leave_out : sequence of str
+        Names of `maury.measure.regions.REGIONS` to leave out of the fit.
     progress : bool
         Show a progress bar.
 
@@ -66,36 +92,126 @@ def fit(
 
     if not isinstance(emulator, Emulator):
         emulator = Emulator.load(emulator)
-    prepared = prepare(spectra, emulator.wavelength, emulator.window)
-    choice: dict[str, Any] = {"bounds": bounds, "use_scatter": use_scatter, "threads": threads}
+    if velocity not in ("fit", "given"):
+        raise ValueError(f"velocity: expected 'fit' or 'given', got {velocity!r}")
+    if not max_rv > 0:
+        raise ValueError(f"max_rv: expected km/s above 0, got {max_rv}")
+    choice = Choice(
+        start,
+        bounds,
+        use_scatter,
+        threads,
+        n_starts,
+        clip=CLIP,
+        max_rv=max_rv,
+        fit_broadening=broadening,
+    )
+    moving = np.full(len(spectra), velocity == "fit") & (spectra.rv != 0)
+    if moving.any():
+        to_shift(max_rv, emulator)  # says what is wrong before the work
     with tqdm(total=2 * len(spectra), desc="fitting", unit="fit", disable=None if progress else True) as bar:
 
-        def show(done: int) -> None:
-            bar.update(done - bar.n)
+        def show(done: int, of: int = 0) -> None:
+            bar.update(of + done - bar.n)
 
-        # The first fit searches everywhere, with the emulator as it is; the second starts from there.
-        first = fit_normalized(
-            emulator, prepared.flux, prepared.ivar, start, n_starts=n_starts, progress=show, **choice
-        )
-        ivar = without_outliers(
-            prepared.flux, prepared.ivar, emulator.predict(first.labels), emulator.scatter
-        )
-        lsf = None if emulator.lsf is None else prepared.lsf
-        result = fit_normalized(
-            emulator,
-            prepared.flux,
-            ivar,
-            first.labels,
-            lsf=lsf,
-            progress=lambda done: show(len(spectra) + done),
-            **choice,
-        )
-        show(2 * len(spectra))
-    result = replace(result, start=first.start, n_starts=first.n_starts, n_agree=first.n_agree)
-    spectra = replace(spectra, snr=np.where(np.isfinite(spectra.snr), spectra.snr, prepared.snr))
+        parts = []
+        for rows in (np.flatnonzero(moving), np.flatnonzero(~moving)):
+            if len(rows) or not len(spectra):
+                free = bool(moving[rows].all())
+                arms = free and spectra.arm is not None if arm_rv is None else arm_rv
+                own_start = _of_rows(start, rows, len(spectra))
+                some = replace(choice, start=own_start, fit_rv=free, fit_arms=arms)
+                part = _measure(spectra[rows], emulator, some, leave_out, partial(show, of=bar.n))
+                parts.append((rows, part))
+    measured = _joined(parts, len(spectra))
     options = {
         "use_scatter": use_scatter,
         "n_starts": n_starts,
         "start": "search" if start is None else "given",
+        "velocity": velocity,
+        "max_rv": max_rv,
+        "broadening": broadening,
+        "arm_rv": arm_rv,
+        "leave_out": list(leave_out),
     }
-    return build_catalog(result, spectra, emulator, options)
+    spectra = replace(spectra, snr=np.where(np.isfinite(spectra.snr), spectra.snr, measured.snr))
+    return build_catalog(measured.result, spectra, emulator, options, measured.sharper)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    result: FitResult
+    snr: NDArray[np.float64]
+    sharper: NDArray[np.bool_]
+
+
+def _measure(
+    spectra: Spectra,
+    emulator: Emulator,
+    choice: Choice,
+    leave_out: Sequence[str],
+    show: Callable[[int], None],
+) -> _Measured:
+    """Spectra whose velocities are all to be fitted, or all known."""
+    known = np.where(np.isfinite(spectra.rv), spectra.rv, 0.0)
+    rv = known
+    if choice.fit_rv:
+        first_look = observe(spectra, emulator, known, margin=choice.max_rv)
+        found = scan_velocity(first_look, emulator, choice.max_rv, choice.threads)
+        rv = np.where(np.isfinite(found), found, np.clip(known, -choice.max_rv, choice.max_rv))
+    skip = in_regions(leave_out, spectra.wavelength, rv) if leave_out else None
+    observed = observe(spectra, emulator, rv, leave_out=skip)
+    first = fit_observed(emulator, observed, choice, progress=show)
+    ratio = median_ratio(
+        observed,
+        predict_observed(emulator, observed, first, choice),
+        predict_observed(emulator, observed, first, choice, native=True),
+        emulator,
+    )
+    observed = replace(observed, flux=observed.flux * ratio, ivar=observed.ivar / ratio**2)
+    shift = observed.shift
+    if choice.fit_rv:
+        shift = np.where(first.converged, first.nuisances[:, 0], shift)
+    result = fit_observed(
+        emulator,
+        observed,
+        replace(choice, start=first.labels),
+        shift,
+        near=True,
+        progress=lambda n: show(len(spectra) + n),
+    )
+    result = replace(result, start=first.start, n_starts=first.n_starts, n_agree=first.n_agree)
+    return _Measured(result, observed.snr, observed.sharper)
+
+
+def _of_rows(start: ArrayLike | None, rows: NDArray[np.intp], n_spectra: int) -> ArrayLike | None:
+    """Give the starts of some spectra, where each has its own; what is wrong is said later."""
+    if start is None or np.ndim(start) < 2 or len(np.asarray(start)) != n_spectra:
+        return start
+    return np.asarray(start)[rows]
+
+
+def _joined(parts: Sequence[tuple[NDArray[np.intp], _Measured]], n_spectra: int) -> _Measured:
+    """All spectra in their order; NaN where a part does not have what another has."""
+
+    def join(values: Sequence[NDArray[Any] | None]) -> NDArray[Any] | None:
+        some = next((value for value in values if value is not None), None)
+        if some is None:
+            return None
+        shape = (n_spectra, *some.shape[1:])
+        whole = np.full(shape, np.nan) if some.dtype.kind == "f" else np.zeros(shape, dtype=some.dtype)
+        for (rows, _), value in zip(parts, values, strict=True):
+            if value is not None:
+                whole[rows] = value
+        return whole
+
+    named: dict[str, Any] = {
+        f.name: join([getattr(part.result, f.name) for _, part in parts])
+        for f in fields(FitResult)
+        if not f.name.startswith("nuisance")
+    }
+    nothing = np.empty((n_spectra, 0))
+    return _Measured(
+        FitResult(**named, nuisances=nothing, nuisance_errors=nothing),
+        *(cast("Any", join([getattr(part, name) for _, part in parts])) for name in ("snr", "sharper")),
+    )

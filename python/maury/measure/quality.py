@@ -29,6 +29,7 @@ MIN_AGREEMENT = 0.5  # of the starts that were followed
 # MILES labels this flags 2.4 % of stars drawn around the training stars with errors of 1.4 %, 0.2 dex and
 # 0.1 dex, and 70 % of labels drawn at random from the box.
 NEIGHBOUR = 3
+_LIMIT = 0.999
 TRAINING_PERCENTILE = 97.5
 
 
@@ -43,6 +44,8 @@ class Flag(IntFlag):
     LOW_SNR = 1 << 5
     UNREADABLE = 1 << 6
     RV_UNKNOWN = 1 << 7
+    RV_AT_LIMIT = 1 << 8
+    SHARPER = 1 << 9
     HIGH_RCHI2 = 1 << 10
     BAD_PIXELS = 1 << 11
     OUTLIERS = 1 << 12
@@ -69,6 +72,8 @@ _MEANING = {
     Flag.LOW_SNR: f"signal-to-noise ratio below {MIN_SNR:g}",
     Flag.UNREADABLE: "the file could not be read; the column problem says why",
     Flag.RV_UNKNOWN: "no velocity known: the spectrum was taken to be at rest",
+    Flag.RV_AT_LIMIT: "the velocity found is the largest that was searched",
+    Flag.SHARPER: "part of the spectrum is sharper than the emulator, which is not sharpened",
     Flag.HIGH_RCHI2: f"reduced chi2 with the scatter of the emulator is above {MAX_RCHI2:g}",
     Flag.BAD_PIXELS: f"more than {MAX_BAD_FRACTION:.0%} of the spectrum's pixels are masked",
     Flag.OUTLIERS: f"more than {MAX_OUTLIERS:.0%} of the pixels were left out as outliers",
@@ -99,8 +104,9 @@ def set_flags(
     result: FitResult,
     spectra: Spectra,
     emulator: Emulator,
+    sharper: NDArray[np.bool_] | bool = False,
+    max_rv: float = np.inf,
     emission: NDArray[np.bool_] | bool = False,
-    n_clipped: NDArray[np.int32] | int = 0,
 ) -> NDArray[np.int32]:
     """Judge N fitted spectra: the bits of `Flag`.
 
@@ -115,17 +121,22 @@ def set_flags(
         The N spectra as read.
     emulator : Emulator
         The one that was fitted.
+    sharper : (N,) bool
+        Whether a spectrum is sharper than the emulator.
+    max_rv : float
+        How far velocities were searched [km/s].
     emission : (N,) bool
         From `maury.measure.emission.shows_emission`.
-    n_clipped : (N,) int
-        Pixels that were left out as outliers; they are not among those of the fit.
 
     Returns
     -------
     (N,) int32
     """
     n_pixels = np.asarray(result.n_pixels)
-    n_labels = len(emulator.labels)
+    nothing = np.full(len(n_pixels), np.nan)
+    rv, rv_err = (nothing if v is None else v for v in (result.rv, result.rv_err))
+    fitted = np.isfinite(rv_err)
+    n_labels, n_clipped = len(emulator.labels), np.asarray(result.n_clipped)
     conditions = {
         Flag.NOT_CONVERGED: ~np.asarray(result.converged, dtype=bool),
         Flag.AT_BOUND: np.asarray(result.at_bound, dtype=bool).any(axis=1),
@@ -138,7 +149,9 @@ def set_flags(
         Flag.STARTS_DISAGREE: np.asarray(result.n_agree) < MIN_AGREEMENT * np.asarray(result.n_starts),
         Flag.EMISSION: np.broadcast_to(emission, n_pixels.shape),
         Flag.LOW_SNR: np.asarray(spectra.snr) < MIN_SNR,
-        Flag.RV_UNKNOWN: np.isnan(spectra.rv),
+        Flag.RV_UNKNOWN: np.isnan(spectra.rv) & ~fitted,
+        Flag.RV_AT_LIMIT: fitted & (np.abs(rv) >= _LIMIT * max_rv),
+        Flag.SHARPER: np.broadcast_to(sharper, n_pixels.shape),
     }
     conditions |= {Flag[name]: here for name, here in in_caution(result.labels, emulator.labels).items()}
     flags = np.zeros(len(n_pixels), dtype=np.int32)

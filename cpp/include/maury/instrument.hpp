@@ -1,0 +1,90 @@
+// The instrument: from the emulator's grid to the pixels of one spectrum. Linear, banded; the data are never
+// resampled.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace maury {
+
+struct BlurredStep;
+
+// The pixels of one spectrum on the emulator's grid, whose pixel i covers [i - 1/2, i + 1/2].
+struct ObservedPixels {
+    std::size_t n = 0;                            // P
+    const double *low = nullptr, *high = nullptr; // (P,) edges, low < high
+    const double* variance = nullptr;  // (P,) sigma^2 of the Gaussian that the emulator lacks; null = 0
+    const std::int32_t* arm = nullptr; // (P,) 0, 1, ...; null = 0
+
+    // Instead of Gaussian and pixel: pixel p sees sum_d resolution[p, d] f at its neighbour p + d - D / 2,
+    // moved towards the centre of p by the factor narrowing_p. Neighbours of another arm, or beyond the ends,
+    // have resolution 0.
+    std::size_t n_neighbours = 0;       // D; 0 = Gaussian
+    const double* resolution = nullptr; // (P, D)
+    const double* narrowing = nullptr;  // (P,)
+};
+
+// c_i -> spline coefficients, in place: f(u) = sum_j c_j B(u - j), with B the quadratic B-spline, has the
+// averages c_i over the grid's pixels. f goes on as a constant beyond the ends. values (n, n_columns)
+void spline_coefficients(double* values, std::size_t n, std::size_t n_columns);
+
+// f, a spectrum on the grid, is seen as
+//   model_p = 1 / (high_p - low_p) int_{low_p}^{high_p} (G_p * f)(u - shift) du,
+// with G_p the Gaussian of variance_p + extra. Neighbours that share an edge share the Gaussian there, so
+// flux is conserved; a constant stays one.
+class Instrument {
+  public:
+    static constexpr std::size_t pad = 4; // numbers that must be readable behind the last coefficient
+
+    explicit Instrument(std::size_t n_grid); // pixels of the emulator
+    ~Instrument();
+
+    // The arrays must live as long as they are used here.
+    void set(const ObservedPixels& pixels);
+    const ObservedPixels& pixels() const { return pixels_; }
+
+    enum class Derivatives { none, shift, both };
+
+    // shift (arms,): in pixels of the grid, positive to the red. Below 0, extra narrows down to no Gaussian.
+    // Nothing is done where all is as it was.
+    void place(const std::vector<double>& shift, double extra, Derivatives derivatives);
+
+    // coefficients (n_columns, stride), n_grid + pad readable numbers each -> out (n_columns, out_stride)
+    void apply(const double* coefficients, std::size_t stride, std::size_t n_columns, double* out,
+               std::size_t out_stride) const;
+    void apply_by_shift(const double* coefficients, double* out) const; // d model / d shift, (P,)
+    void apply_by_extra(const double* coefficients, double* out) const; // d model / d extra, (P,)
+
+    // rows (n_grid + pad, stride) -> out (P, stride), stride a multiple of 16
+    void apply_rows(const float* rows, std::size_t stride, float* out) const;
+
+  private:
+    struct Edge {
+        std::ptrdiff_t first = 0, n = 0; // S at the edge less first, first + 1, ...; before those it is 1
+        std::unique_ptr<BlurredStep> values;
+    };
+    static std::ptrdiff_t end_of(const Edge& edge) { return edge.first + edge.n; }
+    void make_rows();
+    void set_edge(Edge& edge, double place, double sigma) const;
+    void begin_row(std::size_t p, std::ptrdiff_t first, std::ptrdiff_t end);
+    void add_average(double scale);
+    void add_edge(const Edge& edge, double scale, std::ptrdiff_t first);
+    void add_neighbours(std::size_t p, double shift, double sigma);
+
+    std::size_t n_grid_;
+    ObservedPixels pixels_;
+    bool placed_ = false;
+    std::vector<double> shift_;
+    double extra_ = 0.0;
+    Derivatives derivatives_ = Derivatives::none;
+    Edge lower_, upper_;
+    // Row p: weights start_[p] to start_[p + 1] of coefficients first_[p], ...; filled up with zeros.
+    std::vector<std::uint32_t> first_, start_;
+    std::vector<double> weight_, by_shift_, by_extra_;
+    std::size_t n_weights_ = 0, row_ = 0; // of the row that is being made: where it starts
+    std::ptrdiff_t first_of_row_ = 0;
+};
+
+} // namespace maury

@@ -1,0 +1,85 @@
+"""The best fit of a row of a catalogue, rebuilt from the spectrum and the row alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maury.measure.continuum import median_ratio
+from maury.measure.observe import observe
+from maury.measure.velocity import pixel_velocity
+from maury.spectra import Spectra
+
+if TYPE_CHECKING:
+    from maury.emulator import Emulator
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class BestFit:
+    """One spectrum as it was fitted, on its own pixels.
+
+    Attributes
+    ----------
+    wavelength : (P,) float64
+        At rest [vacuum Angstrom].
+    flux, ivar, model, scatter : (P,) float64
+        Normalised; `ivar` 0 = took no part. Clipped pixels are not marked.
+    """
+
+    wavelength: Array
+    flux: Array
+    ivar: Array
+    model: Array
+    scatter: Array
+
+
+def best_fit(spectrum: Spectra, emulator: Emulator, row: Any) -> BestFit:
+    """Rebuild the fit of a spectrum.
+
+    Parameters
+    ----------
+    spectrum : Spectra
+        Of length 1.
+    emulator : Emulator
+    row : astropy.table.Row
+        Of the catalogue that `maury.fit` made. Velocities of further arms are not taken into account.
+    """
+    if not np.isfinite(spectrum.wavelength).any():  # a file that could not be read
+        nothing = np.full(len(emulator.wavelength), np.nan)
+        return BestFit(emulator.wavelength, nothing, np.zeros_like(nothing), nothing, emulator.scatter)
+    rv = _number(row, "rv", 0.0)
+    broadening = _number(row, "broadening", 0.0)
+    labels = np.array([[_number(row, name, np.nan) for name in emulator.labels]])
+    observed = observe(spectrum, emulator, np.array([rv]))
+    native = observed.core(native=True).see(emulator.core, labels, np.empty((1, 0)))
+    pixel = pixel_velocity(emulator)
+    extra = np.sign(broadening) * (broadening / pixel) ** 2 if pixel > 0 else 0.0
+    observed = replace(observed, variance=np.fmax(observed.variance + extra, 0.0))
+    model = observed.core().see(emulator.core, labels, np.empty((1, 0)))
+    ratio = median_ratio(observed, model, native, emulator)
+    place = 0.5 * (observed.low[0] + observed.high[0]) - observed.shift[0]
+    grid = np.arange(len(emulator.wavelength), dtype=np.float64)
+    if emulator.log10_grid is not None:
+        start, step = emulator.log10_grid
+        wavelength = 10.0 ** (start + step * place)
+    else:
+        wavelength = np.interp(place, grid, emulator.wavelength)
+    return BestFit(
+        wavelength=wavelength,
+        flux=(observed.flux * ratio)[0],
+        ivar=(observed.ivar / ratio**2)[0],
+        model=model[0],
+        scatter=np.interp(place, grid, emulator.scatter),
+    )
+
+
+def _number(row: Any, name: str, missing: float) -> float:
+    if name not in row.colnames:
+        return missing
+    value = float(getattr(row[name], "value", row[name]))
+    return value if np.isfinite(value) or np.isnan(missing) else missing
