@@ -72,42 +72,54 @@ def emission_lines(
             f"model: expected flux, ivar, model of one shape, "
             f"got {data.shape}, {inverse.shape}, {fitted.shape}"
         )
-    residual = data - fitted
-    used = (inverse > 0) & np.isfinite(residual)
-    with np.errstate(divide="ignore"):
-        variance = np.where(used, 1 / inverse + np.broadcast_to(np.square(scatter), data.shape), np.inf)
-    residual = _median_of_three(np.where(used, residual, 0.0))
-    rest = (
-        np.broadcast_to(wavelength, data.shape)
-        / (1 + np.nan_to_num(np.atleast_1d(rv)) / SPEED_OF_LIGHT)[:, None]
-    )
+    observed = np.atleast_2d(np.asarray(wavelength, dtype=float))
+    noise = np.broadcast_to(np.asarray(scatter, dtype=float), data.shape)
+    star = 1 + np.nan_to_num(np.atleast_1d(np.asarray(rv, dtype=float))) / SPEED_OF_LIGHT
     height = np.full((len(data), len(LINES)), np.nan)
     significance = height.copy()
-    for i in range(len(data)):
-        for j, line in enumerate(LINES.values()):
-            velocity = SPEED_OF_LIGHT * (rest[i] / line - 1)
-            near = (np.abs(velocity) < _AROUND) & used[i]
-            height[i, j], significance[i, j] = _strongest(
-                velocity[near], residual[i, near], 1 / variance[i, near]
-            )
+    for j, line in enumerate(LINES.values()):
+        low, high = (
+            line * end(star * (1 + sign * _AROUND / SPEED_OF_LIGHT)) for end, sign in ((min, -1), (max, 1))
+        )
+        columns = np.flatnonzero(((observed > low) & (observed < high)).any(axis=0))
+        if not columns.size:
+            continue
+        near = np.s_[:, columns[0] : columns[-1] + 1]
+        velocity = SPEED_OF_LIGHT * (observed[near] / (line * star[:, None]) - 1)
+        residual = data[near] - fitted[near]
+        used = (inverse[near] > 0) & np.isfinite(residual) & (np.abs(velocity) < _AROUND)
+        with np.errstate(divide="ignore"):
+            weight = np.where(used, 1 / (1 / inverse[near] + noise[near] ** 2), 0.0)
+        residual = _median_of_three(np.where(used, residual, 0.0))
+        height[:, j], significance[:, j] = _strongest(velocity, residual, weight)
     return height, significance
 
 
-def _strongest(velocity: Array, residual: Array, weight: Array) -> tuple[float, float]:
-    """Height and significance of the most significant profile at velocity 0."""
-    beside = np.abs(velocity) > _FAR
-    if (np.abs(velocity) < WIDTHS[0]).sum() < 1 or beside.sum() < _MIN_PIXELS:
-        return np.nan, np.nan
-    level = np.median(residual[beside])
-    pulls = (residual - level) * np.sqrt(weight)
-    worse = max(1.0, float(np.median(np.abs(pulls[beside]))) / _NORMAL_MEDIAN)
-    best = (0.0, -np.inf)
+def _strongest(velocity: Array, residual: Array, weight: Array) -> tuple[Array, Array]:
+    """Height and significance (N,) of the most significant profile at velocity 0; NaN where none can be."""
+    apart = np.abs(velocity)
+    beside = (apart > _FAR) & (weight > 0)
+    known = ((apart < WIDTHS[0]) & (weight > 0)).any(axis=1) & (beside.sum(axis=1) >= _MIN_PIXELS)
+    velocity, residual, weight, beside = velocity[known], residual[known], weight[known], beside[known]
+    above = residual - _median(residual, beside)[:, None]
+    worse = np.maximum(1.0, _median(np.abs(above) * np.sqrt(weight), beside) / _NORMAL_MEDIAN)
+    best = np.full((2, len(known)), np.nan)
     for width in WIDTHS:
-        profile = np.exp(-0.5 * (velocity / width) ** 2)
-        information = np.sum(weight * profile**2)
-        a = np.sum(weight * (residual - level) * profile) / information
-        best = max(best, (float(a), float(a * np.sqrt(information) / worse)), key=lambda pair: pair[1])
-    return best
+        profile = np.where(weight > 0, np.exp(-0.5 * (velocity / width) ** 2), 0.0)
+        information = np.sum(weight * profile**2, axis=1)
+        a = np.sum(weight * above * profile, axis=1) / information
+        found = np.stack([a, a * np.sqrt(information) / worse])
+        best[:, known] = np.where(found[1] < best[1, known], best[:, known], found)
+    return best[0], best[1]
+
+
+def _median(values: Array, mask: NDArray[np.bool_]) -> Array:
+    """Medians (N,) of the masked values of each row, one at least."""
+    ordered = np.sort(np.where(mask, values, np.inf), axis=1)
+    last = mask.sum(axis=1) - 1
+    rows = np.arange(len(values))
+    middle: Array = 0.5 * (ordered[rows, last // 2] + ordered[rows, (last + 1) // 2])
+    return middle
 
 
 def shows_emission(height: ArrayLike, significance: ArrayLike) -> NDArray[np.bool_]:
@@ -123,6 +135,8 @@ def shows_emission(height: ArrayLike, significance: ArrayLike) -> NDArray[np.boo
 
 
 def _median_of_three(values: Array) -> Array:
+    """Each value (N, W) replaced by the median of itself and its two neighbours; the ends stay."""
     out: Array = values.copy()
-    out[:, 1:-1] = np.median([values[:, :-2], values[:, 1:-1], values[:, 2:]], axis=0)
+    left, right = values[:, :-2], values[:, 2:]
+    out[:, 1:-1] = np.clip(values[:, 1:-1], np.minimum(left, right), np.maximum(left, right))
     return out

@@ -137,6 +137,7 @@ def set_flags(
     rv, rv_err = (nothing if v is None else v for v in (result.rv, result.rv_err))
     fitted = np.isfinite(rv_err)
     n_labels, n_clipped = len(emulator.labels), np.asarray(result.n_clipped)
+    n_agree = np.asarray(result.n_agree)
     conditions = {
         Flag.NOT_CONVERGED: ~np.asarray(result.converged, dtype=bool),
         Flag.AT_BOUND: np.asarray(result.at_bound, dtype=bool).any(axis=1),
@@ -146,7 +147,8 @@ def set_flags(
         Flag.HIGH_RCHI2: reduced(result.chi2, n_pixels, n_labels) > MAX_RCHI2,
         Flag.BAD_PIXELS: bad_fraction(spectra, emulator) > MAX_BAD_FRACTION,
         Flag.OUTLIERS: n_clipped > MAX_OUTLIERS * (n_pixels + n_clipped),
-        Flag.STARTS_DISAGREE: np.asarray(result.n_agree) < MIN_AGREEMENT * np.asarray(result.n_starts),
+        # None at all: the solution moved when outliers were left out, which says nothing about the starts.
+        Flag.STARTS_DISAGREE: (n_agree > 0) & (n_agree < MIN_AGREEMENT * np.asarray(result.n_starts)),
         Flag.EMISSION: np.broadcast_to(emission, n_pixels.shape),
         Flag.LOW_SNR: np.asarray(spectra.snr) < MIN_SNR,
         Flag.RV_UNKNOWN: np.isnan(spectra.rv) & ~fitted,
