@@ -10,14 +10,16 @@ namespace {
 
 // With n a normal deviate, t(z) = E[max(z + n, 0)^3] = (z^3 + 3 z) Phi(z) + (z^2 + 2) phi(z). S is the third
 // difference, in steps of 1, of sigma^3 t(x / sigma) / 6: without blur that of max(x, 0)^3 / 6. The other
-// side follows from t(z) - t(-z) = z^3 + 3 z, so t, t' and t'' are needed for z = -a < 0 alone; there they
-// are polynomials to 1e-9.
+// side follows from t(z) - t(-z) = z^3 + 3 z, so t and its derivatives are needed for z = -a < 0 alone; there
+// they are polynomials to 1e-10. They end where S does: a step there would make a constant none.
+double density(double z) { return std::exp(-0.5 * z * z) * 0.398942280401432678; }
+
 double tail(int derivative, double a) {
-    const double density = std::exp(-0.5 * a * a) * 0.398942280401432678,
-                 below = 0.5 * std::erfc(a * 0.707106781186547524);
-    return derivative == 0   ? (a * a + 2.0) * density - (a * a * a + 3.0 * a) * below
-           : derivative == 1 ? 3.0 * ((a * a + 1.0) * below - a * density)
-                             : 6.0 * (density - a * below);
+    const double below = 0.5 * std::erfc(a * 0.707106781186547524);
+    return derivative == 0   ? (a * a + 2.0) * density(a) - (a * a * a + 3.0 * a) * below
+           : derivative == 1 ? 3.0 * ((a * a + 1.0) * below - a * density(a))
+           : derivative == 2 ? 6.0 * (density(a) - a * below)
+                             : 6.0 * below;
 }
 
 struct Table {
@@ -27,7 +29,7 @@ struct Table {
     Table() {
         constexpr std::size_t n = simd::CubeTails::n;
         const double pi = 3.141592653589793238;
-        for (int d = 0; d < 3; ++d) {
+        for (int d = 0; d < 4; ++d) {
             double chebyshev[n] = {}, before[n] = {1.0}, now[n] = {0.0, 1.0}, *power = tails.power[d];
             for (std::size_t k = 0; k < n; ++k)
                 for (std::size_t i = 0; i < n; ++i) {
@@ -59,22 +61,42 @@ constexpr double least_sigma = 1e-5; // narrower counts as this; no pixel knows
 
 } // namespace
 
+void BlurredStep::make_room(std::size_t n) {
+    if (n <= values_[0].size())
+        return;
+    n *= 2; // for the next as well
+    for (auto& values : values_)
+        values.resize(n);
+    cubes_.resize((1 + most) * simd::padded(n + 3));
+}
+
 void BlurredStep::set(double first, std::size_t n, double sigma, int n_derivatives) {
     static const Table table;
     sigma = std::max(sigma, least_sigma);
     const std::size_t stride = simd::padded(n + 3);
-    if (step.size() < n) {
-        for (auto* values : {&step, &slope, &curvature})
-            values->resize(n);
-        cubes.resize(3 * stride);
+    make_room(n);
+    const double z = (first + 1.5) / sigma, step = 1.0 / sigma;
+    simd::kernels().blurred_cubes(table.tails, z, step, n + 3, std::min(n_derivatives, 3), cubes_.data(),
+                                  stride);
+    if (n_derivatives > 3) // t'''' = 6 phi and its derivative
+        for (std::size_t k = 0; k < n + 3; ++k) {
+            const double here = z - static_cast<double>(k) * step;
+            cubes_[4 * stride + k] = 6.0 * density(here);
+            cubes_[5 * stride + k] = -here * cubes_[4 * stride + k];
+        }
+    double scale = sigma * sigma * sigma / 6.0;
+    for (int d = 0; d <= n_derivatives; ++d, scale /= sigma)
+        third_difference(&cubes_[static_cast<std::size_t>(d) * stride], n, scale, values_[d].data());
+}
+
+void BlurredStep::set_near(const BlurredStep& from, std::size_t n, double v, int n_derivatives) {
+    make_room(n);
+    for (int d = 0; d <= n_derivatives; ++d) {
+        const double *value = from.derivative(d), *second = from.derivative(d + 2),
+                     *fourth = from.derivative(d + 4);
+        for (std::size_t k = 0; k < n; ++k)
+            values_[d][k] = value[k] + v * (0.5 * second[k] + 0.125 * v * fourth[k]);
     }
-    simd::kernels().blurred_cubes(table.tails, (first + 1.5) / sigma, 1.0 / sigma, n + 3, n_derivatives,
-                                  cubes.data(), stride);
-    third_difference(cubes.data(), n, sigma * sigma * sigma / 6.0, step.data());
-    if (n_derivatives > 0)
-        third_difference(&cubes[stride], n, sigma * sigma / 6.0, slope.data());
-    if (n_derivatives > 1)
-        third_difference(&cubes[2 * stride], n, sigma / 6.0, curvature.data());
 }
 
 } // namespace maury

@@ -6,16 +6,26 @@
 
 namespace maury {
 
-constexpr double blur_reach = 4.5; // in sigma: less than 4e-8 sigma^3 of S lies farther out
+constexpr double blur_reach = 5.5; // in sigma: less than 2e-10 sigma^3 of S lies farther out
 
 // S(x) = int_-inf^x (G * B)(u) du, with B the quadratic B-spline and G the Gaussian of sigma; S is 0 below
 // -1.5 - blur_reach sigma and 1 above 1.5 + blur_reach sigma. Right to 1e-9 max(1, sigma^3).
-struct BlurredStep {
-    std::vector<double> step, slope, curvature; // S, S' = G * B, S'', at x = first, first - 1, ...
-    std::vector<double> cubes;
+class BlurredStep {
+  public:
+    static constexpr int most = 5;
 
-    // n_derivatives 1: slope too; 2: and curvature
+    // At x = first, first - 1, ..., n of them, with the first n_derivatives <= most derivatives.
     void set(double first, std::size_t n, double sigma, int n_derivatives);
+    // What `from` has, moved to a variance that is larger by v: d S / d sigma^2 = S'' / 2. S and S', to order
+    // v^2.
+    void set_near(const BlurredStep& from, std::size_t n, double v, int n_derivatives);
+
+    const double* derivative(int order) const { return values_[order].data(); } // (n,); 0: S
+
+  private:
+    void make_room(std::size_t n);
+
+    std::vector<double> values_[1 + most], cubes_;
 };
 
 } // namespace maury

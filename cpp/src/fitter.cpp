@@ -53,7 +53,7 @@ template <typename Number> void Fitter<Number>::fit(std::size_t i, const StopFla
         status = measure(i, stop);
         if (input_.clip > 0.0 && status != Status::NON_FINITE)
             status = measure_without_outliers(i, status, stop);
-        if (status != Status::NON_FINITE) {
+        if (status != Status::NON_FINITE && status != Status::TOO_FEW_PIXELS) {
             store_solution(i);
             if (!store_covariance(i))
                 status = Status::SINGULAR;
@@ -72,8 +72,7 @@ template <typename Number> std::size_t Fitter<Number>::set(std::size_t i) {
     view_->narrow();
     const std::size_t first = i * input_.observed->n_pixels + view_->first();
     const std::size_t usable =
-        spectrum_.set(view_->n(), input_.flux + first, input_.ivar + first,
-                         view_->scatter(input_.scatter));
+        spectrum_.set(view_->n(), input_.flux + first, input_.ivar + first, view_->scatter(input_.scatter));
     view_->fix_unseen_arms(spectrum_.weight());
     for (std::size_t k = n_; k < n_all_; ++k) {
         lower_[k] = view_->lower(k - n_);

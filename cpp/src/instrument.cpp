@@ -9,7 +9,8 @@
 namespace maury {
 namespace {
 
-constexpr double same_sigma = 0.1; // neighbours whose sigma differs by a larger part belong to other optics
+constexpr double same_phase = 1e-8; // pixels
+constexpr double same_sigma = 0.1;  // neighbours whose sigma differs by a larger part belong to other optics
 
 } // namespace
 
@@ -35,6 +36,7 @@ void spline_coefficients(double* values, std::size_t n, std::size_t n_columns) {
 Instrument::Instrument(std::size_t n_grid) : n_grid_(n_grid) {
     lower_.values = std::make_unique<BlurredStep>();
     upper_.values = std::make_unique<BlurredStep>();
+    anchor_.edge.values = std::make_unique<BlurredStep>();
 }
 
 Instrument::~Instrument() = default;
@@ -67,6 +69,7 @@ void Instrument::make_rows() {
         return pixels.high[p] == pixels.low[p + 1] && arm_of(p) == arm_of(p + 1) &&
                std::abs(sigma - next_sigma) <= same_sigma * std::max(sigma, next_sigma);
     };
+    anchor_.sigma = -1.0; // what is computed depends on this spectrum alone
     double sigma = pixels.n > 0 ? sigma_of(0) : 0.0;
     bool shares_lower = false;
     for (std::size_t p = 0; p < pixels.n; ++p) {
@@ -91,11 +94,35 @@ void Instrument::make_rows() {
 }
 
 // S at the edge less each coefficient that is near it.
-void Instrument::set_edge(Edge& edge, double place, double sigma) const {
+void Instrument::set_edge(Edge& edge, double place, double sigma) {
+    if (derivatives_ != Derivatives::both && follow_anchor(edge, place, sigma))
+        return;
+    Edge& whole = derivatives_ == Derivatives::both ? edge : anchor_.edge;
     const double reach = 1.5 + blur_reach * sigma, first = std::ceil(place - reach);
-    edge.first = static_cast<std::ptrdiff_t>(first);
-    edge.n = static_cast<std::ptrdiff_t>(std::floor(place + reach) - first) + 1;
-    edge.values->set(place - first, static_cast<std::size_t>(edge.n), sigma, static_cast<int>(derivatives_));
+    whole.first = static_cast<std::ptrdiff_t>(first);
+    whole.n = static_cast<std::ptrdiff_t>(std::floor(place + reach) - first) + 1;
+    whole.values->set(place - first, static_cast<std::size_t>(whole.n), sigma,
+                      derivatives_ == Derivatives::both ? 2 : BlurredStep::most);
+    if (&whole != &edge) {
+        anchor_.place = place;
+        anchor_.sigma = sigma;
+        follow_anchor(edge, place, sigma);
+    }
+}
+
+// False where the third order in the variance, S'''''' v^3 / 48, might exceed 1e-7: |S''''''| <= 1.7 /
+// sigma^4.
+bool Instrument::follow_anchor(Edge& edge, double place, double sigma) const {
+    const double away = place - anchor_.place, whole = std::round(away), older = anchor_.sigma;
+    const double v = (sigma - older) * (sigma + older), least = std::min(sigma, older);
+    if (older < 0.0 || std::abs(away - whole) > same_phase ||
+        std::abs(v * v * v) > 2.8e-6 * least * least * least * least)
+        return false;
+    edge.first = anchor_.edge.first + static_cast<std::ptrdiff_t>(whole);
+    edge.n = anchor_.edge.n;
+    edge.values->set_near(*anchor_.edge.values, static_cast<std::size_t>(edge.n), v,
+                          derivatives_ == Derivatives::shift ? 1 : 0);
+    return true;
 }
 
 // Room for the weights of coefficients first to end - 1. Beyond the ends of the grid f is its last value.
@@ -125,8 +152,8 @@ void Instrument::add_average(double scale) {
 }
 
 void Instrument::add_edge(const Edge& edge, double scale, std::ptrdiff_t first) {
-    const double *step = edge.values->step.data(), *slope = edge.values->slope.data(),
-                 *curvature = edge.values->curvature.data();
+    const double *step = edge.values->derivative(0), *slope = edge.values->derivative(1),
+                 *curvature = edge.values->derivative(2);
     const auto last = static_cast<std::ptrdiff_t>(n_grid_) - 1;
     if (first >= 0 && end_of(edge) <= last + 1) {
         double* to = &weight_[row_ + static_cast<std::size_t>(first - first_of_row_)];

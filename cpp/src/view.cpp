@@ -51,8 +51,17 @@ void View::set(std::size_t i, double* x) {
         for (std::size_t arm = 1; arm < freedom.n_arms; ++arm)
             add(0.0, -freedom.most_arm_shift, freedom.most_arm_shift);
     if (freedom.extra)
-        add(0.0, pixels.variance && n > 0 ? -*std::min_element(pixels.variance, pixels.variance + n) : 0.0,
-            freedom.most_extra);
+        add(0.0, -least_variance(), freedom.most_extra);
+}
+
+// More than this nothing can narrow. What pads a spectrum has no part in it.
+double View::least_variance() const {
+    const ObservedPixels& pixels = instrument_.pixels();
+    double least = std::numeric_limits<double>::infinity();
+    for (std::size_t p = 0; pixels.variance && p < pixels.n; ++p)
+        if (on_emulator(p))
+            least = std::min(least, pixels.variance[p]);
+    return std::isfinite(least) ? least : 0.0;
 }
 
 bool View::on_emulator(std::size_t p) const {
@@ -86,6 +95,17 @@ void View::narrow() {
     instrument_.set(pixels);
 }
 
+// A row of a resolution matrix sees neighbours; without some of them it would see too little.
+bool View::has_neighbours(std::size_t p) const {
+    const ObservedPixels& pixels = instrument_.pixels();
+    const std::size_t side = pixels.n_neighbours / 2;
+    for (std::size_t d = 0; d < pixels.n_neighbours; ++d)
+        if (pixels.resolution[p * pixels.n_neighbours + d] != 0.0 &&
+            (p + d < side || p + d - side >= pixels.n || !on_emulator(p + d - side)))
+            return false;
+    return true;
+}
+
 const double* View::scatter(const double* scatter) {
     const ObservedPixels& pixels = instrument_.pixels();
     const auto last = static_cast<double>(emulator_.n_pixels() - 1);
@@ -94,10 +114,10 @@ const double* View::scatter(const double* scatter) {
         const double u = std::clamp(0.5 * (pixels.low[p] + pixels.high[p]) - shift_, 0.0, last);
         const auto left = static_cast<std::size_t>(u);
         const double part = u - static_cast<double>(left);
-        scatter_[p] = !on_emulator(p) ? std::numeric_limits<double>::quiet_NaN()
-                      : !scatter      ? 0.0
-                      : part == 0.0   ? scatter[left]
-                                      : (1.0 - part) * scatter[left] + part * scatter[left + 1];
+        scatter_[p] = !(on_emulator(p) && has_neighbours(p)) ? std::numeric_limits<double>::quiet_NaN()
+                      : !scatter                             ? 0.0
+                      : part == 0.0 ? scatter[left]
+                                    : (1.0 - part) * scatter[left] + part * scatter[left + 1];
     }
     return scatter_.data();
 }

@@ -42,6 +42,8 @@ class View {
 
   private:
     bool on_emulator(std::size_t p) const;
+    bool has_neighbours(std::size_t p) const;
+    double least_variance() const;
 
     const Emulator& emulator_;
     const Observed& observed_;

@@ -9,7 +9,7 @@
 
 namespace maury {
 
-struct BlurredStep;
+class BlurredStep;
 
 // The pixels of one spectrum on the emulator's grid, whose pixel i covers [i - 1/2, i + 1/2].
 struct ObservedPixels {
@@ -65,9 +65,16 @@ class Instrument {
         std::ptrdiff_t first = 0, n = 0; // S at the edge less first, first + 1, ...; before those it is 1
         std::unique_ptr<BlurredStep> values;
     };
+    // The last edge that was computed, for those that follow at a whole number of pixels from it, as they do
+    // on grids of the same step.
+    struct Anchor {
+        Edge edge;
+        double place = 0.0, sigma = -1.0;
+    };
     static std::ptrdiff_t end_of(const Edge& edge) { return edge.first + edge.n; }
     void make_rows();
-    void set_edge(Edge& edge, double place, double sigma) const;
+    void set_edge(Edge& edge, double place, double sigma);
+    bool follow_anchor(Edge& edge, double place, double sigma) const;
     void begin_row(std::size_t p, std::ptrdiff_t first, std::ptrdiff_t end);
     void add_average(double scale);
     void add_edge(const Edge& edge, double scale, std::ptrdiff_t first);
@@ -80,6 +87,7 @@ class Instrument {
     double extra_ = 0.0;
     Derivatives derivatives_ = Derivatives::none;
     Edge lower_, upper_;
+    Anchor anchor_;
     // Row p: weights start_[p] to start_[p + 1] of coefficients first_[p], ...; filled up with zeros.
     std::vector<std::uint32_t> first_, start_;
     std::vector<double> weight_, by_shift_, by_extra_;

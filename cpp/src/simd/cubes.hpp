@@ -20,7 +20,7 @@ Doubles of_power(const double* power, Doubles s) {
     return odd * s + (even * square + power[0]);
 }
 
-// t(z) - t(-z) = z^3 + 3 z, t'(z) + t'(-z) = 3 (z^2 + 1), t''(z) - t''(-z) = 6 z
+// t(z) - t(-z) = z^3 + 3 z, t'(z) + t'(-z) = 3 (z^2 + 1), t''(z) - t''(-z) = 6 z, t'''(z) + t'''(-z) = 6
 template <int n_derivatives>
 void blurred_cubes_of(const CubeTails& tails, double first, double step, std::size_t n, double* out,
                       std::size_t stride) {
@@ -38,6 +38,10 @@ void blurred_cubes_of(const CubeTails& tails, double first, double step, std::si
         }
         if constexpr (n_derivatives > 1)
             store(out + 2 * stride + k, of_power(tails.power[2], inside) + 6.0 * positive);
+        if constexpr (n_derivatives > 2) {
+            const Doubles tail = of_power(tails.power[3], inside);
+            store(out + 3 * stride + k, z > zero ? 6.0 - tail : tail);
+        }
     }
 }
 
@@ -45,7 +49,8 @@ void blurred_cubes(const CubeTails& tails, double first, double step, std::size_
                    double* out, std::size_t stride) {
     const auto of = n_derivatives == 0   ? blurred_cubes_of<0>
                     : n_derivatives == 1 ? blurred_cubes_of<1>
-                                         : blurred_cubes_of<2>;
+                    : n_derivatives == 2 ? blurred_cubes_of<2>
+                                         : blurred_cubes_of<3>;
     of(tails, first, step, n, out, stride);
 }
 

@@ -24,12 +24,12 @@ constexpr std::size_t gram_scratch(std::size_t n_columns) {
     return (gram_block(n_columns) + 1) * padded(n_columns);
 }
 
-// For 0 <= a <= end, beyond which they are 0: t, t' and t'' of blurred_cubes at z = -a, as polynomials of
-// s = 2 a / end - 1.
+// For 0 <= a <= end, beyond which they are 0: t of blurred_cubes and its first three derivatives at z = -a,
+// as polynomials of s = 2 a / end - 1.
 struct CubeTails {
-    static constexpr std::size_t n = 19;
-    static constexpr double end = 5.0;
-    double power[3][n];
+    static constexpr std::size_t n = 21;
+    static constexpr double end = 5.5;
+    double power[4][n];
 };
 
 struct Kernels {

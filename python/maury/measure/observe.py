@@ -144,6 +144,9 @@ def observe(
     )
     good: Mask = ~spectra.mask & inside
     columns = _span(good)
+    if spectra.resolution is not None:  # what the first and the last see of their neighbours
+        side = spectra.resolution.shape[2] // 2
+        columns = slice(max(columns.start - side, 0), columns.stop + side)
     low, high = np.ascontiguousarray(low[:, columns]), np.ascontiguousarray(high[:, columns])
     arm = np.ascontiguousarray(arm[:, columns])
     good, inside = good[:, columns], inside[:, columns]

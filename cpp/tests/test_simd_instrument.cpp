@@ -1,0 +1,142 @@
+// The kernels of the instrument at the level in use against plain loops in double; sizes off its vectors on
+// purpose. MAURY_SIMD chooses the level; one that this machine does not have is skipped.
+#include "check.hpp"
+#include "level.hpp"
+#include "maury/aligned.hpp"
+#include "simd/kernels.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+#include <vector>
+
+namespace {
+
+using maury::Aligned;
+using maury::simd::CubeTails;
+using maury::simd::kernels;
+using maury::simd::padded;
+
+std::mt19937_64 generator(5);
+
+template <typename Number> Aligned<Number> random_numbers(std::size_t n) {
+    std::normal_distribution<double> normal;
+    Aligned<Number> numbers(n);
+    for (Number& number : numbers)
+        number = static_cast<Number>(normal(generator));
+    return numbers;
+}
+
+// Rows of 0, 4, 8, ... weights of what begins anywhere.
+struct Band {
+    std::vector<std::uint32_t> first, start{0};
+    Aligned<double> weight;
+
+    Band(std::size_t n_pixels, std::size_t n_rows) {
+        std::uniform_int_distribution<std::uint32_t> length(0, 5),
+            place(0, static_cast<std::uint32_t>(n_rows) - 20);
+        for (std::size_t p = 0; p < n_pixels; ++p) {
+            start.push_back(start.back() + 4 * length(generator));
+            first.push_back(place(generator));
+        }
+        weight = random_numbers<double>(start.back());
+    }
+    template <typename Value> double sum(std::size_t p, Value value) const {
+        double total = 0.0;
+        for (std::uint32_t k = start[p]; k < start[p + 1]; ++k)
+            total += weight[k] * value(first[p] + k - start[p]);
+        return total;
+    }
+};
+
+void banded() {
+    constexpr std::size_t n_rows = 50;
+    for (const std::size_t n_pixels : {1u, 7u, 64u})
+        for (std::size_t n_columns = 1; n_columns <= 7; ++n_columns) {
+            const Band band(n_pixels, n_rows);
+            const Aligned<double> columns = random_numbers<double>(n_columns * (n_rows + 1));
+            Aligned<double> out(n_columns * (n_pixels + 2), 7.0);
+            kernels().banded(band.weight.data(), band.first.data(), band.start.data(), n_pixels,
+                             columns.data(), n_rows + 1, n_columns, out.data(), n_pixels + 2);
+            for (std::size_t c = 0; c < n_columns; ++c) {
+                for (std::size_t p = 0; p < n_pixels; ++p)
+                    CHECK_NEAR(out[c * (n_pixels + 2) + p],
+                               band.sum(p, [&](std::size_t row) { return columns[c * (n_rows + 1) + row]; }),
+                               1e-13);
+                CHECK(out[c * (n_pixels + 2) + n_pixels] == 7.0); // not a number too many
+            }
+        }
+}
+
+void banded_rows() {
+    constexpr std::size_t n_rows = 50;
+    for (const std::size_t n : {1u, 16u, 17u, 48u, 64u, 100u, 150u})
+        for (const std::size_t n_pixels : {1u, 30u}) {
+            const Band band(n_pixels, n_rows);
+            const std::size_t stride = padded(n);
+            const Aligned<float> rows = random_numbers<float>(n_rows * stride);
+            Aligned<float> out(n_pixels * stride + 16, 7.0f);
+            kernels().banded_rows(band.weight.data(), band.first.data(), band.start.data(), n_pixels,
+                                  rows.data(), stride, out.data());
+            for (std::size_t p = 0; p < n_pixels; ++p)
+                for (std::size_t k = 0; k < stride; ++k)
+                    CHECK_NEAR(
+                        out[p * stride + k],
+                        band.sum(
+                            p, [&](std::size_t row) { return static_cast<double>(rows[row * stride + k]); }),
+                        2e-5);
+            CHECK(out[n_pixels * stride] == 7.0f);
+        }
+}
+
+// Tails that are any polynomial: the kernel does not know whose they are. t(z) = tail(|z|) + z^3 + 3 z for z
+// > 0, t' = 3 (z^2 + 1) - tail', t'' = tail'' + 6 z, t''' = 6 - tail'''; where |z| > end the tail is that at
+// end.
+void blurred_cubes() {
+    CubeTails tails;
+    for (auto& power : tails.power) {
+        const Aligned<double> numbers = random_numbers<double>(CubeTails::n);
+        std::copy(numbers.begin(), numbers.end(), power);
+    }
+    const auto tail = [&](int derivative, double z) {
+        const double s = std::min(1.0, 2.0 * std::abs(z) / CubeTails::end - 1.0);
+        double sum = 0.0;
+        for (std::size_t i = CubeTails::n; i-- > 0;)
+            sum = sum * s + tails.power[derivative][i];
+        return sum;
+    };
+    for (const std::size_t n : {1u, 3u, 8u, 13u, 40u})
+        for (const double step : {0.2, 1.7, 1e5})
+            for (const double first : {0.5 * static_cast<double>(n) * step, 2.0, -0.1})
+                for (int n_derivatives = 0; n_derivatives <= 3; ++n_derivatives) {
+                    const std::size_t stride = padded(n);
+                    Aligned<double> out(4 * stride, 7.0);
+                    kernels().blurred_cubes(tails, first, step, n, n_derivatives, out.data(), stride);
+                    for (std::size_t k = 0; k < n; ++k) {
+                        const double z = first - static_cast<double>(k) * step,
+                                     size = std::max(1.0, std::abs(z));
+                        if (std::abs(z) < 1e-9)
+                            continue; // on which side of 0 is up to rounding
+                        const double wanted[] = {tail(0, z) + (z > 0.0 ? z * z * z + 3.0 * z : 0.0),
+                                                 z > 0.0 ? 3.0 * (z * z + 1.0) - tail(1, z) : tail(1, z),
+                                                 tail(2, z) + (z > 0.0 ? 6.0 * z : 0.0),
+                                                 z > 0.0 ? 6.0 - tail(3, z) : tail(3, z)};
+                        for (int d = 0; d <= n_derivatives; ++d)
+                            CHECK_NEAR(out[static_cast<std::size_t>(d) * stride + k], wanted[d],
+                                       1e-12 * std::pow(size, 3 - d));
+                    }
+                    if (n_derivatives < 2)
+                        CHECK(out[2 * stride] == 7.0); // none but those that were asked for
+                }
+}
+
+} // namespace
+
+int main() {
+    if (level_is_missing())
+        return skipped;
+    banded();
+    banded_rows();
+    blurred_cubes();
+    return check::report();
+}

@@ -1,0 +1,69 @@
+"""The slow twin of the instrument: a dense matrix in NumPy, float64; and spectra seen through it, with noise."""
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.special import erfc
+
+from maury.measure.observe import observe
+from maury.spectra import SPEED_OF_LIGHT, Spectra
+
+
+def step(x, s):
+    """S(x) = third difference of T / 6, T(y) = (y^3 + 3 y s^2) Phi(y / s) + s (y^2 + 2 s^2) phi(y / s)."""
+    s = np.maximum(s, 1e-6)
+
+    def t(y):
+        density = np.exp(-0.5 * (y / s) ** 2) / np.sqrt(2 * np.pi)
+        return (y**3 + 3 * y * s**2) * erfc(-y / s / np.sqrt(2)) / 2 + s * (y**2 + 2 * s**2) * density
+
+    return (t(x + 1.5) - 3 * t(x + 0.5) + 3 * t(x - 0.5) - t(x - 1.5)) / 6
+
+
+def splines(n):
+    """Return the matrix (n, n) from averages over the pixels of a grid to coefficients of quadratic B-splines."""
+    averages = (np.eye(n, k=-1) + 4 * np.eye(n) + np.eye(n, k=1)) / 6
+    averages[0, 0] = averages[-1, -1] = 5 / 6
+    return np.linalg.inv(averages)
+
+
+def operator(low, high, variance, shift, n, arm=None):
+    """Return the matrix (P, n) from flux on a grid of n pixels to that seen by pixels at low to high."""
+    n_pixels = len(low)
+    sigma = np.sqrt(np.maximum(variance, 0.0)) * np.ones(n_pixels)
+    arm = np.zeros(n_pixels) if arm is None else arm
+    shared = (high[:-1] == low[1:]) & (arm[:-1] == arm[1:])
+    shared &= np.abs(np.diff(sigma)) <= 0.1 * np.maximum(sigma[1:], sigma[:-1])
+    middle = (sigma[1:] + sigma[:-1]) / 2
+    lower, upper = sigma.copy(), sigma.copy()
+    lower[1:][shared] = upper[:-1][shared] = middle[shared]
+    beyond = int(np.abs(np.concatenate([low, high]) - n / 2).max() - n / 2 + np.max(np.abs(shift)) + 12 * sigma.max()) + 5
+    knots = np.arange(-max(beyond, 5), n + max(beyond, 5))
+    far = (low - shift)[:, None] - knots, (high - shift)[:, None] - knots
+    weights = (step(far[1], upper[:, None]) - step(far[0], lower[:, None])) / (high - low)[:, None]
+    matrix = np.zeros((n_pixels, n))
+    np.add.at(matrix.T, np.clip(knots, 0, n - 1), weights.T)  # as it ends, so it goes on
+    return matrix @ splines(n)
+
+
+def moving_stars(emulator, labels, rv, snr, wavelength=None, lsf=None, seed=0, margin=1000.0, **more):
+    """Return spectra of stars (N, L) at velocities (N,) as `observe` would, but for the running median: it is 1.
+
+    `more` goes to `Spectra`; `see` in it holds the velocities of further arms and a broadening [pixels^2].
+    """
+    n = len(labels)
+    see = more.pop("see", None)
+    wavelength = emulator.wavelength if wavelength is None else wavelength
+    ones = np.ones((n, np.shape(wavelength)[-1]))
+    observed = observe(Spectra(wavelength, ones, ones, lsf=lsf, **more), emulator, np.zeros(n), margin=margin)
+    shift = np.log10(1 + np.broadcast_to(rv, (n,)) / SPEED_OF_LIGHT) / emulator.log10_grid[1]
+    core = observed.core(shift, fit_arms=see is not None, fit_broadening=see is not None)
+    flux = core.see(emulator.core, np.ascontiguousarray(labels), np.empty((n, 0)) if see is None else see)
+    sigma = np.broadcast_to(1 / np.asarray(snr, dtype=float), (n,))[:, None]
+    flux = flux + sigma * np.random.default_rng(seed).standard_normal(flux.shape)
+    return replace(observed, flux=flux, ivar=np.where(observed.ivar > 0, 1 / sigma**2, 0.0))
+
+
+def pull_width(pull):
+    """Return the width of a normal distribution with the central half of these numbers."""
+    return 1.4826 * np.median(np.abs(pull - np.median(pull, axis=0)), axis=0)
