@@ -84,6 +84,13 @@ def test_a_failed_fit_and_an_unknown_velocity():
     assert np.isfinite(height[1]).all()
 
 
+def test_no_spectra():
+    nothing = np.empty((0, 3))
+    height, significance = emission_lines(np.arange(3) + 5000.0, nothing, nothing, nothing, [])
+    assert height.shape == significance.shape == (0, len(LINES))
+    assert shows_emission(height, significance).shape == (0,)
+
+
 def test_shapes_must_agree():
     with pytest.raises(ValueError, match=r"model: expected flux, ivar, model of one shape.*\(1, 4\)"):
         emission_lines(np.arange(3) + 5000.0, np.ones((1, 3)), np.ones((1, 3)), np.ones((1, 4)), [0.0])

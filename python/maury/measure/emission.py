@@ -77,6 +77,8 @@ def emission_lines(
     star = 1 + np.nan_to_num(np.atleast_1d(np.asarray(rv, dtype=float))) / SPEED_OF_LIGHT
     height = np.full((len(data), len(LINES)), np.nan)
     significance = height.copy()
+    if not len(data):
+        return height, significance
     for j, line in enumerate(LINES.values()):
         low, high = (
             line * end(star * (1 + sign * _AROUND / SPEED_OF_LIGHT)) for end, sign in ((min, -1), (max, 1))

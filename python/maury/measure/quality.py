@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from maury.spectra import Spectra
 
 MAX_RCHI2_NOISE = 100.0  # the paper leaves such fits out, sec. 4.2
-MAX_RCHI2 = 10.0  # with the scatter; of MILES stars without another flag 0.9 % have more
+MAX_RCHI2 = 10.0  # with the scatter; of MILES stars without another flag 1.4 % have more
 MIN_SNR = 15.0  # the paper's "good visits" stop here, sec. 2.2
 MIN_PIXEL_FRACTION = 0.25  # of the emulator's pixels
 MAX_BAD_FRACTION = 0.2  # of the spectrum's pixels within the emulator's range
-MAX_OUTLIERS = 0.03  # of the pixels; of MILES stars without another flag 1.1 % have more
+MAX_OUTLIERS = 0.03  # of the pixels; of MILES stars without another flag 1.4 % have more
 MIN_AGREEMENT = 0.5  # of the starts that were followed
 
 # A star is outside the training set when its third nearest training star is farther away than that of 97.5 %
