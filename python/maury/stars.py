@@ -145,11 +145,12 @@ def _without_discrepant(
         worst[(n_used == 2) | (worst <= DISAGREE)] = 0.0
         largest = np.zeros(n_stars)
         np.maximum.at(largest, star, worst)
-        out = (worst > 0) & (worst == largest[star])
-        if not out.any():
+        out = np.flatnonzero((worst > 0) & (worst == largest[star]))
+        if not out.size:
             return used, odd
-        odd |= out
-        used &= ~out
+        out = out[np.unique(star[out], return_index=True)[1]]  # of two that are equally far one goes
+        odd[out] = True
+        used[out] = False
 
 
 def _shared_flags(
