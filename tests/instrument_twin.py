@@ -43,7 +43,15 @@ def operator(low, high, variance, shift, n, arm=None):
     middle = (sigma[1:] + sigma[:-1]) / 2
     lower, upper = sigma.copy(), sigma.copy()
     lower[1:][shared] = upper[:-1][shared] = middle[shared]
-    beyond = int(np.abs(np.concatenate([low, high]) - n / 2).max() - n / 2 + np.max(np.abs(shift)) + 12 * sigma.max()) + 5
+    beyond = (
+        int(
+            np.abs(np.concatenate([low, high]) - n / 2).max()
+            - n / 2
+            + np.max(np.abs(shift))
+            + 12 * sigma.max()
+        )
+        + 5
+    )
     knots = np.arange(-max(beyond, 5), n + max(beyond, 5))
     far = (low - shift)[:, None] - knots, (high - shift)[:, None] - knots
     weights = (step(far[1], upper[:, None]) - step(far[0], lower[:, None])) / (high - low)[:, None]
