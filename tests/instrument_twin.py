@@ -1,9 +1,9 @@
 """The slow twin of the instrument: a dense matrix in NumPy, float64; and spectra seen through it, with noise."""
 
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
+from scipy.linalg import solve_banded
 from scipy.special import erfc
 
 from maury.measure.observe import observe
@@ -25,17 +25,17 @@ def step(x, s):
     return out
 
 
-@cache
-def splines(n):
-    """Return the matrix (n, n) from averages over the pixels of a grid to coefficients of quadratic B-splines."""
-    averages = (np.eye(n, k=-1) + 4 * np.eye(n) + np.eye(n, k=1)) / 6
-    averages[0, 0] = averages[-1, -1] = 5 / 6
-    return np.linalg.inv(averages)
+def coefficients(values):
+    """Return coefficients (n,) of quadratic B-splines with these averages over the pixels of a grid."""
+    n = len(values)
+    bands = np.vstack([np.full(n, 1 / 6), np.full(n, 4 / 6), np.full(n, 1 / 6)])
+    bands[1, [0, -1]] = 5 / 6  # f goes on as it ends
+    return solve_banded((1, 1), bands, values)
 
 
-def operator(low, high, variance, shift, n, arm=None):
-    """Return the matrix (P, n) from flux on a grid of n pixels to that seen by pixels at low to high."""
-    n_pixels = len(low)
+def seen(low, high, variance, shift, flux, arm=None):
+    """Return what pixels at low to high see of flux (n,) on a grid: dense weights times coefficients."""
+    n, n_pixels = len(flux), len(low)
     sigma = np.sqrt(np.maximum(variance, 0.0)) * np.ones(n_pixels)
     arm = np.zeros(n_pixels) if arm is None else arm
     shared = (high[:-1] == low[1:]) & (arm[:-1] == arm[1:])
@@ -43,21 +43,12 @@ def operator(low, high, variance, shift, n, arm=None):
     middle = (sigma[1:] + sigma[:-1]) / 2
     lower, upper = sigma.copy(), sigma.copy()
     lower[1:][shared] = upper[:-1][shared] = middle[shared]
-    beyond = (
-        int(
-            np.abs(np.concatenate([low, high]) - n / 2).max()
-            - n / 2
-            + np.max(np.abs(shift))
-            + 12 * sigma.max()
-        )
-        + 5
-    )
-    knots = np.arange(-max(beyond, 5), n + max(beyond, 5))
+    reach = 3 + 9 * sigma.max()
+    knots = np.arange(np.floor((low - shift).min() - reach), np.ceil((high - shift).max() + reach))
     far = (low - shift)[:, None] - knots, (high - shift)[:, None] - knots
-    weights = (step(far[1], upper[:, None]) - step(far[0], lower[:, None])) / (high - low)[:, None]
-    matrix = np.zeros((n_pixels, n))
-    np.add.at(matrix.T, np.clip(knots, 0, n - 1), weights.T)  # as it ends, so it goes on
-    return matrix @ splines(n)
+    weights = step(far[1], upper[:, None]) - step(far[0], lower[:, None])
+    beyond = np.clip(knots, 0, n - 1).astype(int)
+    return weights @ coefficients(flux)[beyond] / (high - low)
 
 
 def moving_stars(emulator, labels, rv, snr, wavelength=None, lsf=None, seed=0, margin=1000.0, **more):
@@ -71,7 +62,7 @@ def moving_stars(emulator, labels, rv, snr, wavelength=None, lsf=None, seed=0, m
     ones = np.ones((n, np.shape(wavelength)[-1]))
     observed = observe(Spectra(wavelength, ones, ones, lsf=lsf, **more), emulator, np.zeros(n), margin=margin)
     shift = np.log10(1 + np.broadcast_to(rv, (n,)) / SPEED_OF_LIGHT) / emulator.log10_grid[1]
-    core = observed.core(shift, fit_arms=see is not None, fit_broadening=see is not None)
+    core = observed.core(shift, fit_arms="arm" in more and see is not None, fit_broadening=see is not None)
     flux = core.see(emulator.core, np.ascontiguousarray(labels), np.empty((n, 0)) if see is None else see)
     sigma = np.broadcast_to(1 / np.asarray(snr, dtype=float), (n,))[:, None]
     flux = flux + sigma * np.random.default_rng(seed).standard_normal(flux.shape)

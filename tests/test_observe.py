@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.interpolate import BSpline
 
 import made_up_stars
-from instrument_twin import operator, splines
+from instrument_twin import coefficients, seen
 from maury.measure.observe import Observed, observe, running_median
 from maury.spectra import SPEED_OF_LIGHT, Spectra
 
@@ -88,8 +88,8 @@ def test_what_a_pixel_sees_is_the_dense_matrix(emulator, name, sigma):
         number = None if arm is None else observed.arm[0]
         if arm is not None:
             variance, shift = variance + nuisances[i, 1], shift + nuisances[i, 0] * number
-        matrix = operator(observed.low[0], observed.high[0], variance, shift, N, number)
-        assert_allclose(got[i], matrix @ emulator.predict(LABELS[i]), atol=1e-6)
+        want = seen(observed.low[0], observed.high[0], variance, shift, emulator.predict(LABELS[i]), number)
+        assert_allclose(got[i], want, atol=1e-6)
 
 
 @pytest.mark.parametrize("sigma", [0.3, 2.0, 8.0])  # pixels
@@ -100,15 +100,15 @@ def test_what_a_pixel_sees_is_the_integral(emulator, sigma):
     observed = observe(Spectra(wavelength, ones, ones), emulator, np.array([50.0]))
     observed = replace(observed, variance=np.full_like(observed.low, sigma**2))
     got = observed.core().see(emulator.core, LABELS[:1], np.empty((1, 0)))[0]
-    f = BSpline(np.arange(N + 3) - 1.5, splines(N) @ emulator.predict(LABELS[0]), 2)
+    f = BSpline(np.arange(N + 3) - 1.5, coefficients(emulator.predict(LABELS[0])), 2)
     t = np.linspace(-7 * sigma, 7 * sigma, int(14 * 128 * sigma) | 1)
     kernel = np.exp(-0.5 * (t / sigma) ** 2)
     part, weight = np.polynomial.legendre.leggauss(40)
     for p in (0, 20, 41, 300, len(wavelength) - 1):
         low, high = observed.low[0, p], observed.high[0, p]
         u = (low + high) / 2 + part * (high - low) / 2 - observed.shift[0]
-        seen = (f(u[:, None] - t) * kernel).sum(axis=1) / kernel.sum()
-        assert got[p] == pytest.approx((weight * seen).sum() / 2, abs=1e-6)
+        blurred = (f(u[:, None] - t) * kernel).sum(axis=1) / kernel.sum()
+        assert got[p] == pytest.approx((weight * blurred).sum() / 2, abs=1e-6)
 
 
 def test_on_its_own_grid_it_is_the_emulator(emulator):
@@ -186,8 +186,9 @@ def test_an_emulator_on_an_uneven_grid(emulator):
     observed = observe(spectra, linear, RV[:1])
     got = observed.core().see(linear.core, LABELS[:1], np.empty((1, 0)))[0]
     step = wavelength[1] - wavelength[0]
-    want = operator(np.arange(N) - 0.5, np.arange(N) + 0.5, (4.0 - OWN**2) / step**2, 0.0, N)
-    assert_allclose(got, want @ linear.predict(LABELS[0]), atol=1e-5)  # places by log wavelength
+    pixel = np.arange(N)
+    want = seen(pixel - 0.5, pixel + 0.5, (4.0 - OWN**2) / step**2, 0.0, linear.predict(LABELS[0]))
+    assert_allclose(got, want, atol=1e-5)  # places by log wavelength
 
 
 def equal(a, b, rows=slice(None)):

@@ -39,7 +39,7 @@ def test_lamost_image(tmp_path, row2):
     assert spectrum.snr[0] == pytest.approx(29.39)
     assert spectrum.star_id.tolist() == ["J063750.21+271351.1"]
     assert spectrum.visit_id.tolist() == ["55862-B6212_sp06-008"]
-    fwhm = np.where(spectrum.wavelength < 5800, 2.7, 4.7)
+    fwhm = np.where(spectrum.wavelength < 5800, 2.7, 5.0)
     np.testing.assert_allclose(spectrum.lsf[0] * 2.354820045, np.broadcast_to(fwhm, spectrum.lsf[0].shape))
 
 
@@ -172,7 +172,7 @@ def sdss(data_folder):
 
 def test_real_sdss_files(sdss):
     assert (sdss.problem == "").all()
-    assert sdss.star_id.tolist() == ["J094917.05-000023.6", "J154754.70+524857.4", "J160331.57+310309.7"]
+    assert sdss.star_id.tolist() == ["J094917.05-000023.6", "J154755.00+524857.4", "J160331.57+310309.7"]
     np.testing.assert_allclose(sdss.rv, [-11.07, -34.51, -147.66], atol=0.01)
     np.testing.assert_allclose(sdss.snr, [7.26, 50.09, 56.92], atol=0.01)
     own = np.isfinite(sdss.wavelength)

@@ -1,0 +1,87 @@
+"""The best fit rebuilt from a row of the catalogue is what the fit saw."""
+
+import numpy as np
+import pytest
+
+import made_up_stars
+import maury
+from instrument_twin import moving_stars
+from maury.measure.best_fit import best_fit
+from maury.spectra import Spectra
+
+N = made_up_stars.N_PIXELS
+WAVELENGTH = np.arange(4440.0, 6330.0, 1.2)
+RV = np.array([-240.0, 35.0, 410.0, -90.0])
+
+
+@pytest.fixture(scope="module")
+def emulator():
+    return made_up_stars.emulator(lsf=np.full(N, 1.2))
+
+
+def stars(emulator, broadening=0.0, lsf=1.8, **more):
+    made = moving_stars(
+        emulator, made_up_stars.LABELS, RV, 70.0, WAVELENGTH, lsf, see=np.full((4, 1), broadening), margin=3000.0,
+        **more,
+    )
+    cut = slice(made.first, made.first + made.flux.shape[1])
+    slope = np.linspace(3.0, 4.0, made.flux.shape[1])
+    some = {name: value[:, cut] for name, value in more.items()}
+    return Spectra(WAVELENGTH[cut], made.flux * slope, made.ivar / slope**2, lsf=lsf, **some)
+
+
+def chi2(fit):
+    weight = np.where(fit.ivar > 0, 1 / (1 / np.maximum(fit.ivar, 1e-9) + fit.scatter**2), 0.0)
+    pull2 = np.where(weight > 0, weight * (fit.flux - fit.model) ** 2, 0.0)
+    return pull2[pull2 < 16.0].sum()
+
+
+def rows_of(emulator, spectra, **options):
+    catalog = maury.fit(spectra, emulator, **options)
+    assert catalog["converged"].all()
+    return catalog, [best_fit(spectra[i], emulator, catalog[i]) for i in range(len(spectra))]
+
+
+@pytest.mark.parametrize("options", [{}, {"broadening": True}])
+def test_the_fit_is_rebuilt(emulator, options):
+    catalog, fits = rows_of(emulator, stars(emulator, 2.0 if options else 0.0), **options)
+    for i, fit in enumerate(fits):
+        n = np.count_nonzero(fit.ivar)
+        assert n >= catalog["n_pixels"][i] > n - 20  # but for the ends of the emulator, and what was clipped
+        assert chi2(fit) == pytest.approx(catalog["chi2"][i], rel=0.02)
+        rest = WAVELENGTH / (1 + catalog["rv"][i].value / maury.spectra.SPEED_OF_LIGHT)
+        offset = np.searchsorted(rest, fit.wavelength[0] - 0.5)
+        np.testing.assert_allclose(fit.wavelength, rest[offset:][: len(fit.wavelength)], rtol=2e-8)
+
+
+def test_broadening_with_a_resolution_matrix(emulator):
+    row = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)
+    resolution = np.tile(row / row.sum(), (4, len(WAVELENGTH), 1))
+    spectra = stars(emulator, 3.0, lsf=None, resolution=resolution)
+    catalog, fits = rows_of(emulator, spectra, broadening=True)
+    assert (catalog["broadening"].value > 60).all()
+    for i, fit in enumerate(fits):
+        assert chi2(fit) == pytest.approx(catalog["chi2"][i], rel=0.02)
+
+
+def test_at_rest_on_the_grid_of_the_emulator(emulator):
+    spectra = made_up_stars.spectra(emulator, rv=0.0, lsf=np.full((4, N), 1.2))
+    catalog, fits = rows_of(emulator, spectra)
+    for i, fit in enumerate(fits):
+        labels = [float(getattr(catalog[name][i], "value", catalog[name][i])) for name in emulator.labels]
+        np.testing.assert_allclose(fit.model, emulator.predict(labels), atol=3e-5)
+        np.testing.assert_allclose(fit.wavelength, emulator.wavelength, rtol=2e-8)
+        np.testing.assert_allclose(fit.scatter, emulator.scatter)
+        assert chi2(fit) == pytest.approx(catalog["chi2"][i], rel=0.02)
+
+
+def test_what_has_no_fit_has_no_model(emulator):
+    spectra = made_up_stars.spectra(emulator, rv=0.0)
+    spectra.mask[0] = True
+    catalog = maury.fit(spectra, emulator)
+    fit = best_fit(spectra[0], emulator, catalog[0])
+    assert np.isnan(fit.model).all() and not fit.ivar.any()
+    unreadable = Spectra(np.full(N, np.nan), np.full((1, N), np.nan), np.zeros((1, N)), problem="no such file")
+    fit = best_fit(unreadable, emulator, maury.fit(unreadable, emulator)[0])
+    assert np.isnan(fit.model).all() and not fit.ivar.any()
+    np.testing.assert_array_equal(fit.wavelength, emulator.wavelength)
