@@ -20,6 +20,7 @@ from scipy.interpolate import CubicSpline
 from scipy.sparse import csr_array
 from scipy.special import ndtr
 from scipy.stats import norm
+from velocity_table import emulated
 
 import maury
 from maury.learn.reference import load_reference
@@ -37,8 +38,8 @@ R_COARSEST = np.array([1150.0, 1210.0, 1530.0, 1610.0, 1950.0])
 R_MEAN = np.array([1440.0, 1700.0, 1860.0, 1800.0, 2085.0])
 SHOWN = (3700, 4500, 5500, 6500, 7300)  # A, in the table of curves
 COLOURS = ("tab:blue", "tab:green", "gold", "tab:red")
-# Widths of the sources, in vacuum A. SDSS: the same stars in MILES, broadened until they look like it, window by
-# window. Kurucz: R = 1850.
+# FWHM [A] of sources. SDSS: the same stars in MILES, broadened until they look alike, window by window.
+# Kurucz: R = 1850.
 SDSS_FWHM = ([3850, 4150, 5600, 6000, 6350, 6800, 7175], [3.28, 3.13, 3.13, 3.43, 3.43, 4.14, 3.43])
 KURUCZ_FWHM = ([3600, 7400], [3600 / 1850, 7400 / 1850])
 PIXEL_EDGE = 10.0 ** (3.5589 - 5e-5 + 1e-4 * np.arange(3091))  # the pixels of MaStar, as far as MILES goes
@@ -67,16 +68,11 @@ def curve(percent: float) -> np.ndarray:
     return np.interp(PIXEL, KNOTS, at_knots)
 
 
-def own_sigma(fwhm: tuple[list[float], list[float]]) -> np.ndarray:
-    """Sigma [A] at PIXEL from widths at some wavelengths."""
-    return np.interp(PIXEL, *fwhm) / FWHM_PER_SIGMA
-
-
 def seen(fine: np.ndarray, flux: np.ndarray, sigma: np.ndarray) -> np.ndarray:
     """Flux (N, P) in the pixels, through a Gaussian of sigma (P,) [A]; 0 = none.
 
-    The part of cell [a, b] of the fine grid in pixel [l, h] is, with H the integral of the normal distribution,
-    H(x) = x Phi(x) + phi(x):  s / (h - l) (H((h-a)/s) - H((h-b)/s) - H((l-a)/s) + H((l-b)/s)).
+    The part of cell [a, b] of the fine grid in pixel [l, h] is, with H(x) = x Phi(x) + phi(x), the integral
+    of the normal distribution:  s / (h - l) (H((h-a)/s) - H((h-b)/s) - H((l-a)/s) + H((l-b)/s)).
     """
     sigma = np.fmax(sigma, 1e-4)[:, None]
     low, high = PIXEL_EDGE[:-1, None], PIXEL_EDGE[1:, None]
@@ -115,30 +111,23 @@ def miles_stars() -> tuple[np.ndarray, maury.Spectra]:
     return teff[chosen], stars[chosen]
 
 
-def running_median(stars: maury.Spectra, emulator: maury.Emulator) -> np.ndarray:
-    """Continuum (N, P) that goes with the emulator's spectra: what the stars themselves were divided by."""
-    on_grid = CubicSpline(stars.wavelength, stars.flux, axis=1)(emulator.wavelength)
-    return 1 / np.sqrt(assumed_ivar(np.ascontiguousarray(on_grid), snr=1.0))
-
-
 def sources(folder: Path) -> list[Source]:
     """All stars, by where they come from."""
     emulator = maury.Emulator.load()
     emulator_sigma = np.interp(PIXEL, emulator.wavelength, emulator.lsf)
+    kurucz_sigma, sdss_sigma = (np.interp(PIXEL, *w) / FWHM_PER_SIGMA for w in (KURUCZ_FWHM, SDSS_FWHM))
     teff, stars = miles_stars()
     fine, flux = on_fine(stars.wavelength, stars.flux)
     made = [Source("MILES stars", fine, flux, emulator_sigma, teff)]
 
-    labels = np.column_stack([stars.labels[name] for name in LABELS])
-    flux = emulator.predict(labels) * running_median(stars, emulator)
-    fine, flux = on_fine(emulator.wavelength, flux)
+    fine, flux = on_fine(emulator.wavelength, emulated(stars, emulator).flux)
     made.append(Source("emulator's spectra", fine, flux, emulator_sigma, teff))
 
     with fits.open(folder / "theory" / "kurucz_stds_v5.fit") as hdus:
         header, flux = hdus[0].header, hdus[0].data.astype(float)
         wavelength = 10.0 ** (header["CRVAL1"] + header["CD1_1"] * np.arange(flux.shape[1]))
         fine, flux = on_fine(wavelength[600:4100], flux[:, 600:4100])
-        made.append(Source("Kurucz models", fine, flux, own_sigma(KURUCZ_FWHM), hdus[1].data["TEFF"]))
+        made.append(Source("Kurucz models", fine, flux, kurucz_sigma, hdus[1].data["TEFF"]))
 
     listed = Table.read(folder / "stars" / "spEigenStar_labels.csv", format="csv").filled(np.nan)
     listed = listed[(listed["teff"] > 4000) & (listed["teff"] < 13000)]
@@ -146,7 +135,7 @@ def sources(folder: Path) -> list[Source]:
         header, flux = hdus[0].header, hdus[0].data[listed["row"]].astype(float)
         wavelength = 10.0 ** (header["COEFF0"] + header["COEFF1"] * np.arange(flux.shape[1]))
         fine, flux = on_fine(wavelength, flux)
-        made.append(Source("stars of SDSS", fine, flux, own_sigma(SDSS_FWHM), np.asarray(listed["teff"])))
+        made.append(Source("stars of SDSS", fine, flux, sdss_sigma, np.asarray(listed["teff"])))
     return made
 
 
@@ -187,7 +176,7 @@ def run(source: Source) -> tuple[Measured, dict[bool, list[Measured]]]:
 
 
 def rows(source: Source, as_it_comes: Measured, found: dict[bool, list[Measured]]) -> list[str]:
-    """Lines of the table: median over stars of labels less those as it comes; largest difference; rms a star."""
+    """Lines of the table: median of labels less those as it comes, spread of the four, rms a star, error."""
     lines = []
     for group, inside in (("4000-7000 K", source.teff <= 7000), ("hotter", source.teff > 7000)):
         if inside.sum() < 3:
@@ -196,21 +185,22 @@ def rows(source: Source, as_it_comes: Measured, found: dict[bool, list[Measured]
             labels = np.stack([m.labels for m in found[told]])[:, :, inside]  # (4, seeds, N, 3)
             bias = np.median((labels - as_it_comes.labels[:, inside])[:, 1:].mean(axis=1), axis=1)
             off = labels - labels.mean(axis=0)
-            rms = np.sqrt((off[:, :1] ** 2).mean(axis=(0, 1, 2)))
-            rms_noisy = np.sqrt((off[:, 1:] ** 2).mean(axis=(0, 1, 2)))
+            noiseless, noisy = (np.sqrt((d**2).mean(axis=(0, 1, 2))) for d in (off[:, :1], off[:, 1:]))
             error = np.median(found[told][0].errors[:, inside], axis=(0, 1))
+            spread = np.ptp(bias, axis=0)
             for k, (name, style) in enumerate((("Teff [K]", "+.1f"), ("log g", "+.3f"), ("[Fe/H]", "+.3f"))):
-                numbers = " | ".join(f"{value:{style}}" for value in bias[:, k])
                 plain = style.removeprefix("+")
+                numbers = [f"{value:{style}}" for value in bias[:, k]]
+                numbers += [f"{value[k]:{plain}}" for value in (spread, noiseless, noisy, error)]
                 lines.append(
                     f"| {source.name}, {group}, {inside.sum()} | {'told' if told else 'not told'} | {name} | "
-                    f"{numbers} | {np.ptp(bias[:, k]):{plain}} | {rms[k]:{plain}} | {rms_noisy[k]:{plain}} | {error[k]:{plain}} |"
+                    f"{' | '.join(numbers)} |"
                 )
     return lines
 
 
 def draw(source: Source, found: dict[bool, list[Measured]]) -> None:
-    """Fig. 14 of the paper: each label at the four curves less the star's median of the four, against Teff."""
+    """As fig. 14 of the paper: each label at the four curves less their median, against Teff."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 7), layout="constrained")
@@ -224,8 +214,8 @@ def draw(source: Source, found: dict[bool, list[Measured]]) -> None:
             for percent, values, colour in zip(PERCENT, difference, COLOURS, strict=True):
                 axis.plot(source.teff[inside], values[:, k], ".", ms=5, color=colour, label=f"{percent:g} %")
                 axis.axhline(np.median(values[:, k]), color=colour, lw=1)
-            axis.set_ylim(*np.array([-1.1, 1.1]) * np.abs(difference[..., k]).max() if not told else (None, None))
-            axis.set_ylabel(f"{name}, less median" if not told else "")
+            if not told:
+                axis.set_ylabel(f"{name}, less median")
         axes[0, column].set_title("line-spread function " + ("told" if told else "not told"))
         axes[2, column].set_xlabel("Teff [K]")
     axes[0, 0].legend(ncol=4, fontsize="small")
@@ -238,7 +228,8 @@ def main() -> None:
     for percent in PERCENT:
         widths = np.interp(SHOWN, PIXEL, curve(percent)) * FWHM_PER_SIGMA
         print(f"| {percent:g} % |", " | ".join(f"{width:.2f}" for width in widths), "|")
-    head = ["stars", "lsf", "label", *(f"{p:g} %" for p in PERCENT), "spread", "rms, no noise", "rms", "error"]
+    columns = ("spread", "rms, no noise", "rms", "error")
+    head = ["stars", "lsf", "label", *(f"{p:g} %" for p in PERCENT), *columns]
     print(f"\n| {' | '.join(head)} |\n|{'---|' * len(head)}")
     for source in sources(Path(sys.argv[1])):
         as_it_comes, found = run(source)

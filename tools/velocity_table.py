@@ -118,9 +118,10 @@ def surveys(folder: Path) -> None:
                 far = np.sum(np.abs(off) > 10)
                 print(f"| {name} | {len(off)} | {against} | {np.median(off):+.1f} | {mad:.1f} | {far} |")
         for i in np.flatnonzero(np.abs(rv - spectra.rv) > 10):
+            measured = f"{rv[i]:+.0f} ± {table['rv_err'][i].value:.0f}"
             worst.append(
                 f"| {Path(spectra.file[i]).stem} | {table['snr'][i]:.0f} | {spectra.rv[i]:+.0f} | "
-                f"{in_list[i]:+.0f} | {rv[i]:+.0f} ± {table['rv_err'][i].value:.0f} | {table['teff'][i].value:.0f} |"
+                f"{in_list[i]:+.0f} | {measured} | {table['teff'][i].value:.0f} |"
             )
     print("\n| spectrum | S/N | header | list | measured | Teff [K] |\n|---|---|---|---|---|---|")
     print("\n".join(worst))
