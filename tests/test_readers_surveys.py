@@ -172,7 +172,7 @@ def sdss(data_folder):
 
 def test_real_sdss_files(sdss):
     assert (sdss.problem == "").all()
-    assert sdss.star_id.tolist() == ["J094917.05-000023.6", "J154755.00+524857.4", "J160331.57+310309.7"]
+    assert sdss.star_id.tolist() == ["J094917.05-000023.6", "J154754.70+524857.4", "J160331.57+310309.7"]
     np.testing.assert_allclose(sdss.rv, [-11.07, -34.51, -147.66], atol=0.01)
     np.testing.assert_allclose(sdss.snr, [7.26, 50.09, 56.92], atol=0.01)
     own = np.isfinite(sdss.wavelength)
