@@ -1,11 +1,11 @@
-"""Run every benchmark, or those named: python bench/run.py [running_median] [fit] [scaling] [memory] ..."""
+"""Run every benchmark, or those named: python bench/run.py [running_median] [fit] [instrument] ..."""
 
 import sys
 from importlib import import_module
 
 import machine
 
-ALL = ("running_median", "fit", "scaling", "memory", "accuracy")
+ALL = ("running_median", "fit", "instrument", "scaling", "memory", "accuracy")
 
 
 def main():
