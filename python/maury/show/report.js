@@ -1,0 +1,167 @@
+"use strict";
+// Colours, filters, and a star's labels and spectrum. Bokeh draws; texts go in by textContent, so that no name is ever HTML.
+(() => {
+  const element = (id) => document.getElementById(id);
+  const facts = JSON.parse(element("facts").textContent);
+  const spectra = JSON.parse(element("spectra").textContent);
+  const NEAR = 12; // pixels of the screen
+  let model, stars, texts;
+
+  const unpack = async (base64) => {
+    const raw = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+    const stream = new Blob([raw]).stream().pipeThrough(new DecompressionStream("deflate"));
+    return new Uint8Array(await new Response(stream).arrayBuffer());
+  };
+
+  // The inverse of pack_spectrum in report_data.py.
+  const readSpectrum = async (packed) => {
+    const bytes = await unpack(packed);
+    const n = bytes.length / 10; // four bytes of wavelength and three times two
+    const wave = new Float64Array(n);
+    for (let i = 0, sum = 0; i < n; i++) {
+      sum += bytes[i] | (bytes[n + i] << 8) | (bytes[2 * n + i] << 16) | (bytes[3 * n + i] << 24);
+      wave[i] = sum * facts.wave_step;
+    }
+    const [flux, model, sigma] = [4, 6, 8].map((start) => Float64Array.from({length: n}, (_, i) => {
+      const whole = bytes[start * n + i] | (bytes[(start + 1) * n + i] << 8);
+      return whole === facts.missing ? NaN : whole * facts.step + facts.lowest;
+    }));
+    const residual = flux.map((f, i) => f - model[i]);
+    const upper = sigma.map((s) => Number.isFinite(s) ? s : 0);
+    return {wave, flux, model, residual, upper, lower: upper.map((s) => -s)};
+  };
+
+  const percentile = (values, part) => {
+    const sorted = values.filter(Number.isFinite).sort();
+    return sorted.length ? sorted[Math.floor(part * (sorted.length - 1))] : NaN;
+  };
+
+  const colourBy = (name) => {
+    const {low, high, log, title} = facts.columns[name];
+    const values = stars.data[name];
+    stars.data.colour = log ? Float32Array.from(values, Math.log10) : values;
+    model("colours").setv({low, high});
+    for (const diagram of facts.diagrams) {
+      model(diagram + "_bar").title = (log ? "log10 " : "") + title;
+    }
+    stars.change.emit();
+  };
+
+  const showRows = (choice) => {
+    const flags = stars.data.flags;
+    const wanted = {
+      all: () => true,
+      good: (i) => flags[i] === 0,
+      spectrum: (i) => i in spectra,
+    }[choice] ?? ((i) => (flags[i] & Number(choice)) !== 0);
+    const shown = Array.from({length: flags.length}, (_, i) => wanted(i));
+    model("filter").booleans = choice === "all" ? null : shown;
+    const n = shown.filter(Boolean).length;
+    element("count").textContent = `${n} of ${flags.length} rows`;
+  };
+
+  const write = (value, digits) => Number.isFinite(value) ? value.toFixed(digits).replace("-", "\u2212") : "none";
+
+  const showLabels = (row) => {
+    const lines = facts.labels.map(({name, title, unit, digits}) => {
+      const error = stars.data[name + "_err"][row];
+      return [title, `${write(stars.data[name][row], digits)} \u00b1 ${write(error, digits)} ${unit}`];
+    });
+    for (const [title, name, digits] of facts.numbers) {
+      lines.push([title, write(stars.data[name][row], digits)]);
+    }
+    const words = facts.flags.filter(([bit]) => stars.data.flags[row] & bit).map(([, name]) => name);
+    lines.push(["flags", words.join(", ") || "none"]);
+    for (const name of Object.keys(texts)) {
+      if (texts[name][row]) lines.push([name, texts[name][row]]);
+    }
+    element("labels").replaceChildren(...lines.map((cells) => {
+      const line = document.createElement("tr");
+      line.append(...cells.map((text) => Object.assign(document.createElement("td"), {textContent: text})));
+      return line;
+    }));
+    element("labels").hidden = false;
+  };
+
+  const showSpectrum = (pixels) => {
+    const limits = [
+      Math.min(percentile(pixels.flux, 0.003), percentile(pixels.model, 0)),
+      Math.max(percentile(pixels.flux, 0.997), percentile(pixels.model, 1)),
+    ].map((limit, i) => Number.isFinite(limit) ? limit : percentile(pixels.flux, [0.003, 0.997][i]));
+    const [low, high] = limits.every(Number.isFinite) ? limits : [0, 1.5];
+    const margin = 0.06 * (high - low) || 0.1;
+    const half = Math.max(1.4 * percentile(pixels.residual.map(Math.abs), 0.98), 1e-3) || 0.1;
+    model("pixels").data = pixels;
+    // The widest star so far must not decide the ends for the next one.
+    const ends = {start: pixels.wave[0], end: pixels.wave[pixels.wave.length - 1]};
+    model("wave_range").setv({...ends, reset_start: ends.start, reset_end: ends.end});
+    model("flux_range").setv({start: low - margin, end: high + margin});
+    model("residual_range").setv({start: -half, end: half});
+  };
+
+  const pick = async (row) => {
+    texts ??= JSON.parse(new TextDecoder().decode(await unpack(facts.texts)));
+    const point = Object.fromEntries(Object.keys(model("picked").data).map((name) => [name, [stars.data[name][row]]]));
+    model("picked").data = point;
+    element("star").textContent = stars.data.name[row];
+    showLabels(row);
+    const has = row in spectra;
+    element("note").textContent = has
+      ? "Normalised flux in black, model in red; below, flux less model, and the expected error in blue."
+      : `No spectrum of this star in this page: ${facts.spectra_words}`;
+    element("plots").hidden = !has;
+    if (has) showSpectrum(await readSpectrum(spectra[row]));
+    document.body.dataset.star = row;
+  };
+
+  // Place between the ends of an axis, from 0 to 1.
+  const along = (range, log) => {
+    const f = log ? Math.log : (x) => x;
+    const start = f(range.start), span = f(range.end) - start;
+    return (value) => (f(value) - start) / span;
+  };
+
+  // The nearest star on the screen, in one pass; no index is needed for a click.
+  const nearest = (figure, [x, y], event) => {
+    const across = along(figure.x_range, figure.x_scale.type === "LogScale");
+    const up = along(figure.y_range, figure.y_scale.type === "LogScale");
+    const booleans = model("filter").booleans;
+    const xs = stars.data[x], ys = stars.data[y];
+    const x0 = across(event.x), y0 = up(event.y);
+    let best = -1, least = NEAR ** 2;
+    for (let i = 0; i < xs.length; i++) {
+      if (booleans && !booleans[i]) continue;
+      const distance = ((across(xs[i]) - x0) * figure.inner_width) ** 2 + ((up(ys[i]) - y0) * figure.inner_height) ** 2;
+      if (distance < least) [best, least] = [i, distance];
+    }
+    return best;
+  };
+
+  const find = (part) => {
+    const wanted = part.trim().toLowerCase();
+    const names = stars.data.name;
+    const row = wanted ? names.findIndex((name) => name.toLowerCase().includes(wanted)) : -1;
+    if (row >= 0) pick(row);
+    else if (wanted) element("count").textContent = `no star is called ${part}`;
+  };
+
+  const start = () => {
+    const page = Bokeh.documents[0];
+    if (!page?.is_idle) return requestAnimationFrame(start);
+    model = (name) => page.get_model_by_name(name);
+    stars = model("stars");
+    for (const [name, axes] of Object.entries(facts.axes)) {
+      model(name).on_event("tap", (event) => {
+        const row = nearest(model(name), axes, event);
+        if (row >= 0) pick(row);
+      });
+    }
+    element("colour").addEventListener("change", (event) => colourBy(event.target.value));
+    element("rows").addEventListener("change", (event) => showRows(event.target.value));
+    element("find").addEventListener("change", (event) => find(event.target.value));
+    element("controls").addEventListener("submit", (event) => event.preventDefault());
+    showRows("all");
+    document.body.dataset.ready = performance.now().toFixed(0);
+  };
+  start();
+})();
