@@ -4,8 +4,8 @@
   const element = (id) => document.getElementById(id);
   const facts = JSON.parse(element("facts").textContent);
   const spectra = JSON.parse(element("spectra").textContent);
-  const NEAR = 12; // pixels of the screen
-  let model, stars, texts;
+  const NEAR = 12, CELL = 3; // pixels of the screen
+  let model, stars, texts, wanted;
 
   const unpack = async (base64) => {
     const raw = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
@@ -49,15 +49,42 @@
 
   const showRows = (choice) => {
     const flags = stars.data.flags;
-    const wanted = {
+    wanted = {
       all: () => true,
       good: (i) => flags[i] === 0,
       spectrum: (i) => i in spectra,
     }[choice] ?? ((i) => (flags[i] & Number(choice)) !== 0);
-    const shown = Array.from({length: flags.length}, (_, i) => wanted(i));
-    model("filter").booleans = choice === "all" ? null : shown;
-    const n = shown.filter(Boolean).length;
+    const n = flags.reduce((sum, _, i) => sum + wanted(i), 0);
     element("count").textContent = `${n} of ${flags.length} rows`;
+  };
+
+  // Draws the first row of each cell of the screen: what is left out would be hidden anyway, and shows on zooming in.
+  const draw = (name) => {
+    const [figure, [x, y]] = [model(name), facts.axes[name]];
+    const {across, up} = places(figure);
+    const [nx, ny] = [figure.inner_width, figure.inner_height].map((size) => Math.max(1, Math.round(size / CELL)));
+    const taken = new Uint8Array(nx * ny), drawn = [];
+    const xs = stars.data[x], ys = stars.data[y];
+    for (let i = 0; i < xs.length; i++) {
+      const u = across(xs[i]), v = up(ys[i]);
+      if (!(u >= 0 && u < 1 && v >= 0 && v < 1)) continue;
+      const cell = Math.floor(u * nx) * ny + Math.floor(v * ny);
+      if (taken[cell] || !wanted(i)) continue;
+      taken[cell] = 1;
+      drawn.push(i);
+    }
+    model(name + "_drawn").indices = drawn;
+  };
+
+  const drawWhenStill = (name) => {
+    let timer;
+    const later = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => draw(name), 120);
+    };
+    const figure = model(name);
+    for (const range of [figure.x_range, figure.y_range]) range.change.connect(later);
+    figure.properties.inner_width.change.connect(later);
   };
 
   const write = (value, digits) => Number.isFinite(value) ? value.toFixed(digits).replace("-", "\u2212") : "none";
@@ -114,25 +141,23 @@
     document.body.dataset.star = row;
   };
 
-  // Place between the ends of an axis, from 0 to 1.
-  const along = (range, log) => {
-    const f = log ? Math.log : (x) => x;
+  // From a value to its place between the ends of an axis, 0 to 1.
+  const along = (range, scale) => {
+    const f = scale.type === "LogScale" ? Math.log : (x) => x;
     const start = f(range.start), span = f(range.end) - start;
     return (value) => (f(value) - start) / span;
   };
+  const places = (figure) => ({across: along(figure.x_range, figure.x_scale), up: along(figure.y_range, figure.y_scale)});
 
-  // The nearest star on the screen, in one pass; no index is needed for a click.
+  // The nearest star on the screen, of all rows that are to be shown: one pass needs no index.
   const nearest = (figure, [x, y], event) => {
-    const across = along(figure.x_range, figure.x_scale.type === "LogScale");
-    const up = along(figure.y_range, figure.y_scale.type === "LogScale");
-    const booleans = model("filter").booleans;
+    const {across, up} = places(figure);
     const xs = stars.data[x], ys = stars.data[y];
-    const x0 = across(event.x), y0 = up(event.y);
+    const u = across(event.x), v = up(event.y);
     let best = -1, least = NEAR ** 2;
     for (let i = 0; i < xs.length; i++) {
-      if (booleans && !booleans[i]) continue;
-      const distance = ((across(xs[i]) - x0) * figure.inner_width) ** 2 + ((up(ys[i]) - y0) * figure.inner_height) ** 2;
-      if (distance < least) [best, least] = [i, distance];
+      const distance = ((across(xs[i]) - u) * figure.inner_width) ** 2 + ((up(ys[i]) - v) * figure.inner_height) ** 2;
+      if (distance < least && wanted(i)) [best, least] = [i, distance];
     }
     return best;
   };
@@ -155,9 +180,13 @@
         const row = nearest(model(name), axes, event);
         if (row >= 0) pick(row);
       });
+      drawWhenStill(name);
     }
     element("colour").addEventListener("change", (event) => colourBy(event.target.value));
-    element("rows").addEventListener("change", (event) => showRows(event.target.value));
+    element("rows").addEventListener("change", (event) => {
+      showRows(event.target.value);
+      facts.diagrams.forEach(draw);
+    });
     element("find").addEventListener("change", (event) => find(event.target.value));
     element("controls").addEventListener("submit", (event) => event.preventDefault());
     showRows("all");

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
 from collections.abc import Mapping
@@ -12,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 from maury.catalog import label_names
 from maury.measure.quality import Flag, flag_names
 from maury.show import report_data as data
-from maury.show.report_plots import chi2_figures, error_figures, star_diagrams, star_figures
+from maury.show.figures import plot_chi2, plot_errors, plot_pulls
+from maury.show.report_plots import star_diagrams, star_figures
 
 if TYPE_CHECKING:
     from astropy.table import QTable
+    from matplotlib.figure import Figure
 
 _NUMBERS = (("rchi2", "rchi2", 2), ("S/N", "snr", 0), ("rv [km/s]", "rv", 1))
 _TEXTS = ("status", "file", "problem")
@@ -88,9 +92,7 @@ def _page(catalog: QTable, spectra: Mapping[int, str], cmd: tuple[str, str] | No
     columns = data.shown_columns(catalog)
     colour = next(name for name in ("fe_h", "rchi2", *columns) if name in columns)
     diagrams, axes = star_diagrams(catalog, columns, colour, cmd)
-    errors, pulls = error_figures(catalog)
-    figures = diagrams | star_figures() | chi2_figures(catalog) | errors | pulls
-    script, parts = components(figures, wrap_script=True)
+    script, parts = components(diagrams | star_figures(), wrap_script=True)
     counts = data.flag_counts(catalog)
     here = files("maury.show")
     words = _spectra_words(len(spectra), len(catalog))
@@ -102,7 +104,7 @@ def _page(catalog: QTable, spectra: Mapping[int, str], cmd: tuple[str, str] | No
         errors=catalog.meta["ERRORS"],
         made=f"maury {catalog.meta['MAURYVER']}, emulator {catalog.meta['EMULATOR'] or '(no name)'} "
         f"{catalog.meta['EMUHASH'][:12]}, {catalog.meta['DATE']}",
-        library=Markup(Resources(mode="inline", components=["bokeh", "bokeh-gl"]).render()),
+        library=Markup(Resources(mode="inline", components=["bokeh"]).render()),
         css=Markup(here.joinpath("report.css").read_text("utf-8")),
         js=Markup(here.joinpath("report.js").read_text("utf-8")),
         script=Markup(script),
@@ -119,9 +121,18 @@ def _page(catalog: QTable, spectra: Mapping[int, str], cmd: tuple[str, str] | No
         counts=counts,
         n_rows=len(catalog),
         diagrams=list(diagrams),
-        error_plots=list(errors),
-        pull_plots=list(pulls),
+        pictures={
+            name: _picture(plot(catalog))
+            for name, plot in (("chi2", plot_chi2), ("errors", plot_errors), ("pulls", plot_pulls))
+        },
     )  # fmt: skip
+
+
+def _picture(figure: Figure) -> str:
+    """SVG as the address of an <img>, in which no script can run."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="svg")
+    return f"data:image/svg+xml;base64,{base64.b64encode(drawn.getvalue()).decode()}"
 
 
 def _facts(

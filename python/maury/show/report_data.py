@@ -135,13 +135,30 @@ def chi2_map(
     return {k: np.asarray(v, dtype=float) for k, v in zip(keys, columns, strict=True)}
 
 
+def thin_rows(across: Array, up: Array, n_cells: tuple[int, int]) -> NDArray[np.intp]:
+    """Rows to draw so that a crowded diagram looks as if all were drawn: the first one of each cell.
+
+    Parameters
+    ----------
+    across, up : (N,)
+        Place in the diagram, 0 to 1; what is outside is left out.
+    n_cells : (int, int)
+        Cells across and up; a cell as wide as a point hides no star that is not hidden behind another.
+    """
+    inside = np.flatnonzero((across >= 0) & (across < 1) & (up >= 0) & (up < 1))
+    cell = (across[inside] * n_cells[0]).astype(np.int64) * n_cells[1] + (up[inside] * n_cells[1]).astype(np.int64)
+    return inside[np.sort(np.unique(cell, return_index=True)[1])]
+
+
 def error_curves(teff: Array, errors: Iterable[Array]) -> tuple[Array, list[Array]]:
     """Median errors in bins of Teff: the median Teff of each bin with enough stars, and one curve an array."""
-    centres, curves = [], [list[float]() for _ in (errors := list(errors))]
+    errors = list(errors)
+    centres: list[float] = []
+    curves: list[list[float]] = [[] for _ in errors]
     for low, high in zip(TEFF_EDGES[:-1], TEFF_EDGES[1:], strict=True):
         inside = (teff >= low) & (teff < high) & np.all(np.isfinite(errors), axis=0)
         if inside.sum() >= _MIN_IN_BIN:
-            centres.append(np.median(teff[inside]))
+            centres.append(float(np.median(teff[inside])))
             for curve, error in zip(curves, errors, strict=True):
                 curve.append(float(np.median(error[inside])))
     return np.array(centres), [np.array(curve) for curve in curves]

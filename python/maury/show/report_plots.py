@@ -1,4 +1,4 @@
-"""The plots of the report, in bokeh."""
+"""The plots of the report that one can explore, in bokeh."""
 
 from __future__ import annotations
 
@@ -27,16 +27,15 @@ _TITLES = {
     "alpha_fe": "[α/Fe] [dex]",
     "log_vmicro": "log vmicro [dex, km/s]",
 }
-_OBSERVED, _MODEL, _BAND, _GREY = "#333333", "#d1342f", "#7fb0e0", "#999999"
-_PALETTE = "Viridis256"
-_PULL_EDGES = np.linspace(-5, 5, 41)
+_OBSERVED, _MODEL, _BAND = "#333333", "#d1342f", "#7fb0e0"
+_FIRST_CELLS = (140, 125)  # until the page knows how large it is
 
 
 def star_diagrams(
     catalog: QTable, columns: Mapping[str, data.Shown], colour: str, cmd: tuple[str, str] | None
 ) -> tuple[dict[str, Any], dict[str, tuple[str, str]]]:
     """Diagrams of all stars over one set of columns: figures by name, and the columns on their axes."""
-    from bokeh.models import BooleanFilter, CDSView, ColumnDataSource, LinearColorMapper
+    from bokeh.models import ColumnDataSource, LinearColorMapper
 
     axes = {"kiel": ("teff", "logg")}
     if {"fe_h", "alpha_fe"} <= set(columns):
@@ -53,15 +52,14 @@ def star_diagrams(
     values["name"] = data.star_names(catalog)
     stars = ColumnDataSource(values, name="stars")
     picked = ColumnDataSource({name: [] for name in needed}, name="picked")
-    view = CDSView(filter=BooleanFilter(name="filter"))
-    mapper = LinearColorMapper(_PALETTE, low=shown.low, high=shown.high, nan_color="#c8c8c8", name="colours")
+    mapper = LinearColorMapper("Viridis256", low=shown.low, high=shown.high, nan_color="#c8c8c8", name="colours")
     title = f"log10 {shown.title}" if shown.log else shown.title
     tips = [("", "@name")] + [
         (name, f"@{name}{{0}}" if name == "teff" else f"@{name}{{0.00}}") for name in label_names(catalog)
     ]
     heads = {"kiel": "Kiel diagram", "alpha": "[α/Fe] and [Fe/H]", "cmd": "Colour and magnitude"}
     figures = {
-        name: _diagram(name, heads[name], pair, stars, picked, view, mapper, title, tips)
+        name: _diagram(name, heads[name], pair, stars, picked, mapper, title, tips)
         for name, pair in axes.items()
     }
     return figures, axes
@@ -78,21 +76,23 @@ def _checked_cmd(columns: Mapping[str, data.Shown], cmd: tuple[str, str] | None)
 
 
 def _diagram(
-    name: str, head: str, pair: tuple[str, str], stars: Any, picked: Any, view: Any, mapper: Any, title: str,
+    name: str, head: str, pair: tuple[str, str], stars: Any, picked: Any, mapper: Any, title: str,
     tips: list[tuple[str, str]],
 ) -> Any:  # fmt: skip
-    from bokeh.models import ColorBar, HoverTool
+    from bokeh.models import CDSView, ColorBar, HoverTool, IndexFilter
 
     x, y = (np.asarray(stars.data[column], dtype=float) for column in pair)
     log = pair[0] == "teff" and _spans(x)
+    x_ends, y_ends = _ends(x, log, reverse=pair[0] == "teff"), _ends(y, False, reverse=name != "alpha")
     figure = _figure(
-        name=name, title=head, height=440, x_axis_type="log" if log else "linear",
-        x_range=_ends(x, log, reverse=pair[0] == "teff"), y_range=_ends(y, False, reverse=name != "alpha"),
-        tools="pan,box_zoom,wheel_zoom,reset,save", active_drag="box_zoom", output_backend="webgl",
+        name=name, title=head, height=440, x_axis_type="log" if log else "linear", x_range=x_ends,
+        y_range=y_ends, tools="pan,box_zoom,wheel_zoom,reset,save", active_drag="box_zoom",
     )  # fmt: skip
     small = len(x) <= 2000
+    drawn = data.thin_rows(_along(x, x_ends, log), _along(y, y_ends, False), _FIRST_CELLS)
+    view = CDSView(filter=IndexFilter(drawn.tolist(), name=f"{name}_drawn"))
     points = figure.scatter(
-        *pair, source=stars, view=view, size=6 if small else 3, line_color=None,
+        *pair, source=stars, view=view, size=6 if small else 3.5, line_color=None,
         fill_color={"field": "colour", "transform": mapper}, fill_alpha=0.9 if small else 0.7,
     )  # fmt: skip
     ring = {"fill_color": None, "line_color": "#e0007a", "line_width": 2.5, "level": "overlay"}
@@ -126,81 +126,6 @@ def star_figures() -> dict[str, Any]:
     return {"spectrum": top, "residual": bottom}
 
 
-def chi2_figures(catalog: QTable) -> dict[str, Any]:
-    """Median reduced chi-square over the Kiel diagram, and its histogram (Imig et al. 2021, fig. 9)."""
-    from bokeh.models import ColorBar, HoverTool, LogColorMapper
-
-    teff, logg, rchi2 = (data.column(catalog, name) for name in ("teff", "logg", "rchi2"))
-    good = rchi2[np.isfinite(rchi2) & (rchi2 > 0)]
-    low, high = np.percentile(good, [2, 98]) if good.size else (0.5, 2.0)
-    cells = data.chi2_map(teff, logg, rchi2)
-    log = _spans(teff)
-    chart = _figure(
-        name="chi2_map", title="Median reduced chi-square", height=400, tools="pan,box_zoom,reset,save",
-        x_axis_type="log" if log else "linear", x_range=_ends(teff, log, reverse=True),
-        y_range=_ends(logg, False, reverse=True),
-    )  # fmt: skip
-    mapper = LogColorMapper("Magma256", low=low, high=max(high, 1.01 * low))
-    quads = chart.quad(
-        left="left", right="right", bottom="bottom", top="top", source=cells, line_color=None,
-        fill_color={"field": "rchi2", "transform": mapper},
-    )  # fmt: skip
-    tips = [("rchi2", "@rchi2{0.00}"), ("rows", "@n{0}")]
-    chart.add_tools(HoverTool(renderers=[quads], tooltips=tips))
-    chart.add_layout(ColorBar(color_mapper=mapper, width=12), "right")
-    chart.xaxis.axis_label, chart.yaxis.axis_label = _TITLES["teff"], _TITLES["logg"]
-    if log:
-        _teff_ticks(chart)
-    edges = np.histogram_bin_edges(np.log10(good), 60) if good.size else np.linspace(-1, 1, 3)
-    bars = _figure(
-        name="chi2_histogram", title=f"Reduced chi-square of {good.size} rows", height=400, tools="save",
-        x_axis_type="log",
-    )  # fmt: skip
-    counts = np.histogram(np.log10(good), edges)[0]
-    bars.quad(left=10 ** edges[:-1], right=10 ** edges[1:], bottom=0, top=counts, color=_BAND)
-    bars.xaxis.axis_label, bars.yaxis.axis_label = "rchi2", "rows"
-    return {"chi2_map": chart, "chi2_histogram": bars}
-
-
-def error_figures(catalog: QTable) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Errors along Teff, one figure a label, and the pulls of repeat visits where there are any."""
-    teff = data.column(catalog, "teff")
-    errors, pulls = {}, {}
-    for name in label_names(catalog):
-        reported, formal = (data.column(catalog, f"{name}_err{which}") for which in ("", "_formal"))
-        centres, curves = data.error_curves(teff, (reported, formal))
-        figure = _figure(
-            name=f"error_{name}", title=f"Error of {_TITLES.get(name, name)}", height=260, tools="save",
-            x_axis_type="log", y_axis_type="log",
-        )  # fmt: skip
-        for curve, words, colour in zip(curves, ("reported", "formal"), (_MODEL, _GREY), strict=True):
-            figure.line(centres, curve, color=colour, line_width=2, legend_label=words)
-            figure.scatter(centres, curve, color=colour, size=5, legend_label=words)
-        figure.legend.background_fill_alpha = 0.6
-        figure.xaxis.axis_label = _TITLES["teff"]
-        _teff_ticks(figure)
-        errors[f"error_{name}"] = figure
-        pull = data.repeat_pulls(catalog, name)
-        if pull.size:
-            pulls[f"pull_{name}"] = _pull_figure(name, pull)
-    return errors, pulls
-
-
-def _pull_figure(name: str, pull: Array) -> Any:
-    width = 1.4826 * float(np.median(np.abs(pull)))
-    figure = _figure(
-        name=f"pull_{name}", title=f"{name}: width {width:.2f}, {pull.size} pairs", height=260, tools="save"
-    )
-    counts = np.histogram(np.clip(pull, _PULL_EDGES[0], _PULL_EDGES[-1]), _PULL_EDGES)[0]
-    step = _PULL_EDGES[1] - _PULL_EDGES[0]
-    density = counts / (pull.size * step)
-    figure.quad(left=_PULL_EDGES[:-1], right=_PULL_EDGES[1:], bottom=0, top=density, color=_BAND)
-    x = np.linspace(-5, 5, 201)
-    figure.line(x, np.exp(-0.5 * x**2) / np.sqrt(2 * np.pi), color=_MODEL, line_width=2)
-    figure.xaxis.axis_label = "pull; the last bins hold all beyond"
-    return figure
-
-
 def _figure(**options: Any) -> Any:
     from bokeh.plotting import figure
 
@@ -215,6 +140,13 @@ def _spans(teff: Array) -> bool:
     """Whether Teff is better shown on a logarithmic axis."""
     teff = teff[np.isfinite(teff) & (teff > 0)]
     return bool(teff.size and teff.max() > 2.5 * teff.min())
+
+
+def _along(values: Array, ends: tuple[float, float], log: bool) -> Array:
+    """Place between the ends of an axis, 0 to 1; NaN for what has no place."""
+    start, end = np.log(ends) if log else ends
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(((np.log(values) if log else values) - start) / (end - start))
 
 
 def _ends(values: Array, log: bool, reverse: bool) -> tuple[float, float]:
