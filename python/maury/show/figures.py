@@ -1,4 +1,4 @@
-"""Figures of Imig et al. (2021) over a whole catalogue: abundances, chi-square, colours, errors, examples, resolution.
+"""Figures of Imig et al. (2021): abundances, isochrones, chi-square, colours, errors, examples, resolution.
 
 Figures are made without pyplot, so no window opens and nothing global changes.
 """
@@ -45,6 +45,31 @@ def plot_abundances(catalog: QTable) -> Figure:
     return figure
 
 
+def plot_isochrones(catalog: QTable, isochrones: Sequence[tuple[ArrayLike, ArrayLike, float]]) -> Figure:
+    """Kiel diagram coloured by [Fe/H], with isochrones in the same colours (fig. 8).
+
+    Parameters
+    ----------
+    catalog : QTable
+    isochrones : sequence
+        Of each: Teff (M,) [K], log g (M,) [dex, cgs] along it, and its [Fe/H].
+
+    Raises
+    ------
+    ValueError
+        If the catalogue lacks one of the labels ``teff``, ``logg`` and ``fe_h``.
+    """
+    _need(catalog, ("teff", "logg", "fe_h"), "a Kiel diagram with isochrones")
+    figure, (axes,) = _panels(1, 7.5, 6.2)
+    points = _scatter(figure, axes, catalog, ("teff", "logg"), "fe_h")
+    for teff, logg, fe_h in isochrones:
+        line = np.asarray(teff, dtype=float), np.asarray(logg, dtype=float)
+        axes.plot(*line, color="white", lw=2.6)
+        axes.plot(*line, color=points.cmap(points.norm(fe_h)), lw=1.3)
+    _kiel_axes(axes, catalog)
+    return figure
+
+
 def plot_chi2(catalog: QTable) -> Figure:
     """Median reduced chi-square in cells of the Kiel diagram, and its histogram (fig. 9).
 
@@ -53,8 +78,6 @@ def plot_chi2(catalog: QTable) -> Figure:
     ValueError
         If the catalogue has no labels ``teff`` and ``logg``.
     """
-    from matplotlib import colormaps
-    from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LogNorm
 
     _need(catalog, ("teff", "logg"), "a Kiel diagram")
@@ -62,16 +85,12 @@ def plot_chi2(catalog: QTable) -> Figure:
     teff, logg, rchi2 = (data.column(catalog, name) for name in ("teff", "logg", "rchi2"))
     good = rchi2[np.isfinite(rchi2) & (rchi2 > 0)]
     low, high = np.percentile(good, [2, 98]) if good.size else (0.5, 2.0)
-    cells = data.chi2_map(teff, logg, rchi2)
-    norm = LogNorm(low, max(high, 1.01 * low))
-    height, width = cells["top"] - cells["bottom"], cells["right"] - cells["left"]
-    colours = colormaps["magma"](norm(cells["rchi2"]))
-    left.bar(cells["left"], height, width, cells["bottom"], align="edge", color=colours)
-    figure.colorbar(ScalarMappable(norm, "magma"), ax=left, label=r"median reduced $\chi^2$", extend="both")
-    _teff_axis(left)  # hot on the left, giants at the top
-    left.invert_xaxis()
-    left.invert_yaxis()
-    left.set_ylabel(_title(catalog, "logg"))
+    teff_edges, logg_edges, median = data.chi2_map(teff, logg, rchi2)
+    cells = left.pcolormesh(
+        teff_edges, logg_edges, median.T, cmap="magma", norm=LogNorm(low, max(high, 1.01 * low)), rasterized=True
+    )
+    figure.colorbar(cells, ax=left, label=r"median reduced $\chi^2$", extend="both")
+    _kiel_axes(left, catalog)
     if good.size:
         edges = np.histogram_bin_edges(np.log10(good), 60)
         right.hist(good, 10**edges, color=_BAR)
@@ -220,7 +239,7 @@ def _panels(n: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
     return figure, panels
 
 
-def _scatter(figure: Figure, axes: Axes, catalog: QTable, pair: tuple[str, str], colour: str) -> None:
+def _scatter(figure: Figure, axes: Axes, catalog: QTable, pair: tuple[str, str], colour: str) -> Any:
     """Points coloured by a column, drawn in the order of its values from the middle outwards."""
     x, y, c = (data.column(catalog, name) for name in (*pair, colour))
     shown = np.flatnonzero(np.isfinite(x) & np.isfinite(y) & np.isfinite(c))
@@ -232,12 +251,21 @@ def _scatter(figure: Figure, axes: Axes, catalog: QTable, pair: tuple[str, str],
     figure.colorbar(points, ax=axes, label=_title(catalog, colour), extend="both")
     axes.set_xlabel(_title(catalog, pair[0]))
     axes.set_ylabel(_title(catalog, pair[1]))
+    return points
 
 
 def _title(catalog: QTable, name: str) -> str:
     unit = str(catalog[name].unit or "")
     latex = find_label(name).latex
     return f"{latex} [{unit}]" if unit else latex
+
+
+def _kiel_axes(axes: Axes, catalog: QTable) -> None:
+    """Hot on the left, giants at the top."""
+    _teff_axis(axes)
+    axes.invert_xaxis()
+    axes.invert_yaxis()
+    axes.set_ylabel(_title(catalog, "logg"))
 
 
 def _teff_axis(axes: Axes) -> None:

@@ -4,7 +4,7 @@
   const element = (id) => document.getElementById(id);
   const facts = JSON.parse(element("facts").textContent);
   const spectra = JSON.parse(element("spectra").textContent);
-  const NEAR = 12, CELL = 3; // pixels of the screen
+  const NEAR = 12, CELL = 2; // pixels of the screen
   let model, stars, texts, wanted;
 
   const unpack = async (base64) => {

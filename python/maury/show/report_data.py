@@ -107,32 +107,21 @@ def flag_counts(catalog: QTable) -> list[tuple[str, str, int]]:
 
 def chi2_map(
     teff: Array, logg: Array, rchi2: Array, n_bins: tuple[int, int] = (48, 40)
-) -> dict[str, Array]:
-    """Median reduced chi-square in cells of log Teff and log g that have stars.
+) -> tuple[Array, Array, Array]:
+    """Median reduced chi-square in cells of log Teff and log g.
 
     Returns
     -------
-    dict
-        ``left``, ``right`` [K], ``bottom``, ``top`` [dex], ``rchi2`` and ``n`` of each cell.
+    teff_edges (n + 1,) [K], logg_edges (m + 1,), median (n, m)
+        NaN where there is no star.
     """
+    from scipy.stats import binned_statistic_2d
+
     good = np.isfinite(teff) & (teff > 0) & np.isfinite(logg) & np.isfinite(rchi2)
-    keys = ("left", "right", "bottom", "top", "rchi2", "n")
     if not good.any():
-        return {key: np.empty(0) for key in keys}
-    x, y, value = np.log10(teff[good]), logg[good], rchi2[good]
-    edges = [np.histogram_bin_edges(v, n) for v, n in zip((x, y), n_bins, strict=True)]
-    cells = [
-        np.clip(np.digitize(v, e) - 1, 0, len(e) - 2) for v, e in zip((x, y), edges, strict=True)
-    ]
-    key, cell = np.unique(cells[0] * n_bins[1] + cells[1], return_inverse=True)
-    i, j = np.divmod(key, n_bins[1])
-    order = np.lexsort((value, cell))
-    n = np.bincount(cell)
-    first = np.cumsum(n) - n
-    middle = [value[order[first + half]] for half in ((n - 1) // 2, n // 2)]
-    x_edges, y_edges = 10 ** edges[0], edges[1]
-    columns = (x_edges[i], x_edges[i + 1], y_edges[j], y_edges[j + 1], np.mean(middle, axis=0), n)
-    return {k: np.asarray(v, dtype=float) for k, v in zip(keys, columns, strict=True)}
+        return np.array([3000.0, 10000.0]), np.array([0.0, 5.0]), np.full((1, 1), np.nan)
+    found = binned_statistic_2d(np.log10(teff[good]), logg[good], rchi2[good], "median", n_bins)
+    return 10**found.x_edge, np.asarray(found.y_edge), np.asarray(found.statistic)
 
 
 def thin_rows(across: Array, up: Array, n_cells: tuple[int, int]) -> NDArray[np.intp]:

@@ -28,7 +28,7 @@ _TITLES = {
     "log_vmicro": "log vmicro [dex, km/s]",
 }
 _OBSERVED, _MODEL, _BAND = "#333333", "#d1342f", "#7fb0e0"
-_FIRST_CELLS = (140, 125)  # until the page knows how large it is
+_FIRST_CELLS = (170, 180)  # until the page knows how large it is
 
 
 def star_diagrams(
@@ -122,7 +122,7 @@ def star_figures() -> dict[str, Any]:
     top.yaxis.axis_label, bottom.yaxis.axis_label = "normalised flux", "residual"
     bottom.xaxis.axis_label = "rest wavelength in vacuum [Å]"
     for figure in (top, bottom):
-        figure.min_border_left = 60
+        figure.min_border_left = 80  # so that the two stand in line
     return {"spectrum": top, "residual": bottom}
 
 
