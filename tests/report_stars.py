@@ -10,7 +10,7 @@ DEX = {"logg": 0.08, "fe_h": 0.06, "alpha_fe": 0.03, "log_vmicro": 0.05}
 
 
 def survey_catalog(n, seed=0):
-    """Return N rows that look as those of `maury.fit`, in visits of N / 2 stars, with columns bp_rp and m_g."""
+    """Return N rows as those of `maury.fit`: two visits a star, with columns bp_rp and m_g."""
     rng = np.random.default_rng(seed)
     star = np.arange(n) // 2
     giant = (rng.random(n) < 0.45)[star]

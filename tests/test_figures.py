@@ -100,6 +100,8 @@ def test_examples(catalog, tmp_path):
 
 def test_resolution(tmp_path):
     wave = np.linspace(3600, 10000, 50)
-    figure = saved(figures.plot_resolution({"60%": (wave, wave / 4000), "99.5%": (wave, wave / 3000)}), tmp_path)
+    figure = saved(
+        figures.plot_resolution({"60%": (wave, wave / 4000), "99.5%": (wave, wave / 3000)}), tmp_path
+    )
     np.testing.assert_array_equal(figure.axes[0].lines[1].get_ydata(), wave / 3000)
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["60%", "99.5%"]

@@ -14,7 +14,23 @@ from maury.show import report_data as data
 from maury.show.report import write_report
 from report_stars import survey_catalog
 
-HOSTILE = ["</script><script>window.broken=1</script>", "<img src=x onerror=window.broken=1>", "a&lt;b \"'`{{7*7}}"]
+HOSTILE = [
+    "</script><script>window.broken=1</script>",
+    "<img src=x onerror=window.broken=1>",
+    "a&lt;b \"'`{{7*7}}",
+]
+
+# Tips are in shadow roots.
+TIPS = """
+const texts = [];
+const walk = (node) => {
+  if (node.shadowRoot) walk(node.shadowRoot);
+  if (node.className === "bk-tooltip-content") texts.push(node.textContent);
+  node.childNodes.forEach(walk);
+};
+walk(document.body);
+return texts.some((text) => text.includes(WANTED));
+"""
 
 
 class Elements(HTMLParser):
@@ -62,7 +78,9 @@ def unpacked(packed):
     planes = np.frombuffer(raw, np.uint8).reshape(10, n).astype(np.int64)
     wave = np.cumsum(sum(planes[k] << (8 * k) for k in range(4)).astype(np.uint32).view(np.int32))
     whole = [planes[k] + (planes[k + 1] << 8) for k in (4, 6, 8)]
-    return wave * data.WAVE_STEP, *(np.where(w == data.MISSING, np.nan, w * data.STEP + data.LOWEST) for w in whole)
+    return wave * data.WAVE_STEP, *(
+        np.where(w == data.MISSING, np.nan, w * data.STEP + data.LOWEST) for w in whole
+    )
 
 
 def test_the_page_names_all_columns_of_numbers_and_no_others(tmp_path):
@@ -81,7 +99,9 @@ def test_the_page_names_all_columns_of_numbers_and_no_others(tmp_path):
 def test_what_a_catalogue_does_not_have_is_not_offered(tmp_path):
     catalog = survey_catalog(60)
     catalog.meta["LABELS"] = "teff,logg,fe_h"
-    catalog.remove_columns([name for name in catalog.colnames if name.startswith(("alpha", "log_v", "bp_", "m_g"))])
+    catalog.remove_columns(
+        [name for name in catalog.colnames if name.startswith(("alpha", "log_v", "bp_", "m_g"))]
+    )
     page, elements = written(tmp_path, catalog)
     assert list(facts_of(elements)["axes"]) == ["kiel"]
     assert 'value="alpha_fe"' not in page
@@ -111,7 +131,9 @@ def test_nothing_in_the_page_is_fetched(tmp_path):
     for tag, attributes in elements.elements:
         for key in ("src", "href", "srcset", "action", "data"):
             assert attributes.get(key, "data:").startswith("data:"), (tag, attributes[key][:80])
-    policy = [a["content"] for tag, a in elements.elements if a.get("http-equiv") == "Content-Security-Policy"]
+    policy = [
+        a["content"] for tag, a in elements.elements if a.get("http-equiv") == "Content-Security-Policy"
+    ]
     assert policy
     assert policy[0].startswith("default-src 'none';")
     assert "http" not in policy[0]
@@ -185,7 +207,8 @@ def test_a_click_shows_the_spectrum_of_the_star(driver, tmp_path):
         if row == 7:
             pixels = driver.execute_script(
                 "const d = Bokeh.documents[0].get_model_by_name('pixels').data;"
-                "return ['wave', 'flux', 'model', 'residual', 'upper'].map((k) => Array.from(d[k], (v) => isNaN(v) ? null : v));"
+                "return ['wave', 'flux', 'model', 'residual', 'upper'].map("
+                "(name) => Array.from(d[name], (v) => isNaN(v) ? null : v));"
             )
             wave, flux, model, residual, upper = np.array(pixels, dtype=float)
             expected = unpacked(packed)
@@ -211,14 +234,7 @@ def test_hostile_names_stay_text_in_the_browser(driver, tmp_path):
         click_star(driver, "kiel", row)  # the pointer stays, so the name is in the tip as well
         wait_for(driver, f"return document.body.dataset.star === '{row}'")
         assert driver.execute_script("return document.getElementById('star').textContent") == HOSTILE[row]
-        wait_for(
-            driver,
-            "const texts = []; const walk = (n) => { if (n.shadowRoot) walk(n.shadowRoot);"
-            "if (n.className === 'bk-tooltip-content') texts.push(n.textContent); n.childNodes.forEach(walk); };"
-            "walk(document.body); return texts.some((t) => t.includes(arguments[0]));".replace(
-                "arguments[0]", json.dumps(HOSTILE[row])
-            ),
-        )
+        wait_for(driver, TIPS.replace("WANTED", json.dumps(HOSTILE[row])))
     assert driver.execute_script("return window.broken === undefined")
     assert driver.title == HOSTILE[0]
     assert requests(driver) == [(tmp_path / "report.html").as_uri()]
@@ -230,7 +246,8 @@ def test_colours_filters_and_names(driver, tmp_path):
     write_report(catalog, tmp_path / "report.html")
     open_page(driver, tmp_path / "report.html")
     choose = (
-        "const e = document.getElementById(arguments[0]); e.value = arguments[1]; e.dispatchEvent(new Event('change'));"
+        "const e = document.getElementById(arguments[0]); e.value = arguments[1];"
+        "e.dispatchEvent(new Event('change'));"
     )
     driver.execute_script(choose, "colour", "snr")
     low, high, first = driver.execute_script(

@@ -87,13 +87,18 @@ def plot_chi2(catalog: QTable) -> Figure:
     low, high = np.percentile(good, [2, 98]) if good.size else (0.5, 2.0)
     teff_edges, logg_edges, median = data.chi2_map(teff, logg, rchi2)
     cells = left.pcolormesh(
-        teff_edges, logg_edges, median.T, cmap="magma", norm=LogNorm(low, max(high, 1.01 * low)), rasterized=True
+        teff_edges,
+        logg_edges,
+        median.T,
+        cmap="magma",
+        norm=LogNorm(low, max(high, 1.01 * low)),
+        rasterized=True,
     )
     figure.colorbar(cells, ax=left, label=r"median reduced $\chi^2$", extend="both")
     _kiel_axes(left, catalog)
     if good.size:
         edges = np.histogram_bin_edges(np.log10(good), 60)
-        right.hist(good, 10**edges, color=_BAR)
+        right.hist(good, list(10**edges), color=_BAR)
     right.set_xscale("log")
     right.set_xlabel(r"reduced $\chi^2$")
     right.set_ylabel("rows")
@@ -158,7 +163,7 @@ def plot_pulls(catalog: QTable) -> Figure:
             axes.set_title("no star has two usable visits", fontsize=9)
             continue
         # The last bins hold all beyond.
-        axes.hist(np.clip(pulls, -4.99, 4.99), _PULL_EDGES, density=True, color=_BAR)
+        axes.hist(np.clip(pulls, -4.99, 4.99), list(_PULL_EDGES), density=True, color=_BAR)
         width = 1.4826 * float(np.median(np.abs(pulls)))
         axes.set_title(f"width {width:.2f}, {pulls.size} pairs", fontsize=9)
     return figure
@@ -179,7 +184,9 @@ def plot_examples(fits: Sequence[BestFit], rows: Sequence[QTable.Row], labels: S
     from matplotlib.figure import Figure
 
     if len(fits) != len(rows) or not fits:
-        raise ValueError(f"fits, rows: expected as many of each and at least one, got {len(fits)} and {len(rows)}")
+        raise ValueError(
+            f"fits, rows: expected as many of each and at least one, got {len(fits)} and {len(rows)}"
+        )
     figure = Figure(figsize=(11, 2.9 * len(fits)), dpi=110, layout="constrained")
     grid = figure.add_gridspec(2 * len(fits), 1, height_ratios=[3, 1] * len(fits))
     for k, (fit, row) in enumerate(zip(fits, rows, strict=True)):
@@ -246,7 +253,13 @@ def _scatter(figure: Figure, axes: Axes, catalog: QTable, pair: tuple[str, str],
     finite = c[shown]
     low, high = np.percentile(finite, [2, 98]) if finite.size else (0.0, 1.0)
     order = shown[np.argsort(np.abs(finite - np.median(finite)))] if finite.size else shown
-    style: dict[str, Any] = {"cmap": "viridis", "vmin": low, "vmax": high, "linewidths": 0, "rasterized": True}
+    style: dict[str, Any] = {
+        "cmap": "viridis",
+        "vmin": low,
+        "vmax": high,
+        "linewidths": 0,
+        "rasterized": True,
+    }
     points = axes.scatter(x[order], y[order], c=c[order], s=14 if len(order) < 2000 else 3, **style)
     figure.colorbar(points, ax=axes, label=_title(catalog, colour), extend="both")
     axes.set_xlabel(_title(catalog, pair[0]))

@@ -176,10 +176,12 @@
     model = (name) => page.get_model_by_name(name);
     stars = model("stars");
     for (const [name, axes] of Object.entries(facts.axes)) {
-      model(name).on_event("tap", (event) => {
-        const row = nearest(model(name), axes, event);
-        if (row >= 0) pick(row);
-      });
+      for (const kind of ["tap", "doubletap"]) { // a quick second click comes as the latter
+        model(name).on_event(kind, (event) => {
+          const row = nearest(model(name), axes, event);
+          if (row >= 0) pick(row);
+        });
+      }
       drawWhenStill(name);
     }
     element("colour").addEventListener("change", (event) => colourBy(event.target.value));

@@ -1,4 +1,4 @@
-"""One HTML page of a catalogue that opens offline: diagrams to explore, a spectrum at a click, errors, flags."""
+"""One HTML page of a catalogue, which opens offline: diagrams, a spectrum at a click, errors, flags."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def _picture(figure: Figure) -> str:
 def _facts(
     catalog: QTable, columns: Mapping[str, data.Shown], axes: Mapping[str, tuple[str, str]], words: str
 ) -> dict[str, Any]:
-    """What the script of the page needs to know."""
+    """Collect what the script of the page needs to know."""
     labels = [
         {
             "name": name,

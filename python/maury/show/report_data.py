@@ -1,4 +1,4 @@
-"""What the report shows, as plain arrays: columns to colour by, binned curves, repeat visits, packed spectra."""
+"""What the report shows, as plain arrays: columns, binned curves, repeat visits, packed spectra."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +28,7 @@ STEP, LOWEST, MISSING = 1.25e-4, -1.0, 65535
 WAVE_STEP = 0.01  # Angstrom
 _LOG_RATIO = 30.0  # a column that spans more is shown as its log10
 _MIN_IN_BIN = 5
-TEFF_EDGES = (2500.0, 3500.0, 4000.0, 4500.0, 5000.0, 5500.0, 6000.0, 6500.0, 7000.0, 8000.0, 10000.0,
+_TEFF_EDGES = (2500.0, 3500.0, 4000.0, 4500.0, 5000.0, 5500.0, 6000.0, 6500.0, 7000.0, 8000.0, 10000.0,
               15000.0, 20000.0, 35000.0)  # fmt: skip
 
 
@@ -135,16 +136,18 @@ def thin_rows(across: Array, up: Array, n_cells: tuple[int, int]) -> NDArray[np.
         Cells across and up; a cell as wide as a point hides no star that is not hidden behind another.
     """
     inside = np.flatnonzero((across >= 0) & (across < 1) & (up >= 0) & (up < 1))
-    cell = (across[inside] * n_cells[0]).astype(np.int64) * n_cells[1] + (up[inside] * n_cells[1]).astype(np.int64)
+    cell = (across[inside] * n_cells[0]).astype(np.int64) * n_cells[1] + (up[inside] * n_cells[1]).astype(
+        np.int64
+    )
     return inside[np.sort(np.unique(cell, return_index=True)[1])]
 
 
 def error_curves(teff: Array, errors: Iterable[Array]) -> tuple[Array, list[Array]]:
-    """Median errors in bins of Teff: the median Teff of each bin with enough stars, and one curve an array."""
+    """Median errors in bins of Teff: the median Teff of each bin with enough stars; a curve an array."""
     errors = list(errors)
     centres: list[float] = []
     curves: list[list[float]] = [[] for _ in errors]
-    for low, high in zip(TEFF_EDGES[:-1], TEFF_EDGES[1:], strict=True):
+    for low, high in pairwise(_TEFF_EDGES):
         inside = (teff >= low) & (teff < high) & np.all(np.isfinite(errors), axis=0)
         if inside.sum() >= _MIN_IN_BIN:
             centres.append(float(np.median(teff[inside])))
@@ -238,4 +241,5 @@ def _whole(values: Array) -> NDArray[np.uint16]:
 
 
 def _planes(values: NDArray[Any]) -> bytes:
-    return values.view(np.uint8).reshape(-1, values.itemsize).T.tobytes()
+    planes: NDArray[np.uint8] = values.view(np.uint8).reshape(-1, values.itemsize).T
+    return planes.tobytes()

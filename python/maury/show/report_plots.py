@@ -20,11 +20,12 @@ Array = NDArray[np.float64]
 COLOURS = ("bp_rp0", "bp_rp")
 MAGNITUDES = ("m_g", "phot_g_mean_mag")
 
+_ALPHA = "\N{GREEK SMALL LETTER ALPHA}"
 _TITLES = {
     "teff": "Teff [K]",
     "logg": "log g [dex, cgs]",
     "fe_h": "[Fe/H] [dex]",
-    "alpha_fe": "[α/Fe] [dex]",
+    "alpha_fe": f"[{_ALPHA}/Fe] [dex]",
     "log_vmicro": "log vmicro [dex, km/s]",
 }
 _OBSERVED, _MODEL, _BAND = "#333333", "#d1342f", "#7fb0e0"
@@ -52,12 +53,14 @@ def star_diagrams(
     values["name"] = data.star_names(catalog)
     stars = ColumnDataSource(values, name="stars")
     picked = ColumnDataSource({name: [] for name in needed}, name="picked")
-    mapper = LinearColorMapper("Viridis256", low=shown.low, high=shown.high, nan_color="#c8c8c8", name="colours")
+    mapper = LinearColorMapper(
+        "Viridis256", low=shown.low, high=shown.high, nan_color="#c8c8c8", name="colours"
+    )
     title = f"log10 {shown.title}" if shown.log else shown.title
     tips = [("", "@name")] + [
         (name, f"@{name}{{0}}" if name == "teff" else f"@{name}{{0.00}}") for name in label_names(catalog)
     ]
-    heads = {"kiel": "Kiel diagram", "alpha": "[α/Fe] and [Fe/H]", "cmd": "Colour and magnitude"}
+    heads = {"kiel": "Kiel diagram", "alpha": f"[{_ALPHA}/Fe] and [Fe/H]", "cmd": "Colour and magnitude"}
     figures = {
         name: _diagram(name, heads[name], pair, stars, picked, mapper, title, tips)
         for name, pair in axes.items()
@@ -71,7 +74,9 @@ def _checked_cmd(columns: Mapping[str, data.Shown], cmd: tuple[str, str] | None)
         return None if colour is None or magnitude is None else (colour, magnitude)
     for name in cmd:
         if name not in columns:
-            raise ValueError(f"cmd: the catalogue has no numbers in a column {name!r}; it has {', '.join(columns)}")
+            raise ValueError(
+                f"cmd: the catalogue has no numbers in a column {name!r}; it has {', '.join(columns)}"
+            )
     return cmd
 
 
@@ -106,7 +111,7 @@ def _diagram(
 
 
 def star_figures() -> dict[str, Any]:
-    """The empty plots of one star, spectrum and residual; the script of the page fills them."""
+    """Make the empty plots of one star, spectrum and residual, which the script of the page fills."""
     from bokeh.models import ColumnDataSource, Range1d
 
     keys = ("wave", "flux", "model", "residual", "upper", "lower")
@@ -150,7 +155,7 @@ def _along(values: Array, ends: tuple[float, float], log: bool) -> Array:
 
 
 def _ends(values: Array, log: bool, reverse: bool) -> tuple[float, float]:
-    """Ends of an axis that shows all values."""
+    """Choose ends of an axis that shows all values."""
     values = values[np.isfinite(values) & ((values > 0) | (not log))]
     if not values.size:
         return (1.0, 0.0) if reverse else (0.0, 1.0)

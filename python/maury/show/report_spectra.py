@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maury.measure.best_fit import best_fit
-from maury.readers import ReadWarning, read_spectra
+from maury.readers import ReadError, ReadWarning, read_spectra
 from maury.show import report_data as data
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ def pack_spectra(
     emulator: Emulator,
     sources: Iterable[str | os.PathLike[str]] | None = None,
     n: int = N_SPECTRA,
-    progress: Callable[[str], None] | None = None,
 ) -> dict[int, str]:
     """Read and fit again, at the labels of the catalogue, the spectra that a report is to show.
 
@@ -42,8 +41,6 @@ def pack_spectra(
         the files are where the catalogue says, or they are left out.
     n : int
         How many at most; see `maury.show.report_data.choose_rows`.
-    progress : callable, optional
-        Called with the path of each file before it is read.
 
     Returns
     -------
@@ -71,11 +68,12 @@ def pack_spectra(
     keys = list(zip(data.text(catalog, "star_id"), data.text(catalog, "visit_id"), strict=True))
     packed = {}
     for path, rows in rows_of.items():
-        if progress is not None:
-            progress(str(path))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ReadWarning)
-            spectra = read_spectra(path)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ReadWarning)
+                spectra = read_spectra(path)
+        except (ReadError, OSError):
+            continue
         at = _places(spectra)
         for row in rows:
             i = 0 if len(spectra) == 1 else at.get(keys[row], -1)
@@ -85,7 +83,7 @@ def pack_spectra(
 
 
 def _paths(files: list[str], sources: Iterable[str | os.PathLike[str]] | None) -> dict[int, Path]:
-    """The file of each row that has one."""
+    """Find the file of each row that has one."""
     if sources is None:
         exists = {file: bool(file) and Path(file).is_file() for file in set(files)}
         return {row: Path(file) for row, file in enumerate(files) if exists[file]}
