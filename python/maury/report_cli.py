@@ -78,7 +78,8 @@ def report_command(
     write_report(catalog, output, spectra, cmd, title=Path(catalogue).name)
     size = output.stat().st_size / 1e6
     click.echo(
-        f"{len(catalog)} rows, {len(spectra)} of them with their spectrum. Written to {output} ({size:.1f} MB)."
+        f"{len(catalog)} rows, {len(spectra)} of them with their spectrum. "
+        f"Written to {output} ({size:.1f} MB)."
     )
 
 
