@@ -1,7 +1,7 @@
 """Time how long a report of many rows takes to open in chromium: python bench/report_page.py [--rows 60000]
 
-The catalogue is made up, with five labels, Gaia colours and two visits a star; 300 spectra of 4,563 pixels are in
-the page. Opened means that all diagrams are drawn and can be clicked. Needs chromium and chromedriver.
+The catalogue is made up, with five labels, Gaia colours and two visits a star; 300 spectra of 4,563 pixels are
+in the page. Opened means that all diagrams are drawn and can be clicked. Needs chromium and chromedriver.
 """
 
 import argparse
@@ -17,11 +17,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from browser import chromium, click_star, complaints, open_page, requests, wait_for
-from report_stars import survey_catalog
-
 from maury.measure.best_fit import BestFit
 from maury.show.report import write_report
 from maury.show.report_data import choose_rows, pack_spectrum
+from report_stars import survey_catalog
 
 N_PIXELS = 4563
 ALLOWED = 3000  # ms
@@ -43,7 +42,9 @@ def main():
     machine.print_header()
     rng = np.random.default_rng(0)
     catalog = survey_catalog(options.rows)
-    packed = {int(row): pack_spectrum(spectrum(rng)) for row in choose_rows(catalog, range(options.rows), 300)}
+    packed = {
+        int(row): pack_spectrum(spectrum(rng)) for row in choose_rows(catalog, range(options.rows), 300)
+    }
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "report.html"
         start = time.perf_counter()
@@ -71,7 +72,7 @@ def main():
         size = path.stat().st_size / 1e6
     print(
         f"\n{options.rows} rows, {len(packed)} spectra: {size:.1f} MB, written in {written:.1f} s; opened in "
-        f"{min(opened):.0f} ms at best, {statistics.median(opened):.0f} ms in the median of {options.rounds}; "
+        f"{min(opened):.0f} ms at best, {statistics.median(opened):.0f} ms in the median of {len(opened)}; "
         f"spectrum {1000 * clicked:.0f} ms after the click was sent"
     )
     assert min(opened) < ALLOWED, "the report opens too slowly"

@@ -172,6 +172,14 @@ def test_a_packed_spectrum_is_as_exact_as_said():
     np.testing.assert_allclose(sigma[used], np.hypot(0.02, 0.005), atol=0.5001 * data.STEP, rtol=0)
 
 
+def test_a_packed_column_keeps_sixteen_bits():
+    values = np.float32([0.0, -1.5, 5777.123, 3e-7, -2e9, np.nan, np.inf, 512.0])
+    raw = np.frombuffer(zlib.decompress(base64.b64decode(data.pack_column(values))), np.uint8)
+    kept = raw.reshape(4, -1).T.copy().view("<f4").ravel()
+    np.testing.assert_allclose(kept, values, rtol=2.0**-17)
+    assert (raw[: len(values)] == 0).all()
+
+
 def test_arms_that_overlap_are_put_in_order():
     fit = made_up_fit()
     fit.wavelength[350:] -= 5.0
@@ -250,9 +258,10 @@ def test_colours_filters_and_names(driver, tmp_path):
         "e.dispatchEvent(new Event('change'));"
     )
     driver.execute_script(choose, "colour", "snr")
+    wait_for(driver, "return Bokeh.documents[0].get_model_by_name('kiel_bar').title === 'snr'")
     low, high, first = driver.execute_script(
         "const p = Bokeh.documents[0]; const m = p.get_model_by_name('colours');"
-        "return [m.low, m.high, p.get_model_by_name('stars').data.colour[0]];"
+        "return [m.low, m.high, p.get_model_by_name('stars').data._colour[0]];"
     )
     np.testing.assert_allclose([low, high], np.percentile(catalog["snr"], [2, 98]))
     assert first == pytest.approx(catalog["snr"][0], rel=1e-6)

@@ -3,15 +3,29 @@
 (() => {
   const element = (id) => document.getElementById(id);
   const facts = JSON.parse(element("facts").textContent);
-  const spectra = JSON.parse(element("spectra").textContent);
+  const withSpectrum = new Set(facts.with_spectra);
   const NEAR = 12, CELL = 2; // pixels of the screen
-  let model, stars, texts, wanted;
+  let model, stars, wanted, turn = 0;
 
   const unpack = async (base64) => {
     const raw = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
     const stream = new Blob([raw]).stream().pipeThrough(new DecompressionStream("deflate"));
     return new Uint8Array(await new Response(stream).arrayBuffer());
   };
+
+  // What few need is read when it is first asked for.
+  const once = (make) => {
+    const kept = new Map();
+    return (key) => kept.get(key) ?? kept.set(key, make(key)).get(key);
+  };
+  const parsed = once((id) => JSON.parse(element(id).textContent));
+  const readTexts = once(async () => JSON.parse(new TextDecoder().decode(await unpack(facts.texts))));
+  const readColumn = once(async (name) => {
+    if (name in stars.data) return stars.data[name];
+    const planes = await unpack(parsed("columns")[name]);
+    const n = planes.length / 4;
+    return new Float32Array(planes.map((_, i) => planes[(i % 4) * n + (i >> 2)]).buffer);
+  });
 
   // The inverse of pack_spectrum in report_data.py.
   const readSpectrum = async (packed) => {
@@ -36,10 +50,10 @@
     return sorted.length ? sorted[Math.floor(part * (sorted.length - 1))] : NaN;
   };
 
-  const colourBy = (name) => {
+  const colourBy = async (name) => {
     const {low, high, log, title} = facts.columns[name];
-    const values = stars.data[name];
-    stars.data.colour = log ? Float32Array.from(values, Math.log10) : values;
+    const values = await readColumn(name);
+    stars.data._colour = log ? Float32Array.from(values, Math.log10) : values;
     model("colours").setv({low, high});
     for (const diagram of facts.diagrams) {
       model(diagram + "_bar").title = (log ? "log10 " : "") + title;
@@ -48,11 +62,11 @@
   };
 
   const showRows = (choice) => {
-    const flags = stars.data.flags;
+    const flags = stars.data._flags;
     wanted = {
       all: () => true,
       good: (i) => flags[i] === 0,
-      spectrum: (i) => i in spectra,
+      spectrum: (i) => withSpectrum.has(i),
     }[choice] ?? ((i) => (flags[i] & Number(choice)) !== 0);
     const n = flags.reduce((sum, _, i) => sum + wanted(i), 0);
     element("count").textContent = `${n} of ${flags.length} rows`;
@@ -89,19 +103,22 @@
 
   const write = (value, digits) => Number.isFinite(value) ? value.toFixed(digits).replace("-", "\u2212") : "none";
 
-  const showLabels = (row) => {
-    const lines = facts.labels.map(({name, title, unit, digits}) => {
-      const error = stars.data[name + "_err"][row];
-      return [title, `${write(stars.data[name][row], digits)} \u00b1 ${write(error, digits)} ${unit}`];
-    });
-    for (const [title, name, digits] of facts.numbers) {
-      lines.push([title, write(stars.data[name][row], digits)]);
+  const labelLines = async (row) => {
+    const number = async (name, digits) => name in facts.columns ? write((await readColumn(name))[row], digits) : "none";
+    const lines = [];
+    for (const {name, title, unit, digits} of facts.labels) {
+      lines.push([title, `${await number(name, digits)} \u00b1 ${await number(name + "_err", digits)} ${unit}`]);
     }
-    const words = facts.flags.filter(([bit]) => stars.data.flags[row] & bit).map(([, name]) => name);
+    for (const [title, name, digits] of facts.numbers) lines.push([title, await number(name, digits)]);
+    const words = facts.flags.filter(([bit]) => stars.data._flags[row] & bit).map(([, name]) => name);
     lines.push(["flags", words.join(", ") || "none"]);
-    for (const name of Object.keys(texts)) {
-      if (texts[name][row]) lines.push([name, texts[name][row]]);
+    for (const [name, texts] of Object.entries(await readTexts())) {
+      if (texts[row]) lines.push([name, texts[row]]);
     }
+    return lines;
+  };
+
+  const showTable = (lines) => {
     element("labels").replaceChildren(...lines.map((cells) => {
       const line = document.createElement("tr");
       line.append(...cells.map((text) => Object.assign(document.createElement("td"), {textContent: text})));
@@ -127,17 +144,20 @@
   };
 
   const pick = async (row) => {
-    texts ??= JSON.parse(new TextDecoder().decode(await unpack(facts.texts)));
     const point = Object.fromEntries(Object.keys(model("picked").data).map((name) => [name, [stars.data[name][row]]]));
+    const mine = ++turn; // another star may be picked while this one is being read
     model("picked").data = point;
-    element("star").textContent = stars.data.name[row];
-    showLabels(row);
-    const has = row in spectra;
+    element("star").textContent = stars.data._name[row];
+    const has = withSpectrum.has(row);
+    const lines = await labelLines(row);
+    const pixels = has ? await readSpectrum(parsed("spectra")[row]) : null;
+    if (mine !== turn) return;
+    showTable(lines);
     element("note").textContent = has
       ? "Normalised flux in black, model in red; below, flux less model, and the expected error in blue."
       : `No spectrum of this star in this page: ${facts.spectra_words}`;
     element("plots").hidden = !has;
-    if (has) showSpectrum(await readSpectrum(spectra[row]));
+    if (has) showSpectrum(pixels);
     document.body.dataset.star = row;
   };
 
@@ -164,7 +184,7 @@
 
   const find = (part) => {
     const wanted = part.trim().toLowerCase();
-    const names = stars.data.name;
+    const names = stars.data._name;
     const row = wanted ? names.findIndex((name) => name.toLowerCase().includes(wanted)) : -1;
     if (row >= 0) pick(row);
     else if (wanted) element("count").textContent = `no star is called ${part}`;

@@ -96,7 +96,9 @@ def _page(catalog: QTable, spectra: Mapping[int, str], cmd: tuple[str, str] | No
     counts = data.flag_counts(catalog)
     here = files("maury.show")
     words = _spectra_words(len(spectra), len(catalog))
-    facts = _facts(catalog, columns, axes, words)
+    drawn = {name for pair in axes.values() for name in pair} | set(label_names(catalog))
+    more = {name: data.pack_column(c.values) for name, c in columns.items() if name not in drawn}
+    facts = _facts(catalog, columns, axes, words) | {"with_spectra": sorted(spectra)}
     page = Environment(autoescape=True).from_string(here.joinpath("report.html").read_text("utf-8"))
     return page.render(
         title=title,
@@ -110,6 +112,7 @@ def _page(catalog: QTable, spectra: Mapping[int, str], cmd: tuple[str, str] | No
         script=Markup(script),
         parts={name: Markup(part) for name, part in parts.items()},
         facts=Markup(data.json_for_page(facts)),
+        columns=Markup(data.json_for_page(more)),
         spectra=Markup(data.json_for_page({str(row): packed for row, packed in spectra.items()})),
         spectra_words=words,
         colours=list(columns),

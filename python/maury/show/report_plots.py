@@ -46,18 +46,19 @@ def star_diagrams(
         axes["cmd"] = cmd
     needed = {name for pair in axes.values() for name in pair} | set(label_names(catalog))
     nothing = np.full(len(catalog), np.nan, dtype=np.float32)
-    values: dict[str, Any] = {name: nothing for name in needed} | {n: c.values for n, c in columns.items()}
-    values["flags"] = np.asarray(catalog["flags"]).astype(np.int32)
+    values: dict[str, Any] = {name: columns[name].values if name in columns else nothing for name in needed}
+    # A column of the catalogue may be called anything but these.
     shown = columns[colour]
-    values["colour"] = np.log10(shown.values) if shown.log else shown.values
-    values["name"] = data.star_names(catalog)
+    values["_colour"] = np.log10(shown.values) if shown.log else shown.values
+    values["_flags"] = np.asarray(catalog["flags"]).astype(np.int32)
+    values["_name"] = data.star_names(catalog)
     stars = ColumnDataSource(values, name="stars")
     picked = ColumnDataSource({name: [] for name in needed}, name="picked")
     mapper = LinearColorMapper(
         "Viridis256", low=shown.low, high=shown.high, nan_color="#c8c8c8", name="colours"
     )
     title = f"log10 {shown.title}" if shown.log else shown.title
-    tips = [("", "@name")] + [
+    tips = [("", "@_name")] + [
         (name, f"@{name}{{0}}" if name == "teff" else f"@{name}{{0.00}}") for name in label_names(catalog)
     ]
     heads = {"kiel": "Kiel diagram", "alpha": f"[{_ALPHA}/Fe] and [Fe/H]", "cmd": "Colour and magnitude"}
@@ -98,7 +99,7 @@ def _diagram(
     view = CDSView(filter=IndexFilter(drawn.tolist(), name=f"{name}_drawn"))
     points = figure.scatter(
         *pair, source=stars, view=view, size=6 if small else 3.5, line_color=None,
-        fill_color={"field": "colour", "transform": mapper}, fill_alpha=0.9 if small else 0.7,
+        fill_color={"field": "_colour", "transform": mapper}, fill_alpha=0.9 if small else 0.7,
     )  # fmt: skip
     ring = {"fill_color": None, "line_color": "#e0007a", "line_width": 2.5, "level": "overlay"}
     figure.scatter(*pair, source=picked, size=14, **ring)
