@@ -1,7 +1,7 @@
 """Time how long a report of many rows takes to open in chromium: python bench/report_page.py [--rows 60000]
 
-The catalogue is made up, with five labels, Gaia colours and two visits a star; 300 spectra of 4,563 pixels are
-in the page. Opened means that all diagrams are drawn and can be clicked. Needs chromium and chromedriver.
+The catalogue is made up, with five labels, Gaia colours and two visits a star; 300 spectra of 4,563 pixels
+are in the page. Opened means that all diagrams are drawn and can be clicked. Needs chromium and chromedriver.
 """
 
 import argparse
