@@ -21,7 +21,7 @@
   const parsed = once((id) => JSON.parse(element(id).textContent));
   const readTexts = once(async () => JSON.parse(new TextDecoder().decode(await unpack(facts.texts))));
   const readColumn = once(async (name) => {
-    if (name in stars.data) return stars.data[name];
+    if (Object.hasOwn(stars.data, name)) return stars.data[name];
     const planes = await unpack(parsed("columns")[name]);
     const n = planes.length / 4;
     return new Float32Array(planes.map((_, i) => planes[(i % 4) * n + (i >> 2)]).buffer);
@@ -104,7 +104,7 @@
   const write = (value, digits) => Number.isFinite(value) ? value.toFixed(digits).replace("-", "\u2212") : "none";
 
   const labelLines = async (row) => {
-    const number = async (name, digits) => name in facts.columns ? write((await readColumn(name))[row], digits) : "none";
+    const number = async (name, digits) => Object.hasOwn(facts.columns, name) ? write((await readColumn(name))[row], digits) : "none";
     const lines = [];
     for (const {name, title, unit, digits} of facts.labels) {
       lines.push([title, `${await number(name, digits)} \u00b1 ${await number(name + "_err", digits)} ${unit}`]);
