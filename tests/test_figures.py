@@ -1,5 +1,7 @@
 """Figures over a catalogue: they draw what is in it, and say what they lack."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -71,16 +73,24 @@ def test_colour_magnitude(catalog, tmp_path):
         figures.plot_colour_magnitude(catalog, "g_rp", "m_g")
 
 
-def test_errors_and_pulls(catalog, tmp_path):
+def test_errors(catalog, tmp_path):
     panels = saved(figures.plot_errors(catalog), tmp_path).axes
     reported, formal = (line.get_ydata() for line in panels[2].lines)
     assert (reported >= formal).all()
-    pulls = saved(figures.plot_pulls(catalog), tmp_path).axes
-    assert pulls[2].get_title().startswith("width ")
-    assert sum(bar.get_height() * bar.get_width() for bar in pulls[2].patches) == pytest.approx(1)
-    alone = catalog[::2]
-    assert figures.plot_pulls(alone).axes[0].get_title() == "no star has two usable visits"
-    assert figures.plot_errors(alone[:4]).axes[0].get_title() == "too few rows"
+    assert figures.plot_errors(catalog[:4]).axes[0].get_title() == "too few rows"
+
+
+def test_pulls_have_the_width_that_was_put_in(catalog, tmp_path):
+    doubled = catalog.copy()
+    doubled["fe_h_err"] *= 2
+    for table, width in ((catalog, 1.0), (doubled, 0.5)):
+        axes = saved(figures.plot_reported_pulls(table), tmp_path).axes[2]
+        found, n = re.match(r"width ([\d.]+), (\d+) pairs", axes.get_title()).groups()
+        assert float(found) == pytest.approx(width, rel=0.15)
+        assert 300 < int(n) <= len(catalog) // 2
+        assert sum(bar.get_height() * bar.get_width() for bar in axes.patches) == pytest.approx(1)
+    assert figures.plot_reported_pulls(catalog[:40]).axes[0].get_title().startswith("too few for a width")
+    assert figures.plot_reported_pulls(catalog[::2]).axes[0].get_title() == "no star has two usable visits"
 
 
 def test_examples(catalog, tmp_path):

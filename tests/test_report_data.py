@@ -11,7 +11,6 @@ import made_up_stars as made_up
 import maury
 from maury.catalog import write_catalog
 from maury.cli import main
-from maury.measure.quality import Flag
 from maury.show import report_data as data
 from maury.show.report import check_catalog
 from maury.show.report_spectra import pack_spectra
@@ -29,34 +28,6 @@ def test_thinned_rows_are_the_first_of_each_cell(across, up, nx, ny):
         if 0 <= u < 1 and 0 <= v < 1:
             seen.setdefault((int(u * nx), int(v * ny)), i)
     assert data.thin_rows(across, up, (nx, ny)).tolist() == sorted(seen.values())
-
-
-def test_pulls_are_those_of_successive_visits():
-    catalog = survey_catalog(300)
-    catalog = catalog[np.random.default_rng(4).permutation(300)]
-    catalog["flags"][:40] = int(Flag.NOT_CONVERGED)
-    catalog["logg"][50] = np.nan * catalog["logg"].unit
-    catalog["star_id"][60:62] = ""
-    expected, last = [], {}
-    for row in catalog:
-        value, error = row["logg"].value, row["logg_err"].value
-        spoilt = row["flags"] & int(Flag.NOT_CONVERGED | Flag.AT_BOUND | Flag.BAD_CHI2)
-        if spoilt or np.isnan(value) or not row["star_id"]:
-            continue
-        if row["star_id"] in last:
-            x, e = last[row["star_id"]]
-            expected.append((value - x) / np.sqrt(error**2 + e**2))
-        last[row["star_id"]] = value, error
-    assert len(expected) > 50
-    np.testing.assert_allclose(np.sort(data.repeat_pulls(catalog, "logg")), np.sort(expected))
-
-
-def test_pulls_of_a_survey_have_the_width_that_was_put_in():
-    pulls = data.repeat_pulls(survey_catalog(20000), "fe_h")
-    assert 1.4826 * np.median(np.abs(pulls)) == pytest.approx(1, abs=0.04)
-    alone = survey_catalog(50)
-    alone["star_id"] = [f"{i}" for i in range(50)]
-    assert data.repeat_pulls(alone, "fe_h").size == 0
 
 
 def test_error_curves_are_medians_in_bins():

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from maury.catalog import label_names
 from maury.labels import find_label
+from maury.measure.repeats import pull_width, repeat_pairs
 from maury.show import report_data as data
 from maury.show.tables import format_label, row_name
 
@@ -147,25 +148,32 @@ def plot_errors(catalog: QTable) -> Figure:
     return figure
 
 
-def plot_pulls(catalog: QTable) -> Figure:
-    """Differences of successive visits of a star over their joint error, beside a Gaussian of width 1.
+def plot_reported_pulls(catalog: QTable) -> Figure:
+    """Differences of visits of a star over their joint reported error, beside a Gaussian of width 1.
 
-    See `maury.show.report_data.repeat_pulls` for the rows that are used.
+    The errors are those of the catalogue, whatever they are; `maury.show.pulls.plot_pulls` has those of an
+    `ErrorModel`. The rows are those of `maury.measure.repeats.repeat_pairs`.
     """
     names = label_names(catalog)
+    pairs = repeat_pairs(catalog, names)
     figure, panels = _panels(len(names), 3.9, 3.2)
     x = np.linspace(-5, 5, 201)
     for axes, name in zip(panels, names, strict=True):
-        pulls = data.repeat_pulls(catalog, name)
+        value, error = data.column(catalog, name), data.column(catalog, f"{name}_err")
+        joint = np.hypot(error[pairs.first], error[pairs.second])
+        pulls = (value[pairs.first] - value[pairs.second]) / joint
+        known = np.isfinite(pulls)
         axes.set_xlabel(f"pull of {find_label(name).latex}")
         axes.plot(x, np.exp(-0.5 * x**2) / np.sqrt(2 * np.pi), color=_REPORTED, lw=1.3)
-        if not pulls.size:
+        if not known.any():
             axes.set_title("no star has two usable visits", fontsize=9)
             continue
         # The last bins hold all beyond.
-        axes.hist(np.clip(pulls, -4.99, 4.99), list(_PULL_EDGES), density=True, color=_BAR)
-        width = 1.4826 * float(np.median(np.abs(pulls)))
-        axes.set_title(f"width {width:.2f}, {pulls.size} pairs", fontsize=9)
+        inside = np.clip(pulls[known], -4.99, 4.99)
+        axes.hist(inside, list(_PULL_EDGES), weights=pairs.weight[known], density=True, color=_BAR)
+        width = pull_width(pulls[known], pairs.weight[known])
+        words = f"width {width:.2f}" if np.isfinite(width) else "too few for a width"
+        axes.set_title(f"{words}, {known.sum()} pairs", fontsize=9)
     return figure
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from maury.catalog import label_names
 from maury.measure.quality import Flag, flag_names
 from maury.show import report_data as data
-from maury.show.figures import plot_chi2, plot_errors, plot_pulls
+from maury.show.figures import plot_chi2, plot_errors, plot_reported_pulls
 from maury.show.report_plots import star_diagrams, star_figures
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _page(catalog: QTable, spectra: Mapping[int, str], cmd: tuple[str, str] | No
         diagrams=list(diagrams),
         pictures={
             name: _picture(plot(catalog))
-            for name, plot in (("chi2", plot_chi2), ("errors", plot_errors), ("pulls", plot_pulls))
+            for name, plot in (("chi2", plot_chi2), ("errors", plot_errors), ("pulls", plot_reported_pulls))
         },
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""What the report shows, as plain arrays: columns, binned curves, repeat visits, packed spectra."""
+"""What the report shows, as plain arrays: columns, binned curves, chosen rows, packed spectra."""
 
 from __future__ import annotations
 
@@ -154,25 +154,6 @@ def error_curves(teff: Array, errors: Iterable[Array]) -> tuple[Array, list[Arra
             for curve, error in zip(curves, errors, strict=True):
                 curve.append(float(np.median(error[inside])))
     return np.array(centres), [np.array(curve) for curve in curves]
-
-
-def repeat_pulls(catalog: QTable, name: str) -> Array:
-    """Differences of successive visits of a star over their joint error, (x2 - x1) / sqrt(e1^2 + e2^2).
-
-    Rows of one `star_id` without `NOT_CONVERGED`, `AT_BOUND` and `BAD_CHI2` are taken, in their order.
-    """
-    spoilt = Flag.NOT_CONVERGED | Flag.AT_BOUND | Flag.BAD_CHI2
-    stars = np.array(text(catalog, "star_id"))
-    value, error = column(catalog, name), column(catalog, f"{name}_err")
-    usable = (np.asarray(catalog["flags"]).astype(np.int64) & int(spoilt)) == 0
-    rows = np.flatnonzero(usable & (stars != "") & np.isfinite(value) & (error > 0) & np.isfinite(error))
-    if not rows.size:
-        return np.empty(0)
-    rows = rows[np.argsort(stars[rows], kind="stable")]
-    a, b = rows[:-1], rows[1:]
-    same = stars[a] == stars[b]
-    a, b = a[same], b[same]
-    return np.asarray((value[b] - value[a]) / np.hypot(error[a], error[b]))
 
 
 def choose_rows(catalog: QTable, candidates: ArrayLike, n: int) -> NDArray[np.intp]:
