@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from maury.catalog_cli import COMMANDS
+from maury.report_cli import report_command
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -67,7 +68,7 @@ def main() -> None:
     """Measure stellar parameters from stellar spectra."""
 
 
-for command in COMMANDS:
+for command in (*COMMANDS, report_command):
     main.add_command(command)
 
 _emulator = click.option(

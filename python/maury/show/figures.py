@@ -1,0 +1,300 @@
+"""Figures of Imig et al. (2021): abundances, isochrones, chi-square, colours, errors, examples, resolution.
+
+Figures are made without pyplot, so no window opens and nothing global changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from maury.catalog import label_names
+from maury.labels import find_label
+from maury.measure.repeats import pull_width, repeat_pairs
+from maury.show import report_data as data
+from maury.show.tables import format_label, row_name
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from maury.measure.best_fit import BestFit
+
+Array = NDArray[np.float64]
+
+_OBSERVED, _MODEL, _BAR, _FORMAL = "#333333", "#2f6fb0", "#7fb0e0", "#999999"
+_REPORTED = "#d1342f"
+_TEFF_TICKS = (3000, 4000, 5000, 6000, 8000, 10000, 15000, 20000, 30000)
+_PULL_EDGES = np.linspace(-5, 5, 41)
+
+
+def plot_abundances(catalog: QTable) -> Figure:
+    """[alpha/Fe] against [Fe/H], coloured by Teff (fig. 7, right).
+
+    Raises
+    ------
+    ValueError
+        If the catalogue has no labels ``fe_h`` and ``alpha_fe``.
+    """
+    _need(catalog, ("fe_h", "alpha_fe"), "an abundance plane")
+    figure, (axes,) = _panels(1, 7.2, 5.4)
+    _scatter(figure, axes, catalog, ("fe_h", "alpha_fe"), "teff")
+    return figure
+
+
+def plot_isochrones(catalog: QTable, isochrones: Sequence[tuple[ArrayLike, ArrayLike, float]]) -> Figure:
+    """Kiel diagram coloured by [Fe/H], with isochrones in the same colours (fig. 8).
+
+    Parameters
+    ----------
+    catalog : QTable
+    isochrones : sequence
+        Of each: Teff (M,) [K], log g (M,) [dex, cgs] along it, and its [Fe/H].
+
+    Raises
+    ------
+    ValueError
+        If the catalogue lacks one of the labels ``teff``, ``logg`` and ``fe_h``.
+    """
+    _need(catalog, ("teff", "logg", "fe_h"), "a Kiel diagram with isochrones")
+    figure, (axes,) = _panels(1, 7.5, 6.2)
+    points = _scatter(figure, axes, catalog, ("teff", "logg"), "fe_h")
+    for teff, logg, fe_h in isochrones:
+        line = np.asarray(teff, dtype=float), np.asarray(logg, dtype=float)
+        axes.plot(*line, color="white", lw=2.6)
+        axes.plot(*line, color=points.cmap(points.norm(fe_h)), lw=1.3)
+    _kiel_axes(axes, catalog)
+    return figure
+
+
+def plot_chi2(catalog: QTable) -> Figure:
+    """Median reduced chi-square in cells of the Kiel diagram, and its histogram (fig. 9).
+
+    Raises
+    ------
+    ValueError
+        If the catalogue has no labels ``teff`` and ``logg``.
+    """
+    from matplotlib.colors import LogNorm
+
+    _need(catalog, ("teff", "logg"), "a Kiel diagram")
+    figure, (left, right) = _panels(2, 6.2, 4.8)
+    teff, logg, rchi2 = (data.column(catalog, name) for name in ("teff", "logg", "rchi2"))
+    good = rchi2[np.isfinite(rchi2) & (rchi2 > 0)]
+    low, high = np.percentile(good, [2, 98]) if good.size else (0.5, 2.0)
+    teff_edges, logg_edges, median = data.chi2_map(teff, logg, rchi2)
+    cells = left.pcolormesh(
+        teff_edges,
+        logg_edges,
+        median.T,
+        cmap="magma",
+        norm=LogNorm(low, max(high, 1.01 * low)),
+        rasterized=True,
+    )
+    figure.colorbar(cells, ax=left, label=r"median reduced $\chi^2$", extend="both")
+    _kiel_axes(left, catalog)
+    if good.size:
+        edges = np.histogram_bin_edges(np.log10(good), 60)
+        right.hist(good, list(10**edges), color=_BAR)
+    right.set_xscale("log")
+    right.set_xlabel(r"reduced $\chi^2$")
+    right.set_ylabel("rows")
+    return figure
+
+
+def plot_colour_magnitude(catalog: QTable, colour: str, magnitude: str) -> Figure:
+    """Colour-magnitude diagrams, one coloured by each label (fig. 11).
+
+    Parameters
+    ----------
+    catalog : QTable
+    colour, magnitude : str
+        Names of columns, as in ``bp_rp`` and ``m_g``.
+
+    Raises
+    ------
+    ValueError
+        If there are no such columns.
+    """
+    _need(catalog, (colour, magnitude), "a colour-magnitude diagram")
+    names = label_names(catalog)
+    figure, panels = _panels(len(names), 5.0, 4.6)
+    for axes, name in zip(panels, names, strict=True):
+        _scatter(figure, axes, catalog, (colour, magnitude), name)
+        axes.invert_yaxis()
+    return figure
+
+
+def plot_errors(catalog: QTable) -> Figure:
+    """Median reported and formal errors along Teff, one panel a label (Table 3)."""
+    names = label_names(catalog)
+    figure, panels = _panels(len(names), 3.9, 3.2)
+    for axes, name in zip(panels, names, strict=True):
+        errors = [data.column(catalog, f"{name}_err{which}") for which in ("", "_formal")]
+        teff, curves = data.error_curves(data.column(catalog, "teff"), errors)
+        axes.set_ylabel(f"error of {_title(catalog, name)}")
+        _teff_axis(axes)
+        if not teff.size:
+            axes.set_title("too few rows", fontsize=9)
+            continue
+        for curve, words, style in zip(curves, ("reported", "formal"), (_REPORTED, _FORMAL), strict=True):
+            axes.plot(teff, curve, "o-", color=style, ms=3.5, label=words)
+        axes.set_yscale("log")
+        axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def plot_reported_pulls(catalog: QTable) -> Figure:
+    """Differences of visits of a star over their joint reported error, beside a Gaussian of width 1.
+
+    The errors are those of the catalogue, whatever they are; `maury.show.pulls.plot_pulls` has those of an
+    `ErrorModel`. The rows are those of `maury.measure.repeats.repeat_pairs`.
+    """
+    names = label_names(catalog)
+    pairs = repeat_pairs(catalog, names)
+    figure, panels = _panels(len(names), 3.9, 3.2)
+    x = np.linspace(-5, 5, 201)
+    for axes, name in zip(panels, names, strict=True):
+        value, error = data.column(catalog, name), data.column(catalog, f"{name}_err")
+        joint = np.hypot(error[pairs.first], error[pairs.second])
+        pulls = (value[pairs.first] - value[pairs.second]) / joint
+        known = np.isfinite(pulls)
+        axes.set_xlabel(f"pull of {find_label(name).latex}")
+        axes.plot(x, np.exp(-0.5 * x**2) / np.sqrt(2 * np.pi), color=_REPORTED, lw=1.3)
+        if not known.any():
+            axes.set_title("no star has two usable visits", fontsize=9)
+            continue
+        # The last bins hold all beyond.
+        inside = np.clip(pulls[known], -4.99, 4.99)
+        axes.hist(inside, list(_PULL_EDGES), weights=pairs.weight[known], density=True, color=_BAR)
+        width = pull_width(pulls[known], pairs.weight[known])
+        words = f"width {width:.2f}" if np.isfinite(width) else "too few for a width"
+        axes.set_title(f"{words}, {known.sum()} pairs", fontsize=9)
+    return figure
+
+
+def plot_examples(fits: Sequence[BestFit], rows: Sequence[QTable.Row], labels: Sequence[str]) -> Figure:
+    """Spectra with their models and residuals, one below the other (fig. 10).
+
+    Parameters
+    ----------
+    fits : sequence of BestFit
+        From `maury.measure.best_fit.best_fit`.
+    rows : sequence of QTable.Row
+        Their rows of the catalogue.
+    labels : sequence of str
+        Labels to write above each.
+    """
+    from matplotlib.figure import Figure
+
+    if len(fits) != len(rows) or not fits:
+        raise ValueError(
+            f"fits, rows: expected as many of each and at least one, got {len(fits)} and {len(rows)}"
+        )
+    figure = Figure(figsize=(11, 2.9 * len(fits)), dpi=110, layout="constrained")
+    grid = figure.add_gridspec(2 * len(fits), 1, height_ratios=[3, 1] * len(fits))
+    for k, (fit, row) in enumerate(zip(fits, rows, strict=True)):
+        top = figure.add_subplot(grid[2 * k])
+        bottom = figure.add_subplot(grid[2 * k + 1], sharex=top)
+        flux = np.where(fit.ivar > 0, fit.flux, np.nan)
+        top.plot(fit.wavelength, flux, color=_OBSERVED, lw=0.7, label="observed")
+        top.plot(fit.wavelength, fit.model, color=_MODEL, lw=0.8, label="model")
+        bottom.plot(fit.wavelength, fit.model - flux, color="0.35", lw=0.5)
+        bottom.axhline(0, color=_MODEL, lw=0.8)
+        top.tick_params(labelbottom=False)
+        values = (float(getattr(row[name], "value", row[name])) for name in labels)
+        words = [f"{find_label(n).latex} = {format_label(n, v)}" for n, v in zip(labels, values, strict=True)]
+        top.set_title(",  ".join(words), loc="right", fontsize=9)
+        top.set_title(row_name(row), loc="left", fontsize=9, parse_math=False)
+        top.set_ylabel("flux")
+        bottom.set_ylabel("residual")
+    bottom.set_xlabel("rest wavelength in vacuum [Å]")
+    figure.axes[0].legend(frameon=False, ncols=2, fontsize=8)
+    return figure
+
+
+def plot_resolution(curves: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> Figure:
+    """Line-spread functions (fig. 13).
+
+    Parameters
+    ----------
+    curves : mapping
+        By name: wavelengths (P,) and Gaussian sigma (P,) [Angstrom].
+    """
+    figure, (axes,) = _panels(1, 7.5, 4.2)
+    for name, (wavelength, sigma) in curves.items():
+        axes.plot(np.asarray(wavelength, dtype=float), np.asarray(sigma, dtype=float), label=name)
+    axes.set_xlabel("wavelength in vacuum [Å]")
+    axes.set_ylabel(r"line-spread function, $\sigma$ [Å]")
+    axes.legend(frameon=False)
+    return figure
+
+
+def _need(catalog: QTable, names: Sequence[str], what: str) -> None:
+    missing = [name for name in names if name not in catalog.colnames]
+    if missing:
+        have = ", ".join(data.shown_columns(catalog))
+        raise ValueError(f"catalog: {what} needs the columns {', '.join(names)}; it has {have}")
+
+
+def _panels(n: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    """`n` panels, three a line at most."""
+    from matplotlib.figure import Figure
+
+    n_columns = min(n, 3)
+    n_lines = -(-n // n_columns)
+    figure = Figure(figsize=(width * n_columns, height * n_lines), dpi=110, layout="constrained")
+    panels = [figure.add_subplot(n_lines, n_columns, i + 1) for i in range(n)]
+    for axes in panels:
+        axes.tick_params(direction="in", top=True, right=True)
+    return figure, panels
+
+
+def _scatter(figure: Figure, axes: Axes, catalog: QTable, pair: tuple[str, str], colour: str) -> Any:
+    """Points coloured by a column, drawn in the order of its values from the middle outwards."""
+    x, y, c = (data.column(catalog, name) for name in (*pair, colour))
+    shown = np.flatnonzero(np.isfinite(x) & np.isfinite(y) & np.isfinite(c))
+    finite = c[shown]
+    low, high = np.percentile(finite, [2, 98]) if finite.size else (0.0, 1.0)
+    order = shown[np.argsort(np.abs(finite - np.median(finite)))] if finite.size else shown
+    style: dict[str, Any] = {
+        "cmap": "viridis",
+        "vmin": low,
+        "vmax": high,
+        "linewidths": 0,
+        "rasterized": True,
+    }
+    points = axes.scatter(x[order], y[order], c=c[order], s=14 if len(order) < 2000 else 3, **style)
+    figure.colorbar(points, ax=axes, label=_title(catalog, colour), extend="both")
+    axes.set_xlabel(_title(catalog, pair[0]))
+    axes.set_ylabel(_title(catalog, pair[1]))
+    return points
+
+
+def _title(catalog: QTable, name: str) -> str:
+    unit = str(catalog[name].unit or "")
+    latex = find_label(name).latex
+    return f"{latex} [{unit}]" if unit else latex
+
+
+def _kiel_axes(axes: Axes, catalog: QTable) -> None:
+    """Hot on the left, giants at the top."""
+    _teff_axis(axes)
+    axes.invert_xaxis()
+    axes.invert_yaxis()
+    axes.set_ylabel(_title(catalog, "logg"))
+
+
+def _teff_axis(axes: Axes) -> None:
+    from matplotlib.ticker import FixedLocator, NullFormatter, ScalarFormatter
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(_TEFF_TICKS))
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.tick_params(axis="x", labelsize=8)
+    axes.set_xlabel(f"{find_label('teff').latex} [K]")

@@ -1,0 +1,101 @@
+"""Spectra for the report: which rows, from which files, each with its best fit."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from maury.measure.best_fit import best_fit
+from maury.readers import ReadError, ReadWarning, read_spectra
+from maury.show import report_data as data
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+
+    from maury.emulator import Emulator
+    from maury.spectra import Spectra
+
+N_SPECTRA = 300
+
+
+def pack_spectra(
+    catalog: QTable,
+    emulator: Emulator,
+    sources: Iterable[str | os.PathLike[str]] | None = None,
+    n: int = N_SPECTRA,
+) -> dict[int, str]:
+    """Read and fit again, at the labels of the catalogue, the spectra that a report is to show.
+
+    Parameters
+    ----------
+    catalog : QTable
+        From `maury.fit`.
+    emulator : Emulator
+        The one that the catalogue was made with.
+    sources : iterable of paths, optional
+        Files and folders that hold the spectra; a file is known by its name, so it may have moved. Not given:
+        the files are where the catalogue says, or they are left out.
+    n : int
+        How many at most; see `maury.show.report_data.choose_rows`.
+
+    Returns
+    -------
+    dict
+        Packed spectra by row number. A file that cannot be read, or does not hold the star, gives none.
+
+    Raises
+    ------
+    ValueError
+        If the catalogue was made with another emulator.
+    FileNotFoundError
+        If one of `sources` does not exist.
+    """
+    if emulator.file_hash != catalog.meta["EMUHASH"]:
+        raise ValueError(
+            f"emulator: the catalogue was made with {catalog.meta['EMULATOR'] or 'one without a name'} "
+            f"({catalog.meta['EMUHASH'][:12]}), got {emulator.name or 'one without a name'} "
+            f"({emulator.file_hash[:12]}); give the file that it was made with"
+        )
+    paths = _paths(data.text(catalog, "file"), sources)
+    readable = [row for row, problem in enumerate(data.text(catalog, "problem")) if not problem]
+    rows_of = defaultdict(list)
+    for row in data.choose_rows(catalog, [row for row in readable if row in paths], n):
+        rows_of[paths[int(row)]].append(int(row))
+    keys = list(zip(data.text(catalog, "star_id"), data.text(catalog, "visit_id"), strict=True))
+    packed = {}
+    for path, rows in rows_of.items():
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ReadWarning)
+                spectra = read_spectra(path)
+        except (ReadError, OSError):
+            continue
+        at = _places(spectra)
+        for row in rows:
+            i = 0 if len(spectra) == 1 else at.get(keys[row], -1)
+            if i >= 0 and not spectra.problem[i]:
+                packed[row] = data.pack_spectrum(best_fit(spectra[i], emulator, catalog[row]))
+    return packed
+
+
+def _paths(files: list[str], sources: Iterable[str | os.PathLike[str]] | None) -> dict[int, Path]:
+    """Find the file of each row that has one."""
+    if sources is None:
+        exists = {file: bool(file) and Path(file).is_file() for file in set(files)}
+        return {row: Path(file) for row, file in enumerate(files) if exists[file]}
+    given: dict[str, Path] = {}
+    for source in map(Path, sources):
+        if not source.exists():
+            raise FileNotFoundError(f"{source}: no such file or folder of spectra")
+        for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
+            given.setdefault(path.name, path)
+    return {row: given[Path(file).name] for row, file in enumerate(files) if Path(file).name in given}
+
+
+def _places(spectra: Spectra) -> dict[tuple[str, str], int]:
+    names = zip(spectra.star_id, spectra.visit_id, strict=True)
+    return {(str(star), str(visit)): i for i, (star, visit) in enumerate(names)}
