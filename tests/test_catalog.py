@@ -84,7 +84,8 @@ def test_columns_and_their_numbers(catalog):
         "logg", "logg_err", "logg_err_formal",
         "fe_h", "fe_h_err", "fe_h_err_formal",
         "chi2", "rchi2", "rchi2_noise", "n_pixels", "n_clipped", "snr", "rv", "rv_err",
-        "converged", "status", "flags", "start", "n_starts", "n_agree", "problem", "covariance",
+        "converged", "status", "flags", "valid", "training_distance", "start",
+        "n_starts", "n_agree", "problem", "covariance",
     ]  # fmt: skip
     assert all(catalog[name].info.description for name in catalog.colnames)
     row = catalog[0]

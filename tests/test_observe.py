@@ -155,8 +155,13 @@ def test_flux_and_ivar_are_over_the_median(emulator):
     assert_array_equal(observed.continuum, running_median(spectra.flux, spectra.mask, observed, emulator))
     assert_array_equal(observed.flux[usable], (spectra.flux / observed.continuum)[usable])
     assert_array_equal(observed.ivar[usable], (spectra.ivar * observed.continuum**2)[usable])
-    assert_allclose(observed.snr, [np.median((f * np.sqrt(v))[u]) for f, v, u in
-                                   zip(observed.flux, observed.ivar, usable, strict=True)])
+    assert_allclose(
+        observed.snr,
+        [
+            np.median((f * np.sqrt(v))[u])
+            for f, v, u in zip(observed.flux, observed.ivar, usable, strict=True)
+        ],
+    )
 
 
 def test_sharper_is_told_where_it_is_known(emulator):
@@ -221,7 +226,7 @@ def test_properties(seed, name, padded):
     whole = observe(spectra(flux), emulator, rv)
     equal(whole, observe(spectra(np.where(mask, rng.choice([np.nan, 1e30, 0.0]), flux)), emulator, rv))
     for i in range(n):  # alone
-        if ((~mask[i]).any() and whole.good[i].any()):
+        if (~mask[i]).any() and whole.good[i].any():
             equal(whole, observe(spectra(flux)[[i]], emulator, rv[[i]]), [i])
     order = rng.permutation(n)
     equal(whole, observe(spectra(flux)[order], emulator, rv[order]), order)

@@ -6,8 +6,19 @@ import numpy as np
 import pytest
 
 import made_up_stars as made_up
+from maury.measure.caution import in_caution
 from maury.measure.errors import formal_errors, scaled_errors
-from maury.measure.quality import Flag, flag_names, outside_training, reduced, set_flags
+from maury.measure.quality import (
+    CAUTION_FLAGS,
+    Flag,
+    bad_fraction,
+    flag_names,
+    is_valid,
+    outside_training,
+    reduced,
+    set_flags,
+    training_distance,
+)
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +51,8 @@ def test_a_good_fit_has_no_flag(emulator):
         ({"labels": [5800, 4.4, 0.6]}, Flag.OUTSIDE_TRAINING),
         ({"n_pixels": made_up.N_PIXELS // 4 - 1, "chi2_noise": 300.0}, Flag.TOO_FEW_PIXELS),
         ({"chi2_noise": 101.0 * (made_up.N_PIXELS - 3)}, Flag.BAD_CHI2),
+        ({"chi2": 10.1 * (made_up.N_PIXELS - 3)}, Flag.HIGH_RCHI2),
+        ({"n_agree": 2}, Flag.STARTS_DISAGREE),
     ],
 )
 def test_each_flag_of_the_fit_is_set_alone(emulator, change, expected):
@@ -56,6 +69,71 @@ def test_each_flag_of_the_fit_is_set_alone(emulator, change, expected):
 def test_each_flag_of_the_spectrum_is_set_alone(emulator, change, expected):
     spectra = made_up.spectra(emulator, **change)
     assert flags(emulator, made_up.result(), spectra).tolist() == [0, expected, 0, 0]
+
+
+def test_masked_pixels_and_outliers_are_counted(emulator):
+    mask = np.zeros((4, made_up.N_PIXELS), dtype=bool)
+    mask[1, : made_up.N_PIXELS // 5 + 1] = mask[2, : made_up.N_PIXELS // 5 - 1] = True
+    spectra = made_up.spectra(emulator, mask=mask)
+    found = set_flags(made_up.result(n_clipped=np.array([0, 0, 40, 50])), spectra, emulator)
+    assert found.tolist() == [0, Flag.BAD_PIXELS, 0, Flag.OUTLIERS]
+    outside = made_up.spectra(emulator, wavelength=emulator.wavelength + 1e5, mask=True)
+    np.testing.assert_array_equal(bad_fraction(outside, emulator), 0)
+
+
+def test_emission_is_told_from_outside(emulator):
+    emission = np.array([False, True, False, False])
+    found = set_flags(made_up.result(), made_up.spectra(emulator), emulator, emission=emission)
+    assert found.tolist() == [0, Flag.EMISSION, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ([10000, 4.0, 0], Flag.CAUTION_GAP | Flag.CAUTION_HOT),
+        ([9000, 3.5, 0], Flag.CAUTION_GAP),
+        ([8990, 4.0, 0], 0),
+        ([11010, 4.0, 0], Flag.CAUTION_HOT),
+        ([9500, 3.4, 0], 0),
+        ([3750, 4.0, 0], Flag.CAUTION_COOL_DWARF),
+        ([3751, 4.0, 0], 0),
+        ([3750, 3.9, 0], 0),
+        ([3500, 0.5, 0.1], Flag.CAUTION_TIP),
+        ([3500, 0.5, -0.1], 0),
+        ([np.nan, np.nan, np.nan], 0),
+    ],
+)
+def test_regions_of_caution(labels, expected):
+    inside = in_caution([labels], ["teff", "logg", "fe_h"])
+    assert sum(Flag[name] for name, here in inside.items() if here[0]) == expected
+    shuffled = in_caution([labels[::-1]], ["fe_h", "logg", "teff"])
+    assert {name: here.tolist() for name, here in shuffled.items()} == {
+        name: here.tolist() for name, here in inside.items()
+    }
+
+
+def test_a_region_needs_its_labels():
+    assert not any(here.any() for here in in_caution([[4.0, 0.1]], ["logg", "fe_h"]).values())
+    assert not in_caution([[20000.0, 4.0]], ["teff", "logg"])["CAUTION_HOT"].any()
+    assert in_caution([[20000.0, 4.0]], ["teff", "alpha_fe"])["CAUTION_HOT"].all()
+
+
+def test_valid_is_what_the_paper_would_have_published():
+    bad = {Flag.NOT_CONVERGED, Flag.BAD_CHI2, Flag.UNREADABLE}
+    assert {flag for flag in Flag if not is_valid(int(flag))} == bad
+    assert is_valid([0, 16, 36]).tolist() == [True, False, True]
+    assert flag_names(CAUTION_FLAGS) == ["caution gap", "caution cool dwarf", "caution hot", "caution tip"]
+
+
+def test_distance_is_one_at_the_edge_of_the_training_set(emulator):
+    training = emulator.training_labels
+    distance = training_distance(training, emulator)
+    assert 0.2 < np.median(distance) < 1
+    assert training_distance([[6900, 1.1, -1.9]], emulator) < training_distance([[6900, 0.2, -2.4]], emulator)
+    inside = ((training >= training.min(axis=0)) & (training <= training.max(axis=0))).all(axis=1)
+    np.testing.assert_array_equal(outside_training(training, emulator)[inside], distance[inside] > 1)
+    assert np.isnan(training_distance([[np.nan, 4, 0]], emulator)).all()
+    assert np.isnan(training_distance([[5000, 4, 0]], made_up.emulator(training_labels=None))).all()
 
 
 def test_an_unreadable_file_says_so_and_no_more(emulator):
@@ -123,6 +201,16 @@ def test_bits_never_move():
         "RV_UNKNOWN": 128,
         "RV_AT_LIMIT": 256,
         "SHARPER": 512,
+        "HIGH_RCHI2": 1024,
+        "BAD_PIXELS": 2048,
+        "OUTLIERS": 4096,
+        "STARTS_DISAGREE": 8192,
+        "EMISSION": 16384,
+        "CAUTION_GAP": 32768,
+        "CAUTION_COOL_DWARF": 65536,
+        "CAUTION_HOT": 131072,
+        "CAUTION_TIP": 262144,
+        "VISITS_DISAGREE": 524288,
     }
     assert all(flag.meaning for flag in Flag)
 
@@ -130,7 +218,7 @@ def test_bits_never_move():
 def test_flags_in_words():
     assert flag_names(0) == []
     assert flag_names(34) == ["at bound", "low snr"]
-    assert flag_names(np.int32(1023)) == [flag.name.lower().replace("_", " ") for flag in Flag]
+    assert flag_names(np.int32(1023)) == [flag.name.lower().replace("_", " ") for flag in Flag if flag < 1024]
 
 
 def test_reduced_chi2_counts_degrees_of_freedom():

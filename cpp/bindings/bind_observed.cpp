@@ -59,8 +59,9 @@ ObservedArrays make(const py::object& low, const py::object& high, const py::obj
         made.arm = array<std::int32_t>(arm, "arm", "(N, P)", {grids, n_pixels});
         view.pixels.arm = made.arm->data();
         for (py::ssize_t i = 0; i < made.arm->size(); ++i) {
-            if (view.pixels.arm[i] < 0 || view.pixels.arm[i] >= 64)
-                throw py::value_error("arm: expected numbers from 0 to 63");
+            if (view.pixels.arm[i] < 0 || view.pixels.arm[i] >= static_cast<std::int32_t>(Freedom::most_arms))
+                throw py::value_error("arm: expected numbers from 0 to " +
+                                      std::to_string(Freedom::most_arms - 1));
             view.freedom.n_arms =
                 std::max(view.freedom.n_arms, static_cast<std::size_t>(view.pixels.arm[i]) + 1);
         }

@@ -64,7 +64,7 @@ constexpr double least_sigma = 1e-5; // narrower counts as this; no pixel knows
 void BlurredStep::make_room(std::size_t n) {
     if (n <= values_[0].size())
         return;
-    n *= 2; // for the next as well
+    n = std::max<std::size_t>(64, 2 * n); // for the next as well
     for (auto& values : values_)
         values.resize(n);
     cubes_.resize((1 + most) * simd::padded(n + 3));

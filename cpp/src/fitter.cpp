@@ -191,7 +191,9 @@ template <typename Number> Status Fitter<Number>::search_compressed(std::size_t 
     }
     options.gradient_tol = options_.gradient_tol;
     options.max_evaluations = std::max(1, options.max_evaluations + 1);
-    return keep(finish(i, best_.data(), solver_.curvature(), options), best_);
+    const Status status = keep(finish(i, best_.data(), solver_.curvature(), options), best_);
+    store_agreement(i, search_.x(best));
+    return status;
 }
 
 template <typename Number> Status Fitter<Number>::search_pixels(std::size_t i) {
@@ -210,6 +212,7 @@ template <typename Number> Status Fitter<Number>::search_pixels(std::size_t i) {
         else if (result.chi2 < least_)
             status = keep(result, start_);
     }
+    store_agreement(i, best_.data());
     return status;
 }
 

@@ -37,7 +37,7 @@ template <typename Number> class Fitter {
     void store_nothing(std::size_t spectrum);
     void store_solution(std::size_t spectrum);
     bool store_covariance(std::size_t spectrum);
-    double distance_squared(const double* x) const;
+    void store_agreement(std::size_t spectrum, const double* winner);
 
     const FitPlan& plan_;
     const Emulator& emulator_;

@@ -45,18 +45,19 @@ template <typename Number> void Fitter<Number>::store_solution(std::size_t i) {
     output_.chi2[i] = least_;
     output_.chi2_noise[i] =
         simd::kernels().weighted_square(spectrum_.ivar(), spectrum_.flux(), full_.model(), spectrum_.size());
-    output_.n_starts[i] = static_cast<std::int32_t>(ends_.size() / n_);
-    for (std::size_t s = 0; s < ends_.size(); s += n_)
-        output_.n_agree[i] += distance_squared(&ends_[s]) <= agreement * agreement;
 }
 
-// (x - best)' H (x - best) over the labels, in squared formal errors.
-template <typename Number> double Fitter<Number>::distance_squared(const double* x) const {
-    double sum = 0.0;
-    for (std::size_t k = 0; k < n_; ++k)
-        for (std::size_t l = 0; l < n_; ++l)
-            sum += (x[k] - best_[k]) * hessian_[k * n_all_ + l] * (x[l] - best_[l]);
-    return sum;
+// Starts, and those of them that ended where the winner did: d'H d over the labels, in squared formal errors.
+template <typename Number> void Fitter<Number>::store_agreement(std::size_t i, const double* winner) {
+    output_.n_starts[i] = static_cast<std::int32_t>(ends_.size() / n_);
+    output_.n_agree[i] = 0;
+    for (std::size_t s = 0; s < ends_.size(); s += n_) {
+        double sum = 0.0;
+        for (std::size_t k = 0; k < n_; ++k)
+            for (std::size_t l = 0; l < n_; ++l)
+                sum += (ends_[s + k] - winner[k]) * hessian_[k * n_all_ + l] * (ends_[s + l] - winner[l]);
+        output_.n_agree[i] += sum <= agreement * agreement;
+    }
 }
 
 // covariance = (d label / d x) H^-1 (d label / d x)', over what is not fixed; nuisances have no such factor.

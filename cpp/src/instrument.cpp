@@ -110,13 +110,13 @@ void Instrument::set_edge(Edge& edge, double place, double sigma) {
     }
 }
 
-// False where the third order in the variance, S'''''' v^3 / 48, might exceed 1e-7: |S''''''| <= 1.7 /
+// False where the third order in the variance, S'''''' v^3 / 48, might exceed 4e-9: |S''''''| <= 1.7 /
 // sigma^4.
 bool Instrument::follow_anchor(Edge& edge, double place, double sigma) const {
     const double away = place - anchor_.place, whole = std::round(away), older = anchor_.sigma;
     const double v = (sigma - older) * (sigma + older), least = std::min(sigma, older);
     if (older < 0.0 || std::abs(away - whole) > same_phase ||
-        std::abs(v * v * v) > 2.8e-6 * least * least * least * least)
+        std::abs(v * v * v) > 1e-7 * least * least * least * least)
         return false;
     edge.first = anchor_.edge.first + static_cast<std::ptrdiff_t>(whole);
     edge.n = anchor_.edge.n;

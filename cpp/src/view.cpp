@@ -1,6 +1,7 @@
 #include "view.hpp"
 
 #include <algorithm>
+#include <bitset>
 #include <cmath>
 #include <limits>
 
@@ -126,11 +127,10 @@ void View::fix_unseen_arms(const double* weight) {
     const Freedom& freedom = observed_.freedom;
     if (!freedom.arms)
         return;
-    auto& seen = seen_arms_;
-    seen.assign(freedom.n_arms, false);
+    std::bitset<Freedom::most_arms> seen;
     for (std::size_t p = 0; p < n(); ++p)
         if (weight[p] > 0.0)
-            seen[instrument_.pixels().arm ? static_cast<std::size_t>(instrument_.pixels().arm[p]) : 0] = true;
+            seen.set(instrument_.pixels().arm ? static_cast<std::size_t>(instrument_.pixels().arm[p]) : 0);
     bool others_differ = seen[0];
     for (std::size_t arm = 1; arm < freedom.n_arms; ++arm) {
         if (!seen[arm] || !others_differ) {

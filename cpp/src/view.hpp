@@ -51,7 +51,6 @@ class View {
     ObservedProblem problem_;
     Aligned<float> rows_;
     std::vector<double> mean_, scatter_, seen_, lower_, upper_;
-    std::vector<bool> seen_arms_;
     double shift_ = 0.0;
     std::size_t first_ = 0;
 };

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from maury.labels import find_label
 from maury.measure.errors import formal_errors, scaled_errors
-from maury.measure.quality import Flag, flag_names, reduced, set_flags
+from maury.measure.quality import Flag, flag_names, is_valid, reduced, set_flags, training_distance
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -45,6 +45,7 @@ def build_catalog(
     emulator: Emulator,
     options: Mapping[str, Any] | None = None,
     sharper: NDArray[np.bool_] | bool = False,
+    emission: NDArray[np.bool_] | bool = False,
 ) -> QTable:
     """Make the catalogue of N fitted spectra.
 
@@ -60,6 +61,8 @@ def build_catalog(
         What the user chose, written into the header as JSON under ``OPTIONS``.
     sharper : (N,) bool
         Whether a spectrum is sharper than the emulator.
+    emission : (N,) bool
+        Whether emission lines were found; see `maury.measure.emission`.
 
     Returns
     -------
@@ -75,7 +78,8 @@ def build_catalog(
 
     n_labels = len(emulator.labels)
     n_pixels = np.asarray(result.n_pixels)
-    flags = set_flags(result, spectra, emulator, sharper, (options or {}).get("max_rv", np.inf))
+    max_rv = (options or {}).get("max_rv", np.inf)
+    flags = set_flags(result, spectra, emulator, sharper, max_rv, emission)
     formal = formal_errors(result.covariance)
     rchi2 = reduced(result.chi2, n_pixels, n_labels)
     reported = scaled_errors(formal, rchi2)
@@ -114,6 +118,9 @@ def build_catalog(
     status = [Status(code).name.lower().replace("_", " ") for code in result.status]
     _add(table, "status", np.array(status, dtype=str), "why the fit ended")
     _add(table, "flags", flags, "sum of the bits FLAG0, FLAG1, ... of the header; 0 = no complaint")
+    _add(table, "valid", is_valid(flags), "whether the paper would have published it")
+    distance = training_distance(result.labels, emulator)
+    _add(table, "training_distance", distance, "distance to training stars; above 1 = outside")
     _add(table, "start", np.asarray(result.start, dtype=str), "how the fit was started")
     _add(table, "n_starts", np.asarray(result.n_starts, dtype=np.int32), "starts that were followed")
     _add(
@@ -246,9 +253,12 @@ def describe_catalog(table: QTable) -> str:
     """Describe a catalogue in words: when, by which emulator, rows, label ranges, median errors, flags."""
     meta = table.meta
     n_rows, n_converged = len(table), int(np.sum(table["converged"]))
+    if meta.get("ROWS") == "stars":
+        head = f"{n_rows} {'star' if n_rows == 1 else 'stars'}, {int(np.sum(table['n_visits']))} visits"
+    else:
+        head = f"{n_rows} {'spectrum' if n_rows == 1 else 'spectra'}, {len(set(table['star_id']))} star names"
     lines = [
-        f"maury catalogue: {n_rows} {'spectrum' if n_rows == 1 else 'spectra'}, "
-        f"{len(set(table['star_id']))} star names, {n_converged} converged",
+        f"maury catalogue: {head}, {n_converged} converged",
         f"  made      {meta['DATE']} by maury {meta['MAURYVER']}",
         f"  emulator  {meta['EMULATOR'] or '(no name)'}, {meta['EMUHASH'][:12]}",
         f"  errors    {meta['ERRORS']}",

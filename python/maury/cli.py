@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from maury.catalog_cli import COMMANDS
+
 if TYPE_CHECKING:
     from astropy.table import QTable
 
@@ -65,6 +67,9 @@ def main() -> None:
     """Measure stellar parameters from stellar spectra."""
 
 
+for command in COMMANDS:
+    main.add_command(command)
+
 _emulator = click.option(
     "--emulator",
     default="default",
@@ -103,6 +108,7 @@ def _how_to_see(command: Any) -> Any:
             show_default=True,
             help="Fit velocities, but of spectra at rest; or keep those of the files.",
         ),
+        click.option("--errors", metavar="F.ecsv", help="Errors from repeat visits; see maury errors."),
         click.option("--fwhm", type=float, help="Resolution where the file does not tell: FWHM [Angstrom]."),
         click.option("--resolution", type=float, metavar="R", help="The same: R = wavelength / FWHM."),
     ):

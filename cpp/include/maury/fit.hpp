@@ -46,7 +46,8 @@ struct Freedom {
     bool shift = false;     // the velocity, in pixels of the emulator
     bool arms = false;      // that of arms 1, 2, ... less that of arm 0
     bool extra = false;     // one broadening more for all pixels, a variance in squared pixels
-    std::size_t n_arms = 1; // A
+    std::size_t n_arms = 1; // A, at most most_arms
+    static constexpr std::size_t most_arms = 64;
     double most_shift = 20.0, most_arm_shift = 3.0, most_extra = 36.0; // bounds
 
     std::size_t count() const { return (shift ? 1 : 0) + (arms ? n_arms - 1 : 0) + (extra ? 1 : 0); }

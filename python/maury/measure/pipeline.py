@@ -18,11 +18,14 @@ from numpy.typing import ArrayLike, NDArray
 from maury.catalog import build_catalog
 from maury.emulator import Emulator
 from maury.measure.continuum import median_ratio
+from maury.measure.emission import emission_lines, shows_emission
+from maury.measure.error_file import apply_errors, read_errors
+from maury.measure.errors import ErrorModel
 from maury.measure.fit import Choice, FitResult, fit_observed, predict_observed
-from maury.measure.observe import observe
+from maury.measure.observe import Observed, observe
 from maury.measure.regions import in_regions
 from maury.measure.velocity import scan_velocity, to_shift
-from maury.spectra import Spectra
+from maury.spectra import SPEED_OF_LIGHT, Spectra
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -44,6 +47,7 @@ def fit(
     arm_rv: bool | None = None,
     broadening: bool = False,
     leave_out: Sequence[str] = (),
+    errors: ErrorModel | str | PathLike[str] | None = None,
     threads: int | None = None,
     progress: bool = False,
 ) -> QTable:
@@ -75,6 +79,8 @@ def fit(
         line-spread function says. See `maury.measure.fit.FitResult`.
     leave_out : sequence of str
         Names of `maury.measure.regions.REGIONS` to leave out of the fit.
+    errors : ErrorModel or path, optional
+        Errors from repeat visits, as `maury errors` writes them, instead of those of the fit.
     progress : bool
         Show a progress bar.
 
@@ -96,6 +102,7 @@ def fit(
         raise ValueError(f"velocity: expected 'fit' or 'given', got {velocity!r}")
     if not max_rv > 0:
         raise ValueError(f"max_rv: expected km/s above 0, got {max_rv}")
+    model = errors if errors is None or isinstance(errors, ErrorModel) else read_errors(errors)
     choice = Choice(
         start,
         bounds,
@@ -135,7 +142,8 @@ def fit(
         "leave_out": list(leave_out),
     }
     spectra = replace(spectra, snr=np.where(np.isfinite(spectra.snr), spectra.snr, measured.snr))
-    return build_catalog(measured.result, spectra, emulator, options, measured.sharper)
+    catalog = build_catalog(measured.result, spectra, emulator, options, measured.sharper, measured.emission)
+    return catalog if model is None else apply_errors(catalog, model)
 
 
 @dataclass(frozen=True)
@@ -143,6 +151,7 @@ class _Measured:
     result: FitResult
     snr: NDArray[np.float64]
     sharper: NDArray[np.bool_]
+    emission: NDArray[np.bool_]
 
 
 def _measure(
@@ -181,7 +190,21 @@ def _measure(
         progress=lambda n: show(len(spectra) + n),
     )
     result = replace(result, start=first.start, n_starts=first.n_starts, n_agree=first.n_agree)
-    return _Measured(result, observed.snr, observed.sharper)
+    return _Measured(
+        result, observed.snr, observed.sharper, _emission(spectra, emulator, observed, result, choice)
+    )
+
+
+def _emission(
+    spectra: Spectra, emulator: Emulator, observed: Observed, result: FitResult, choice: Choice
+) -> NDArray[np.bool_]:
+    """Whether emission lines are in the residual; outliers of the fit are looked at too."""
+    rv = np.nan_to_num(cast("Any", result.rv))
+    wavelength = spectra.wavelength[..., observed.first : observed.first + observed.flux.shape[1]]
+    rest = np.atleast_2d(wavelength) / (1 + rv / SPEED_OF_LIGHT)[:, None]
+    scatter = np.interp(rest, emulator.wavelength, emulator.scatter)
+    model = predict_observed(emulator, observed, result, choice)
+    return shows_emission(*emission_lines(wavelength, observed.flux, observed.ivar, model, rv, scatter))
 
 
 def _of_rows(start: ArrayLike | None, rows: NDArray[np.intp], n_spectra: int) -> ArrayLike | None:
@@ -213,5 +236,8 @@ def _joined(parts: Sequence[tuple[NDArray[np.intp], _Measured]], n_spectra: int)
     nothing = np.empty((n_spectra, 0))
     return _Measured(
         FitResult(**named, nuisances=nothing, nuisance_errors=nothing),
-        *(cast("Any", join([getattr(part, name) for _, part in parts])) for name in ("snr", "sharper")),
+        *(
+            cast("Any", join([getattr(part, name) for _, part in parts]))
+            for name in ("snr", "sharper", "emission")
+        ),
     )

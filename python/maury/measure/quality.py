@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maury.labels import transformed
+from maury.measure.caution import CAUTION, in_caution
 from maury.spectra import SPEED_OF_LIGHT
 
 if TYPE_CHECKING:
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
     from maury.spectra import Spectra
 
 MAX_RCHI2_NOISE = 100.0  # the paper leaves such fits out, sec. 4.2
+MAX_RCHI2 = 10.0  # with the scatter; of MILES stars without another flag 1.4 % have more
 MIN_SNR = 15.0  # the paper's "good visits" stop here, sec. 2.2
 MIN_PIXEL_FRACTION = 0.25  # of the emulator's pixels
+MAX_BAD_FRACTION = 0.2  # of the spectrum's pixels within the emulator's range
+MAX_OUTLIERS = 0.03  # of the pixels; of MILES stars without another flag 1.4 % have more
+MIN_AGREEMENT = 0.5  # of the starts that were followed
 
 # A star is outside the training set when its third nearest training star is farther away than that of 97.5 %
 # of the training stars themselves. The third, so that one mislabelled star does not open a region. With the
@@ -42,6 +47,16 @@ class Flag(IntFlag):
     RV_UNKNOWN = 1 << 7
     RV_AT_LIMIT = 1 << 8
     SHARPER = 1 << 9
+    HIGH_RCHI2 = 1 << 10
+    BAD_PIXELS = 1 << 11
+    OUTLIERS = 1 << 12
+    STARTS_DISAGREE = 1 << 13
+    EMISSION = 1 << 14
+    CAUTION_GAP = 1 << 15
+    CAUTION_COOL_DWARF = 1 << 16
+    CAUTION_HOT = 1 << 17
+    CAUTION_TIP = 1 << 18
+    VISITS_DISAGREE = 1 << 19
 
     @property
     def meaning(self) -> str:
@@ -60,7 +75,25 @@ _MEANING = {
     Flag.RV_UNKNOWN: "no velocity known: the spectrum was taken to be at rest",
     Flag.RV_AT_LIMIT: "the velocity found is the largest that was searched",
     Flag.SHARPER: "part of the spectrum is sharper than the emulator, which is not sharpened",
-}
+    Flag.HIGH_RCHI2: f"reduced chi2 with the scatter of the emulator is above {MAX_RCHI2:g}",
+    Flag.BAD_PIXELS: f"more than {MAX_BAD_FRACTION:.0%} of the spectrum's pixels are masked",
+    Flag.OUTLIERS: f"more than {MAX_OUTLIERS:.0%} of the pixels were left out as outliers",
+    Flag.STARTS_DISAGREE: f"less than {MIN_AGREEMENT:.0%} of the starts led to the minimum that won",
+    Flag.EMISSION: "emission lines of hydrogen or ionised calcium in the residual",
+    Flag.VISITS_DISAGREE: "visits of the star differ by more than their errors",
+} | {Flag[region.flag]: region.meaning for region in CAUTION}
+
+#: Advice that follows from the labels alone; the fit itself may be perfect.
+CAUTION_FLAGS = Flag(sum(Flag[region.flag] for region in CAUTION))
+
+#: What the paper left out of its catalogue (sec. 4.2): fits that failed or have a reduced chi2 above 100.
+INVALID_FLAGS = Flag.NOT_CONVERGED | Flag.UNREADABLE | Flag.BAD_CHI2
+
+
+def is_valid(flags: ArrayLike) -> NDArray[np.bool_]:
+    """Whether the paper would have published rows with these flags (N,); see `INVALID_FLAGS`."""
+    valid: NDArray[np.bool_] = (np.asarray(flags) & int(INVALID_FLAGS)) == 0
+    return valid
 
 
 def flag_names(flags: int) -> list[str]:
@@ -74,6 +107,7 @@ def set_flags(
     emulator: Emulator,
     sharper: NDArray[np.bool_] | bool = False,
     max_rv: float = np.inf,
+    emission: NDArray[np.bool_] | bool = False,
 ) -> NDArray[np.int32]:
     """Judge N fitted spectra: the bits of `Flag`.
 
@@ -92,6 +126,8 @@ def set_flags(
         Whether a spectrum is sharper than the emulator.
     max_rv : float
         How far velocities were searched [km/s].
+    emission : (N,) bool
+        From `maury.measure.emission.shows_emission`.
 
     Returns
     -------
@@ -101,12 +137,19 @@ def set_flags(
     nothing = np.full(len(n_pixels), np.nan)
     rv, rv_err = (nothing if v is None else v for v in (result.rv, result.rv_err))
     fitted = np.isfinite(rv_err)
+    n_labels, n_clipped = len(emulator.labels), np.asarray(result.n_clipped)
+    n_agree = np.asarray(result.n_agree)
     conditions = {
         Flag.NOT_CONVERGED: ~np.asarray(result.converged, dtype=bool),
         Flag.AT_BOUND: np.asarray(result.at_bound, dtype=bool).any(axis=1),
         Flag.OUTSIDE_TRAINING: outside_training(result.labels, emulator),
         Flag.TOO_FEW_PIXELS: n_pixels < MIN_PIXEL_FRACTION * len(emulator.wavelength),
-        Flag.BAD_CHI2: reduced(result.chi2_noise, n_pixels, len(emulator.labels)) > MAX_RCHI2_NOISE,
+        Flag.BAD_CHI2: reduced(result.chi2_noise, n_pixels, n_labels) > MAX_RCHI2_NOISE,
+        Flag.HIGH_RCHI2: reduced(result.chi2, n_pixels, n_labels) > MAX_RCHI2,
+        Flag.BAD_PIXELS: bad_fraction(spectra, emulator) > MAX_BAD_FRACTION,
+        Flag.OUTLIERS: n_clipped > MAX_OUTLIERS * (n_pixels + n_clipped),
+        Flag.STARTS_DISAGREE: n_agree < MIN_AGREEMENT * np.asarray(result.n_starts),
+        Flag.EMISSION: np.broadcast_to(emission, n_pixels.shape),
         Flag.LOW_SNR: np.asarray(spectra.snr) < MIN_SNR,
         Flag.RV_UNKNOWN: np.isnan(spectra.rv) & ~fitted,
         # Shifts end as far to the blue as to the red; in velocity that is less.
@@ -114,6 +157,7 @@ def set_flags(
         & (np.abs(np.log1p(rv / SPEED_OF_LIGHT)) >= _LIMIT * np.log1p(max_rv / SPEED_OF_LIGHT)),
         Flag.SHARPER: np.broadcast_to(sharper, n_pixels.shape),
     }
+    conditions |= {Flag[name]: here for name, here in in_caution(result.labels, emulator.labels).items()}
     flags = np.zeros(len(n_pixels), dtype=np.int32)
     for bit, condition in conditions.items():
         flags[condition] |= bit
@@ -127,15 +171,37 @@ def reduced(chi2: ArrayLike, n_pixels: ArrayLike, n_labels: int) -> NDArray[np.f
     return np.asarray(chi2, dtype=float) / np.where(freedom > 0, freedom, np.nan)
 
 
+def bad_fraction(spectra: Spectra, emulator: Emulator) -> NDArray[np.float64]:
+    """Part (N,) of a spectrum's pixels in the emulator's range that are masked; 0 if it has none there."""
+    with np.errstate(invalid="ignore"):
+        inside = (spectra.wavelength >= emulator.wavelength[0]) & (
+            spectra.wavelength <= emulator.wavelength[-1]
+        )
+    inside = np.broadcast_to(inside, spectra.mask.shape)
+    bad: NDArray[np.float64] = (spectra.mask & inside).sum(axis=1) / np.maximum(inside.sum(axis=1), 1)
+    return bad
+
+
 def outside_training(labels: ArrayLike, emulator: Emulator) -> NDArray[np.bool_]:
     """Whether labels (N, L) lie where the emulator was not trained; False for NaN labels.
 
     True outside the range of a label in the training set and, where the emulator carries its training labels,
-    also in holes and corners within that range (see `NEIGHBOUR`).
+    also in holes and corners within that range: `training_distance` above 1.
     """
     labels = np.asarray(labels, dtype=float)
     low, high = np.asarray(emulator.training_range, dtype=float).T
     outside: NDArray[np.bool_] = ((labels < low) | (labels > high)).any(axis=1)
+    return outside | (training_distance(labels, emulator) > 1)
+
+
+def training_distance(labels: ArrayLike, emulator: Emulator) -> NDArray[np.float64]:
+    """Distance (N,) of labels (N, L) to the third nearest training star, over a limit.
+
+    The limit is the one that `TRAINING_PERCENTILE` of the training stars themselves do not exceed. NaN for
+    NaN labels, and where the emulator carries no training labels.
+    """
+    labels = np.asarray(labels, dtype=float)
+    distance = np.full(len(labels), np.nan)
     training = np.asarray(emulator.training_labels, dtype=float)
     known = np.isfinite(labels).all(axis=1)
     if training.ndim == 2 and known.any():
@@ -147,8 +213,8 @@ def outside_training(labels: ArrayLike, emulator: Emulator) -> NDArray[np.bool_]
             # The nearest neighbour of a training star is itself.
             own = tree.query(tree.data, k=[NEIGHBOUR + 1])[0]
             far = np.percentile(own, TRAINING_PERCENTILE)
-            outside[known] |= tree.query(_scaled(labels[known], emulator), k=[NEIGHBOUR])[0][:, 0] > far
-    return outside
+            distance[known] = tree.query(_scaled(labels[known], emulator), k=[NEIGHBOUR])[0][:, 0] / far
+    return distance
 
 
 def _scaled(labels: NDArray[np.float64], emulator: Emulator) -> NDArray[np.float64]:

@@ -46,7 +46,7 @@ def summary_table(catalog: QTable, n_rows: int = 20) -> str:
         cells.append(f"{rchi2:.2f}" if np.isfinite(rchi2) else "-")
         cells.append(", ".join(flag_names(int(row["flags"]))))
         rows.append(cells)
-    text = _columns(head, rows)
+    text = columns_text(head, rows)
     left = len(catalog) - n_rows
     return f"{text}\n... and {left} more" if left > 0 else text
 
@@ -84,7 +84,7 @@ def comparison_table(catalog: QTable, known: Mapping[str, NDArray[np.float64]]) 
         difference = np.abs(_values(catalog[name]) - known[name])
         some = np.isfinite(difference).any()
         medians += [format_label(name, float(np.nanmedian(difference))) if some else "-", ""]
-    return _columns(head, [*rows, medians])
+    return columns_text(head, [*rows, medians])
 
 
 def difference_table(catalog: QTable, known: Mapping[str, NDArray[np.float64]]) -> str:
@@ -106,7 +106,7 @@ def difference_table(catalog: QTable, known: Mapping[str, NDArray[np.float64]]) 
         reported = float(np.nanmedian(_values(catalog[f"{name}_err"])))
         numbers = [format_label(name, value) for value in (offset, mad, reported)]
         rows.append([name, str(catalog[name].unit or ""), *numbers, str(difference.size)])
-    return _columns(["label", "unit", "offset", "MAD", "reported", "stars"], rows)
+    return columns_text(["label", "unit", "offset", "MAD", "reported", "stars"], rows)
 
 
 def training_words(emulator: Emulator) -> str:
@@ -133,7 +133,7 @@ def validation_table(summary: QTable, names: Sequence[str]) -> str:
     head = ["teff", "stars"]
     for name in names:
         head += [f"{name} offset", "MAD"]
-    return _columns(head, rows)
+    return columns_text(head, rows)
 
 
 def _values(column: object) -> NDArray[np.float64]:
@@ -148,7 +148,7 @@ def _shorten(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: width - 3]}..."
 
 
-def _columns(head: list[str], rows: list[list[str]]) -> str:
+def columns_text(head: list[str], rows: list[list[str]]) -> str:
     """Lines of a table; the first column, "unit" and "flags" are text, the rest numbers."""
     widths = [max(len(line[j]) for line in [head, *rows]) for j in range(len(head))]
     lines = []
