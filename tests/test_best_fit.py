@@ -21,7 +21,14 @@ def emulator():
 
 def stars(emulator, broadening=0.0, lsf=1.8, **more):
     made = moving_stars(
-        emulator, made_up_stars.LABELS, RV, 70.0, WAVELENGTH, lsf, see=np.full((4, 1), broadening), margin=3000.0,
+        emulator,
+        made_up_stars.LABELS,
+        RV,
+        70.0,
+        WAVELENGTH,
+        lsf,
+        see=np.full((4, 1), broadening),
+        margin=3000.0,
         **more,
     )
     cut = slice(made.first, made.first + made.flux.shape[1])
@@ -81,7 +88,9 @@ def test_what_has_no_fit_has_no_model(emulator):
     catalog = maury.fit(spectra, emulator)
     fit = best_fit(spectra[0], emulator, catalog[0])
     assert np.isnan(fit.model).all() and not fit.ivar.any()
-    unreadable = Spectra(np.full(N, np.nan), np.full((1, N), np.nan), np.zeros((1, N)), problem="no such file")
+    unreadable = Spectra(
+        np.full(N, np.nan), np.full((1, N), np.nan), np.zeros((1, N)), problem="no such file"
+    )
     fit = best_fit(unreadable, emulator, maury.fit(unreadable, emulator)[0])
     assert np.isnan(fit.model).all() and not fit.ivar.any()
     np.testing.assert_array_equal(fit.wavelength, emulator.wavelength)

@@ -24,8 +24,9 @@ def emulator():
 
 def twin(emulator, observed, i, start, weight, broadening):
     """Minimise chi2 over labels, shift and (with `broadening`) a variance; give x, its errors and covariance."""
-    low, high, variance = (np.broadcast_to(v, observed.flux.shape)[i] for v in (
-        observed.low, observed.high, observed.variance))
+    low, high, variance = (
+        np.broadcast_to(v, observed.flux.shape)[i] for v in (observed.low, observed.high, observed.variance)
+    )
     use = weight > 0
     scale = np.array([1000.0, 1.0, 1.0, 1.0, 1.0])[: 4 + broadening]
 
@@ -57,7 +58,9 @@ def test_agrees_with_scipy(emulator, broadening):
     for i in range(4):
         place = (observed.low[0] + observed.high[0]) / 2 - np.round(shift[i])
         scatter = np.interp(place, np.arange(N), emulator.scatter)
-        weight = np.where(observed.ivar[i] > 0, 1 / (1 / np.maximum(observed.ivar[i], 1e-9) + scatter**2), 0.0)
+        weight = np.where(
+            observed.ivar[i] > 0, 1 / (1 / np.maximum(observed.ivar[i], 1e-9) + scatter**2), 0.0
+        )
         assert result.n_pixels[i] == np.count_nonzero(weight)
         start = np.concatenate([TRUTH[i], [shift[i]], [1.0] if broadening else []])
         x, covariance, chi2 = twin(emulator, observed, i, start, weight, broadening)
@@ -80,16 +83,22 @@ def test_company_and_order_do_not_matter(emulator):
     """Bit for bit: threads, order, each alone, spectra between others that are bad."""
     rng = np.random.default_rng(8)
     n = 12
-    labels = np.column_stack([rng.uniform(4300, 6700, n), rng.uniform(1.5, 4.5, n), rng.uniform(-1.5, 0.3, n)])
-    observed = moving_stars(emulator, labels, rng.uniform(-300, 300, n), 40.0, np.arange(4600.0, 6200.0, 1.4), 2.0)
+    labels = np.column_stack(
+        [rng.uniform(4300, 6700, n), rng.uniform(1.5, 4.5, n), rng.uniform(-1.5, 0.3, n)]
+    )
+    observed = moving_stars(
+        emulator, labels, rng.uniform(-300, 300, n), 40.0, np.arange(4600.0, 6200.0, 1.4), 2.0
+    )
     observed.ivar[5], observed.flux[6] = 0.0, np.nan
     shift = np.zeros(n)
 
     def results(rows, threads):
         some = replace(
             observed,
-            **{name: getattr(observed, name)[rows] for name in ("flux", "ivar", "continuum", "inside", "good",
-                                                                "shift", "sharper", "snr")},
+            **{
+                name: getattr(observed, name)[rows]
+                for name in ("flux", "ivar", "continuum", "inside", "good", "shift", "sharper", "snr")
+            },
         )
         choice = Choice(clip=4.0, fit_rv=True, fit_broadening=True, threads=threads)
         result = fit_observed(emulator, some, choice, shift[rows])

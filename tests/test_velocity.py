@@ -68,9 +68,7 @@ def test_arms_with_an_offset(emulator):
     offset = np.random.default_rng(5).uniform(-100, 100, 200)
     pixel = pixel_velocity(emulator)
     see = np.column_stack([offset / pixel, np.zeros(200)])
-    observed = moving_stars(
-        emulator, truth, rv, snr, np.concatenate([blue, red]), 1.9, arm=arm, see=see
-    )
+    observed = moving_stars(emulator, truth, rv, snr, np.concatenate([blue, red]), 1.9, arm=arm, see=see)
     _, result = fit_from_nothing(emulator, observed, fit_arms=True)
     good = result.converged & ~result.at_bound.any(axis=1)
     assert good.mean() > 0.9
@@ -174,9 +172,11 @@ def test_an_uneven_emulator_needs_velocities():
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [({"velocity": "guess"}, "velocity: expected 'fit' or 'given', got 'guess'"),
-     ({"max_rv": 0.0}, "max_rv: expected km/s above 0, got 0.0"),
-     ({"max_rv": np.nan}, "max_rv: expected km/s above 0, got nan")],
+    [
+        ({"velocity": "guess"}, "velocity: expected 'fit' or 'given', got 'guess'"),
+        ({"max_rv": 0.0}, "max_rv: expected km/s above 0, got 0.0"),
+        ({"max_rv": np.nan}, "max_rv: expected km/s above 0, got nan"),
+    ],
 )
 def test_bad_arguments_are_named(emulator, change, words):
     with pytest.raises(ValueError, match=words):
