@@ -90,7 +90,8 @@ void banded_rows() {
 }
 
 // Tails that are any polynomial: the kernel does not know whose they are. t(z) = tail(|z|) + z^3 + 3 z for z
-// > 0, t' = 3 (z^2 + 1) - tail', t'' = tail'' + 6 z, t''' = 6 - tail'''; where |z| > end the tail is that at end.
+// > 0, t' = 3 (z^2 + 1) - tail', t'' = tail'' + 6 z, t''' = 6 - tail'''; where |z| > end the tail is that at
+// end.
 void blurred_cubes() {
     CubeTails tails;
     for (auto& power : tails.power) {
@@ -118,7 +119,8 @@ void blurred_cubes() {
                             continue; // on which side of 0 is up to rounding
                         const double wanted[] = {tail(0, z) + (z > 0.0 ? z * z * z + 3.0 * z : 0.0),
                                                  z > 0.0 ? 3.0 * (z * z + 1.0) - tail(1, z) : tail(1, z),
-                                                 tail(2, z) + (z > 0.0 ? 6.0 * z : 0.0), z > 0.0 ? 6.0 - tail(3, z) : tail(3, z)};
+                                                 tail(2, z) + (z > 0.0 ? 6.0 * z : 0.0),
+                                                 z > 0.0 ? 6.0 - tail(3, z) : tail(3, z)};
                         for (int d = 0; d <= n_derivatives; ++d)
                             CHECK_NEAR(out[static_cast<std::size_t>(d) * stride + k], wanted[d],
                                        1e-12 * std::pow(size, 3 - d));

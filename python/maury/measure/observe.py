@@ -164,10 +164,12 @@ def observe(
     own = _own_sigma(emulator, 0.5 * (low + high) - shift[:, None])
     resolution = narrowing = None
     if spectra.resolution is not None:
-        resolution, narrowing, sigma = _matrix(
-            spectra.resolution[:, columns], np.broadcast_to(0.5 * (low + high), flux.shape), arm, own
-        )
-        ivar[np.isnan(spectra.resolution[:, columns, 0])] = 0.0
+        rows = spectra.resolution[:, columns]
+        place = np.broadcast_to(0.5 * (low + high), flux.shape)
+        resolution, narrowing, sigma = _matrix(rows, place, arm, own)
+        # NaN, or of neighbours that are not there: the model would see too little.
+        blind = ~(np.abs(rows.sum(axis=2) - resolution.sum(axis=2)) < 1e-3)
+        flux[blind], ivar[blind] = 1.0, 0.0
     known = np.isfinite(sigma)
     variance = np.where(known, np.fmax(sigma**2 - own**2, 0.0), 0.0)
     if len(variance) > 1 and (variance == variance[0]).all():
