@@ -1,7 +1,8 @@
-"""Time a fit of each spectrum at its own resolution and velocity against one on a shared grid: bench/instrument.py
+"""Time fits at the resolution and velocity of each spectrum: python bench/instrument.py
 
-The same spectra, on the emulator's pixels: as they are; seen through an instrument whose width changes from pixel to
-pixel and from spectrum to spectrum; that with the velocity fitted too. One thread.
+The same spectra, on the emulator's pixels: as they are, which is a fit on a shared grid; seen through an
+instrument whose width changes from pixel to pixel and from spectrum to spectrum; that with the velocity fitted
+too. One thread.
 """
 
 import argparse
