@@ -1,8 +1,8 @@
 """Time fits at the resolution and velocity of each spectrum: python bench/instrument.py
 
-The same spectra, on the emulator's pixels: as they are, which is a fit on a shared grid; seen through an
-instrument whose width changes from pixel to pixel and from spectrum to spectrum; that with the velocity fitted
-too. One thread.
+The same spectra, on the pixels of the emulator: as they are, which is a fit on a shared grid; seen through an
+instrument whose width changes from pixel to pixel and from spectrum to spectrum; that with the velocity
+fitted too. One thread.
 """
 
 import argparse
