@@ -287,7 +287,7 @@ def _with_nuisances(result: FitResult, choice: Choice, emulator: Emulator, shift
         column = 1
     else:
         names["rv"] = to_velocity(shift, emulator)
-    if choice.fit_arms:
+    if n_arms > 0:
         arms = slice(column, column + n_arms)
         names["arm_rv"] = np.where(np.isfinite(errors[:, arms]), values[:, arms] * pixel, np.nan)
     if choice.fit_broadening:
