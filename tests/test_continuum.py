@@ -26,7 +26,7 @@ def seen(emulator, observed, labels, native=False):
 
 
 def star(emulator, labels, ivar, mask=None, lsf=OWN, slope=1.0):
-    """Return spectra (N, P) of one star on the grid of the emulator with noise as `ivar` says, as observed."""
+    """Return spectra (N, P) of one star on the grid of the emulator, with noise as `ivar` says."""
     n = len(ivar)
     ones = np.ones((n, N))
     blank = observe(Spectra(emulator.wavelength, ones, ones, lsf=lsf), emulator, np.zeros(n))
