@@ -1,4 +1,4 @@
-"""The slow twin of the instrument: a dense matrix in NumPy, float64; and noisy spectra seen through it."""
+"""The slow twin of the instrument, a dense matrix in NumPy, float64; and spectra as `observe` gives them."""
 
 from dataclasses import replace
 
@@ -52,7 +52,7 @@ def seen(low, high, variance, shift, flux, arm=None):
 
 
 def moving_stars(emulator, labels, rv, snr, wavelength=None, lsf=None, seed=0, margin=1000.0, **more):
-    """Return spectra of stars (N, L) at velocities (N,) as `observe` would, with a running median of 1.
+    """Return spectra of stars (N, L) at velocities (N,) as `observe` would, but with a running median of 1.
 
     `more` goes to `Spectra`; `see` in it holds the velocities of further arms and a broadening [pixels^2].
     """

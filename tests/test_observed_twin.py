@@ -23,7 +23,7 @@ def emulator():
 
 
 def twin(emulator, observed, i, start, weight, broadening):
-    """Minimise chi2 over labels, shift and perhaps a variance; give x, its errors and covariance."""
+    """Minimise chi2 over labels, shift and (with `broadening`) a variance; give x, its covariance, chi2."""
     low, high, variance = (
         np.broadcast_to(v, observed.flux.shape)[i] for v in (observed.low, observed.high, observed.variance)
     )

@@ -1,4 +1,4 @@
-"""Velocities: found from zero knowledge, fitted along with the labels, told where not to be trusted."""
+"""Velocities: found from nothing, fitted along with the labels, told where they are not to be trusted."""
 
 from dataclasses import replace
 

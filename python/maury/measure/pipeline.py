@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
+from itertools import product
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -122,13 +123,17 @@ def fit(
             bar.update(of + done - bar.n)
 
         parts = []
-        for rows in (np.flatnonzero(moving), np.flatnonzero(~moving)):
+        with_matrix = np.zeros(len(spectra), dtype=bool)
+        if spectra.resolution is not None:
+            with_matrix |= np.isfinite(spectra.resolution).any(axis=(1, 2))
+        for free, matrix in product((True, False), repeat=2):
+            rows = np.flatnonzero((moving == free) & (with_matrix == matrix))
             if len(rows) or not len(spectra):
-                free = bool(moving[rows].all())
                 arms = free and spectra.arm is not None if arm_rv is None else arm_rv
                 own_start = _of_rows(start, rows, len(spectra))
                 some = replace(choice, start=own_start, fit_rv=free, fit_arms=arms)
-                part = _measure(spectra[rows], emulator, some, leave_out, partial(show, of=bar.n))
+                own = spectra[rows] if matrix else replace(spectra[rows], resolution=None)
+                part = _measure(own, emulator, some, leave_out, partial(show, of=bar.n))
                 parts.append((rows, part))
     measured = _joined(parts, len(spectra))
     options = {
@@ -161,7 +166,7 @@ def _measure(
     leave_out: Sequence[str],
     show: Callable[[int], None],
 ) -> _Measured:
-    """Spectra whose velocities are all to be fitted, or all known."""
+    """Spectra whose velocities are all to be fitted, or all known; all with a resolution matrix, or none."""
     known = np.where(np.isfinite(spectra.rv), spectra.rv, 0.0)
     rv = known
     if choice.fit_rv:
