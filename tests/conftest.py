@@ -36,6 +36,12 @@ def stelib_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
+def mastarhc_folder() -> Path:
+    """Folder of mean MaStar spectra, seven of them of one star."""
+    return _folder_of_library("mastarhc_v2_noism")
+
+
+@pytest.fixture(scope="session")
 def data_folder() -> Path:
     """Folder of real survey files and tables, named by MAURY_TEST_DATA."""
     told = os.environ.get("MAURY_TEST_DATA")
