@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from maury.labels import LABELS
+from maury.learn.reference_file import is_reference, read_reference
 from maury.readers import ReadError, miles, read_spectra, stelib
 from maury.spectra import Spectra
 
@@ -69,6 +70,7 @@ def load_reference(reference: str | PathLike[str]) -> Spectra:
         one of the two, or a table (CSV, ECSV, FITS, Parquet) with a column ``file`` of spectra,
         relative to the table, and one column a label, named as in maury (``teff``, ``logg``, ...);
         an empty or NaN cell is a missing label. A column ``star_id`` keeps visits of one star together.
+        Or the one file of a whole set that `maury.learn.reference_file.write_reference` wrote.
 
     Returns
     -------
@@ -82,6 +84,8 @@ def load_reference(reference: str | PathLike[str]) -> Spectra:
     path = Path(reference)
     if str(reference) in LIBRARIES or path.is_dir():
         spectra = read_spectra(reference)
+    elif is_reference(path):
+        spectra = read_reference(path).spectra
     else:
         spectra = _read_labelled_table(path)
     if not spectra.labels:

@@ -133,7 +133,8 @@ def _read(path: Path, format: str | None) -> Spectra:
     try:
         spectra = _read_with(path, format)
     except ReadError as error:
-        raise ReadError(f"{path}: {error}") from error.__cause__
+        text = str(error).removeprefix(f"{path}: ")  # readers that open the file themselves name it too
+        raise ReadError(f"{path}: {text}") from error.__cause__
     except Exception as error:  # a damaged file can make astropy raise anything
         cut = isinstance(error, EOFError) or "truncated" in str(error) or "validating header" in str(error)
         what = "it is cut short" if cut else f"it cannot be read ({type(error).__name__}: {error})"

@@ -2,7 +2,7 @@
 
 Vacuum wavelengths in steps of 1e-4 in log10, at rest; flux in 1e-17 erg/s/cm2/A, not corrected for
 extinction. The goodspec file of DR17 has 59,266 rows of 4,563 pixels, 5 GB compressed, so rows are read in
-blocks, straight from the (compressed) stream: memory holds one block, whatever the length of the file.
+blocks: memory holds one, whatever the length of the file.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import ArrayLike, NDArray
 
-from maury.readers._fits import ReadError, columns, exact_log_grid, has_columns, open_stream, table_at
+from maury.readers._blocks import table_blocks
+from maury.readers._fits import exact_log_grid, has_columns, table_at
 from maury.spectra import Floats, Spectra
 
 FILL = -999.0
@@ -31,10 +31,7 @@ def matches(path: Path, hdus: Any) -> bool:
 
 def read(path: Path, hdus: Any) -> Spectra:
     """All spectra of a file that fits into memory."""
-    parts = list(read_blocks(path))
-    if not parts:
-        raise ReadError("its table has no rows; get the file again")
-    return Spectra.concatenate(parts)
+    return Spectra.concatenate(list(read_blocks(path)))
 
 
 def read_blocks(
@@ -67,55 +64,22 @@ def read_blocks(
     """
     if rows < 1:
         raise ValueError(f"rows: expected at least 1 row a block, got {rows}")
-    path = Path(path)
-    with open_stream(path) as stream:
-        header = _table_header(stream, path)
-        n_rows, row_bytes = int(header["NAXIS2"]), int(header["NAXIS1"])
-        chosen = select if callable(select) else _row_mask(select, n_rows)
-        for first in range(0, n_rows, rows):
-            n = min(rows, n_rows - first)
-            data = stream.read(n * row_bytes)
-            if len(data) < n * row_bytes:
-                raise ReadError(
-                    f"{path}: it is cut short, after row {first + len(data) // row_bytes} of {n_rows}"
-                )
-            if not callable(chosen) and not chosen[first : first + n].any():
+    chosen = None
+    for first, n_rows, unpack in table_blocks(Path(path), rows, _NEEDED, "a table of MaStar spectra"):
+        if chosen is None:
+            chosen = select if callable(select) else _row_mask(select, n_rows)
+        if callable(chosen):
+            block = _block(unpack(), str(path))
+            keep = np.asarray(chosen(block.star_id, block.visit_id), dtype=bool)
+        else:
+            keep = chosen[first : first + rows]
+            if not keep.any():
                 continue
-            block = _block(columns(_table(header, data, n)), str(path))
-            keep = chosen(block.star_id, block.visit_id) if callable(chosen) else chosen[first : first + n]
-            if np.all(keep):
-                yield block
-            elif np.any(keep):
-                yield block[np.asarray(keep, dtype=bool)]
-
-
-def _table_header(stream: Any, path: Path) -> fits.Header:
-    """Header of the second HDU, with the stream left at its data.
-
-    `fits.open` would go to the end of the table first, which means to unpack all of a compressed file.
-    """
-    found = "no table"
-    try:
-        primary = fits.Header.fromfile(stream)
-        _skip_data(stream, primary)
-        header = fits.Header.fromfile(stream)
-    except (OSError, EOFError, KeyError) as error:
-        raise ReadError(f"{path}: its second HDU cannot be read ({error}); get the file again") from error
-    if header.get("XTENSION") == "BINTABLE":
-        hdu = _table(header, b"", 0)
-        if has_columns(hdu, *_NEEDED):
-            return header
-        found = f"the columns {', '.join(hdu.columns.names)}"
-    raise ReadError(
-        f"{path}: expected a table of MaStar spectra in its second HDU, with the columns "
-        f"{', '.join(_NEEDED)}, got {found}; pass a goodspec or combspec file"
-    )
-
-
-def _skip_data(stream: Any, header: fits.Header) -> None:
-    shape = [int(header[f"NAXIS{i}"]) for i in range(1, int(header["NAXIS"]) + 1)]
-    n_bytes = int(np.prod(shape)) * abs(int(header["BITPIX"])) // 8 if shape else 0
-    stream.seek(n_bytes + -n_bytes % 2880, 1)
+            block = _block(unpack(), str(path))
+        if keep.all():
+            yield block
+        elif keep.any():
+            yield block[keep]
 
 
 def _row_mask(select: ArrayLike | None, n_rows: int) -> NDArray[np.bool_]:
@@ -134,16 +98,6 @@ def _row_mask(select: ArrayLike | None, n_rows: int) -> NDArray[np.bool_]:
     mask = np.zeros(n_rows, dtype=bool)
     mask[chosen.astype(np.int64)] = True
     return mask
-
-
-def _table(header: fits.Header, data: bytes, n: int) -> fits.BinTableHDU:
-    """Table of n rows with this header: astropy unpacks strings, scaled columns and byte order."""
-    part = header.copy()
-    part["NAXIS2"], part["PCOUNT"] = n, 0
-    for key in ("THEAP", "CHECKSUM", "DATASUM"):
-        part.remove(key, ignore_missing=True)
-    padding = b"\0" * (-len(data) % 2880)
-    return fits.BinTableHDU.fromstring(part.tostring().encode("ascii") + data + padding)
 
 
 def _block(table: dict[str, NDArray[Any]], file: str) -> Spectra:
