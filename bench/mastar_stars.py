@@ -91,7 +91,7 @@ def draw_labels(n, rng):
     dwarf = np.where(
         teff < 3950, 5.15 - 0.5 * (teff - 3050) / 900, 4.65 - 0.45 * np.clip((teff - 4000) / 2600, 0, 1)
     )
-    giant = 1.9 + (teff - 4500) / 420 - 0.6 * (fe_h + 0.3)
+    giant = np.minimum(1.9 + (teff - 4500) / 420 - 0.6 * (fe_h + 0.3), 3.9 - 0.5 * u)
     hot = 4.1 - 0.5 * v
     logg = np.choose(group, [dwarf, giant, dwarf, hot, np.where(v < 0.5, dwarf, giant)])
     logg = np.clip(logg + rng.normal(0, 0.08, n), -0.3, 5.3)
@@ -114,6 +114,7 @@ def allstar_rows(stars, rng, background=2000):
     error = np.column_stack(
         [0.004 * seen["teff"], np.full(n, 0.03), np.full(n, 0.012), np.full(n, 0.012), np.full(n, 0.03)]
     )
+    error = error * rng.lognormal(0.0, 0.3, error.shape)
     truth = np.column_stack([seen[name] for name in ("teff", "logg", "fe_h", "alpha_fe", "log_vmicro")])
     given = truth + error * rng.normal(size=truth.shape)
     away = np.zeros((n, 2))  # arcsec, of neighbours

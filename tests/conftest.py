@@ -2,9 +2,13 @@
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import pytest
+
+# Made-up survey files are written by the benchmarks too.
+sys.path.append(str(Path(__file__).parents[1] / "bench"))
 
 
 def _folder_of_library(name: str) -> Path:

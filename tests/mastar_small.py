@@ -1,13 +1,8 @@
 """Small MaStar files, in the layouts of DR17, from the writers of the benchmarks."""
 
-import sys
-from pathlib import Path
-
+import mastar_schema as schema
 import numpy as np
 from astropy.io import fits
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
-import mastar_schema as schema
 
 WAVE = 10 ** (3.5589 + 1e-4 * np.arange(300))
 

@@ -116,7 +116,8 @@ def apogee_labels(table: Table) -> tuple[dict[str, Floats], dict[str, Floats]]:
     - fe_h: FE_H_SPEC, before calibration (FE_H where a file has no such column).
     - alpha_fe: [alpha/M] + [M/H] - [Fe/H], of FPARAM and FE_H_SPEC; APOGEE gives [alpha/M] only. Its error is
       the root of the sum of squares of those of [alpha/M] and [Fe/H], an upper limit.
-    - log_vmicro: that of FPARAM, which is in log10; its error is from FPARAM_COV, since no column has one.
+    - log_vmicro: log10 of VMICRO [km/s], never calibrated; its error is from FPARAM_COV, where the parameter
+      is in log10, since no column has one.
 
     Returns
     -------

@@ -181,7 +181,7 @@ def _moved(sky: Sky, rows: Index, pm_ra: Array, pm_dec: Array, years: Array) -> 
     from astropy.coordinates import SkyCoord
     from astropy.time import Time
 
-    # A distance is needed, but does not matter where there is no radial velocity; at 10 pc no star is too fast.
+    # A distance is needed, but does not matter without a radial velocity; at 10 pc no star is too fast.
     start = Time(2000.0, format="jyear", scale="tcb")
     then = SkyCoord(
         sky.ra[rows] * u.deg,

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from maury.labels import LABELS, find_label
 from maury.readers import ReadError
-from maury.readers._fits import columns, open_fits
+from maury.readers._fits import columns, is_fits, open_fits
 from maury.spectra import Floats, Spectra
 
 VERSION = 1
@@ -78,7 +78,7 @@ class Reference:
             if np.shape(values) != (n,):
                 raise ValueError(f"{name}: expected shape ({n},), one a spectrum, got {np.shape(values)}")
         if not np.isin(self.origin, ORIGINS).all():
-            strange = next(o for o in self.origin if o not in ORIGINS)
+            strange = str(next(o for o in self.origin if o not in ORIGINS))
             raise ValueError(f"origin: expected {' or '.join(ORIGINS)}, got {strange!r}")
 
     @staticmethod
@@ -143,7 +143,7 @@ def write_reference(reference: Reference, path: str | PathLike[str], overwrite: 
 def is_reference(path: str | PathLike[str]) -> bool:
     """Whether a file is a reference set that `write_reference` wrote."""
     try:
-        return _PRIMARY in fits.getheader(path, 0)
+        return is_fits(Path(path)) and _PRIMARY in fits.getheader(path, 0)
     except (OSError, EOFError):
         return False
 

@@ -84,9 +84,8 @@ _COLUMNS = {
     "ASPCAPFLAG": np.int64, "VSCATTER": float, "N_COMPONENTS": np.int64, "GAIAEDR3_SOURCE_ID": np.int64,
     "GAIAEDR3_PMRA": float, "GAIAEDR3_PMDEC": float, "TEFF": float, "TEFF_ERR": float, "LOGG": float,
     "LOGG_ERR": float, "FE_H": float, "FE_H_ERR": float, "FE_H_FLAG": np.int64, "ALPHA_M_ERR": float,
-    "VMICRO": float,
 }  # fmt: skip
-_VECTORS = ("FPARAM", "FPARAM_COV")
+_RAW = ("VMICRO", "FPARAM", "FPARAM_COV")
 _VMICRO, _M_H, _ALPHA_M, _N_PARAM = 2, 3, 6, 9  # order of FPARAM: PARAM_SYMBOL in the fourth HDU
 _FILLS = (-999.0, -9999.0)
 
@@ -105,8 +104,8 @@ def read_allstar(path: str | PathLike[str], rows: int = 20000) -> Table:
     -------
     Table
         One row a row of the file. Numbers in native byte order, fill values NaN. Beside the columns of the
-        file: FE_H_SPEC (FE_H where the file has none), and from FPARAM, before calibration, LOG_VMICRO,
-        LOG_VMICRO_ERR, M_H_SPEC and ALPHA_M_SPEC.
+        file: FE_H_SPEC (FE_H where the file has none); M_H_SPEC and ALPHA_M_SPEC, before calibration, from
+        FPARAM; LOG_VMICRO and, from FPARAM_COV, LOG_VMICRO_ERR [dex].
 
     Raises
     ------
@@ -115,7 +114,7 @@ def read_allstar(path: str | PathLike[str], rows: int = 20000) -> Table:
     """
     from astropy.table import Table
 
-    needed = (*_COLUMNS, *_VECTORS)
+    needed = (*_COLUMNS, *_RAW)
     parts: list[dict[str, NDArray[Any]]] = []
     for _, _, unpack in table_blocks(Path(path), rows, needed, "allStar of APOGEE"):
         parts.append(_kept(unpack()))
@@ -127,7 +126,9 @@ def _kept(table: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     kept["FE_H_SPEC"] = _plain(table.get("FE_H_SPEC", table["FE_H"]), float)
     raw = _plain(table["FPARAM"], float)
     variance = _plain(table["FPARAM_COV"], float).reshape(len(raw), _N_PARAM, _N_PARAM)[:, _VMICRO, _VMICRO]
-    kept["LOG_VMICRO"], kept["M_H_SPEC"], kept["ALPHA_M_SPEC"] = raw[:, [_VMICRO, _M_H, _ALPHA_M]].T
+    kept["M_H_SPEC"], kept["ALPHA_M_SPEC"] = raw[:, [_M_H, _ALPHA_M]].T
+    vmicro = _plain(table["VMICRO"], float)  # km/s
+    kept["LOG_VMICRO"] = np.log10(np.where(vmicro > 0, vmicro, np.nan))
     kept["LOG_VMICRO_ERR"] = np.sqrt(np.where(variance > 0, variance, np.nan))
     return kept
 
