@@ -13,7 +13,7 @@ from astropy.io import fits
 FLUX_UNIT = "1E-17 erg/s/cm^2/Ang"
 
 VISITS = (
-    ("DRPVER", "8A", None), ("MPROCVER", "8A", None), ("MANGAID", "12A", None), ("PLATE", "J", None),
+    ("DRPVER", "8A", None), ("MPROCVER", "8A", None), ("MANGAID", "25A", None), ("PLATE", "J", None),
     ("IFUDESIGN", "6A", None), ("MJD", "J", None), ("IFURA", "D", "deg"), ("IFUDEC", "D", "deg"),
     ("RA", "D", "deg"), ("DEC", "D", "deg"), ("EPOCH", "E", "yr"), ("PSFMAG", "5E", "mag"),
     ("MNGTARG2", "J", None), ("EXPTIME", "E", "s"), ("NEXP_VISIT", "I", None), ("NVELGOOD", "I", None),
@@ -24,14 +24,14 @@ VISITS = (
     ("PHOTOCAT", "10A", None),
 )  # fmt: skip
 STARS = (
-    ("DRPVER", "8A", None), ("MPROCVER", "8A", None), ("MANGAID", "12A", None), ("MINMJD", "J", None),
+    ("DRPVER", "8A", None), ("MPROCVER", "8A", None), ("MANGAID", "25A", None), ("MINMJD", "J", None),
     ("MAXMJD", "J", None), ("NVISITS", "I", None), ("NPLATES", "I", None), ("RA", "D", "deg"),
     ("DEC", "D", "deg"), ("EPOCH", "E", "yr"), ("PSFMAG", "5E", "mag"), ("MNGTARG2", "J", None),
     ("INPUT_LOGG", "E", None), ("INPUT_TEFF", "E", "K"), ("INPUT_FE_H", "E", None),
     ("INPUT_ALPHA_M", "E", None), ("INPUT_SOURCE", "16A", None), ("PHOTOCAT", "10A", None),
 )  # fmt: skip
 GAIA = (
-    ("MANGAID", "12A", None), ("SOURCE_ID", "K", None), ("RA", "D", "deg"), ("DEC", "D", "deg"),
+    ("MANGAID", "25A", None), ("SOURCE_ID", "K", None), ("RA", "D", "deg"), ("DEC", "D", "deg"),
     ("PARALLAX", "D", "mas"), ("PARALLAX_ERROR", "E", "mas"), ("PMRA", "D", "mas/yr"),
     ("PMDEC", "D", "mas/yr"), ("PHOT_G_MEAN_MAG", "E", "mag"), ("PHOT_BP_MEAN_MAG", "E", "mag"),
     ("PHOT_RP_MEAN_MAG", "E", "mag"), ("BP_RP", "E", "mag"), ("R_EST", "E", "pc"), ("R_LO", "E", "pc"),

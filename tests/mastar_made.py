@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import mastar_files
+import mastar_theory
 import numpy as np
 import synthetic
 
@@ -15,7 +16,8 @@ N_STARS, N_VISITS = 160, 360
 def made():
     """Return the paths of the files by name, and the truth; written once a test run."""
     folder = Path(tempfile.mkdtemp(prefix="maury-made-"))
-    return mastar_files.write_files(folder, N_STARS, N_VISITS, seed=3, packed=False, background=200)
+    small = {name: (first, step, 2) for name, (first, step, _) in mastar_theory.AXES.items()}
+    return mastar_files.write_files(folder, N_STARS, N_VISITS, 3, packed=False, background=200, axes=small)
 
 
 def arguments(**changes):

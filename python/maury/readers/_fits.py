@@ -124,11 +124,11 @@ def stem(path: Path) -> str:
     return name
 
 
-def exact_log_grid(log_wavelength: Any) -> Floats:
-    """log10 of wavelengths; where all lie on the grid of 1e-4 but for single precision, the exact values."""
+def exact_log_grid(log_wavelength: Any, tolerance: float) -> Floats:
+    """log10 of wavelengths; where all lie on the grid of 1e-4 within a tolerance (rounding), exactly so."""
     given = np.asarray(log_wavelength, dtype=np.float64)
     rounded = np.round(given, 4)
-    return rounded if np.abs(given - rounded).max(initial=0.0) < 1e-6 else given
+    return rounded if np.abs(given - rounded).max(initial=0.0) < tolerance else given
 
 
 def linear_grid(header: fits.Header, n_pixels: int) -> Floats:

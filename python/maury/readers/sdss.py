@@ -50,7 +50,7 @@ def read(path: Path, hdus: Any) -> Spectra:
     table = columns(table_at(hdus, 1))
     if len(table["FLUX"]) == 0:
         raise ReadError("its coadded spectrum has no pixels; get the file again")
-    wavelength = 10 ** exact_log_grid(table["LOGLAM"])
+    wavelength = 10 ** exact_log_grid(table["LOGLAM"], 1e-6)  # stored in single precision
     lsf = None
     if "WDISP" in table:  # Gaussian sigma in pixels of 1e-4 in log10
         lsf = np.asarray(table["WDISP"], dtype=np.float64) * 1e-4 * np.log(10.0) * wavelength
