@@ -130,11 +130,11 @@ def _write_spectra(path, stars, visits, rng):
             if double.any():
                 flux[double] += 0.6 * synthetic.spectra(companions[star[double]], blur=0.0)
             kind, ebv = np.asarray(stars["kind"])[star], np.asarray(stars["ebv"])[star]
-            vectors = _observed(flux, kind, ebv, np.asarray(visits["S2N"])[rows], rng)
+            vectors = observed(flux, kind, ebv, np.asarray(visits["S2N"])[rows], rng)
             append(**{name: values[rows] for name, values in visits.items() if name.isupper()}, **vectors)
 
 
-def _observed(flux, kind, ebv, snr, rng):
+def observed(flux, kind, ebv, snr, rng):
     """Return the vectors of a goodspec row for spectra as they leave the star."""
     n, wave = len(flux), synthetic.WAVELENGTH
     x = np.linspace(-1, 1, PIXELS)
