@@ -125,8 +125,9 @@ def test_the_nearer_of_two_stars_gets_the_partner():
 
 
 def test_nothing_there():
-    nobody = Sky(np.empty(0), np.empty(0), 2000.0)
-    match = cross_match(Sky(np.array([1.0, np.nan]), np.zeros(2), np.full(2, 2000.0)), nobody)
+    nobody = Sky(np.empty(0), np.empty(0), 2000.0, gaia_id=np.empty(0, dtype=np.int64))
+    stars = Sky(np.array([1.0, np.nan]), np.zeros(2), np.full(2, 2000.0), gaia_id=np.array([7, 8]))
+    match = cross_match(stars, nobody)
     assert match.index.tolist() == [NONE, NONE]
     assert match.counts["no partner within 3 arcsec"] == 2
 

@@ -19,7 +19,7 @@ WAVE = 10 ** (3.6 + 1e-4 * np.arange(40))
 def reference(n=3, seed=0, lsf=True, own_grids=False, **changes):
     rng = np.random.default_rng(seed)
     wave = WAVE * (1 + 1e-5 * np.arange(n)[:, None]) if own_grids else WAVE
-    labels = {"fe_h": rng.normal(size=n), "teff": rng.uniform(4000, 7000, n), "mass": rng.random(n)}
+    labels = {"fe_h": rng.normal(size=n), "teff": rng.uniform(4000, 7000, n), "Mg_Fe": rng.random(n)}
     labels["fe_h"][:1] = np.nan
     spectra = Spectra(
         wave,
@@ -74,7 +74,7 @@ def test_labels_come_in_their_usual_order_and_train_takes_them(tmp_path):
     write_reference(reference(), path)
     assert is_reference(path)
     spectra = load_reference(path)
-    assert list(spectra.labels) == ["teff", "fe_h", "mass"]
+    assert list(spectra.labels) == ["teff", "fe_h", "Mg_Fe"]
     np.testing.assert_array_equal(spectra.labels["teff"], reference().spectra.labels["teff"])
 
 
@@ -110,7 +110,7 @@ def test_two_sets_in_one(tmp_path):
         ({"label_id": np.full(1, "x")}, r"label_id: expected shape \(3,\)"),
         (
             {"label_errors": {"logg": np.ones(3)}},
-            r"label_errors: expected .* fe_h, teff, mass.*got logg",
+            r"label_errors: expected .* fe_h, teff, Mg_Fe.*got logg",
         ),
         ({"label_errors": {"teff": np.ones(4)}}, r"teff: expected shape \(3,\)"),
         (

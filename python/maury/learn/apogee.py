@@ -96,13 +96,10 @@ def build_mastar_apogee(
     ValueError
         No star is left, or a label is missing for all stars that are.
     """
-    options = {
-        "radius": radius, "snr_min": snr_min, "reject": tuple(reject), "aspcap": tuple(aspcap),
-        "star": tuple(star), "vscatter_max": vscatter_max, "outlier_sigma": outlier_sigma,
-    }  # fmt: skip
+    reject, aspcap, star = tuple(reject), tuple(aspcap), tuple(star)
     visits = read_visits(mastarall)
     counts: dict[str, Counts] = {}
-    chosen = _chosen_visits(visits, snr_min, options["reject"], counts)  # type: ignore[arg-type]
+    chosen = _chosen_visits(visits, snr_min, reject, counts)
     stars, first = np.unique(np.asarray(visits["MANGAID"])[chosen], return_index=True)
     rows_of_stars = np.flatnonzero(chosen)[first]
 
@@ -120,7 +117,7 @@ def build_mastar_apogee(
         )
     stars, partners = stars[matched], table[match.index[matched]]
 
-    quality = select_apogee(partners, options["aspcap"], options["star"], vscatter_max)  # type: ignore[arg-type]
+    quality = select_apogee(partners, aspcap, star, vscatter_max)
     labels, errors = apogee_labels(partners)
     keep, counts["quality"] = _with_labels(quality.keep, labels, dict(quality.counts))
 
@@ -135,7 +132,8 @@ def build_mastar_apogee(
         "files": {name: Path(fspath(file)).name for name, file in
                   (("goodspec", goodspec), ("mastarall", mastarall), ("allstar", allstar), ("gaia", gaia))
                   if file is not None},
-        "options": options,
+        "options": {"radius": radius, "snr_min": snr_min, "reject": reject, "aspcap": aspcap, "star": star,
+                    "vscatter_max": vscatter_max, "outlier_sigma": outlier_sigma},
         "counts": counts,
         "coverage": coverage(spectra.labels),
     }  # fmt: skip

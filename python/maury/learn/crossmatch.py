@@ -89,8 +89,7 @@ def cross_match(stars: Sky, others: Sky, radius: float = 3.0) -> Match:
     if stars.gaia_id is not None and others.gaia_id is not None:
         partner = _same_id(stars.gaia_id, others.gaia_id)
         by_id = partner != NONE
-        theirs = np.where(near, others.gaia_id[index], 0)
-        wrong = near & ~by_id & (stars.gaia_id > 0) & (theirs > 0)
+        wrong[near] = ~by_id[near] & (stars.gaia_id[near] > 0) & (others.gaia_id[index[near]] > 0)
         separation[(by_id & (index != partner)) | wrong] = np.nan
         index = np.where(by_id, partner, np.where(wrong, NONE, index))
     second = _not_first(index, np.where(by_id, -1.0, separation))
@@ -179,10 +178,8 @@ def _moved(sky: Sky, rows: Index, pm_ra: Array, pm_dec: Array, years: Array) -> 
     """Positions of rows after some years each."""
     from astropy import units as u
     from astropy.coordinates import SkyCoord
-    from astropy.time import Time
 
     # A distance is needed, but does not matter without a radial velocity; at 10 pc no star is too fast.
-    start = Time(2000.0, format="jyear", scale="tcb")
     then = SkyCoord(
         sky.ra[rows] * u.deg,
         sky.dec[rows] * u.deg,
@@ -190,7 +187,6 @@ def _moved(sky: Sky, rows: Index, pm_ra: Array, pm_dec: Array, years: Array) -> 
         pm_ra_cosdec=pm_ra[rows] * u.mas / u.yr,
         pm_dec=pm_dec[rows] * u.mas / u.yr,
         radial_velocity=0 * u.km / u.s,
-        obstime=start,
     )
     now = then.apply_space_motion(dt=years * u.yr)
     return SkyCoord(now.ra, now.dec)

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from maury.labels import LABELS, find_label
 from maury.readers import ReadError
-from maury.readers._fits import columns, is_fits, open_fits
+from maury.readers._fits import is_fits, open_fits
 from maury.spectra import Floats, Spectra
 
 VERSION = 1
@@ -161,15 +161,10 @@ def read_reference(path: str | PathLike[str]) -> Reference:
         raise ReadError(f"{path}: no such file; check the path")
     try:
         with open_fits(path) as hdus:
-            return _unpacked(hdus, str(path))
+            return _unpacked(hdus)
     except ReadError as error:
         raise ReadError(f"{path}: {error}") from None
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        Warning,
-    ) as error:  # a damaged file can make astropy raise any of these
+    except Exception as error:  # a damaged file can make astropy raise anything
         raise ReadError(f"{path}: not a reference set that can be read ({error}); make it again") from error
 
 
@@ -193,7 +188,7 @@ def _star_table(reference: Reference) -> fits.BinTableHDU:
     return fits.BinTableHDU.from_columns(held, name=_STARS)
 
 
-def _unpacked(hdus: fits.HDUList, file: str) -> Reference:
+def _unpacked(hdus: fits.HDUList) -> Reference:
     header = hdus[0].header
     if _PRIMARY not in header:
         raise ReadError("not a reference set of maury (no MAURYREF in its header)")
@@ -205,7 +200,7 @@ def _unpacked(hdus: fits.HDUList, file: str) -> Reference:
     missing = [name for name in (_STARS, "WAVELENGTH", "FLUX", "IVAR") if name not in hdus]
     if missing:
         raise ReadError(f"it lacks {' and '.join(missing)}; make it again")
-    table = {name.lower(): values for name, values in columns(hdus[_STARS]).items()}
+    table = {name: hdus[_STARS].data.field(name) for name in hdus[_STARS].columns.names}
     lost = [name for name in (*_TEXT, *_NUMBERS) if name not in table]
     if lost:
         raise ReadError(f"its table {_STARS} lacks {' and '.join(lost)}; make it again")
