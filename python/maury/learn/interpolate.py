@@ -23,10 +23,12 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.floating]
 Flags = NDArray[np.bool_]
+Work = dict[tuple[int, ...], list[Array]]
 
 METHODS = ("linear", "quadratic", "cubic")
 # Numbers worked on at a time, few enough to stay in the cache.
-_BLOCK = 1 << 15
+_BLOCK = 1 << 17
+_N_WORK = 9  # arrays that a curve needs
 
 
 def inside(axes: Sequence[ArrayLike], present: ArrayLike, labels: ArrayLike) -> Flags:
@@ -115,25 +117,26 @@ def interpolate(
     if spectra.dtype not in (np.float32, np.float64):
         spectra = spectra.astype(np.float64)
     result = np.empty((len(points), spectra.shape[-1]), dtype=spectra.dtype)
+    work: Work = {}
     for point, row in zip(points, result, strict=True):
-        _interpolate_one(grid, spectra, there, point, method, row)
+        _interpolate_one(grid, spectra, there, point, method, row, work)
     return result
 
 
 def _interpolate_one(
-    axes: Sequence[Array], flux: Array, present: Flags, point: Array, method: str, result: Array
+    axes: Sequence[Array], flux: Array, present: Flags, point: Array, method: str, result: Array, work: Work
 ) -> None:
     nodes = [_neighbours(axis, value, method) for axis, value in zip(axes, point, strict=True)]
     place = np.ix_(*nodes)
     rows = np.ravel_multi_index(place, present.shape).ravel()
     there = present[place]
     flat = flux.reshape(-1, flux.shape[-1])
-    block = max(64, _BLOCK // len(rows))
+    block = max(32, _BLOCK // len(rows))
     for first in range(0, flux.shape[-1], block):
         part = flat[rows, first : first + block].reshape(*there.shape, -1)
         known = there
         for axis, node, value in zip(axes, nodes, point, strict=True):
-            part, known = _along(axis[node], part, known, value, method)
+            part, known = _along(axis[node], part, known, value, method, work)
         result[first : first + block] = part
 
 
@@ -147,13 +150,13 @@ def _neighbours(axis: Array, value: float, method: str) -> NDArray[np.intp]:
     return np.arange(first, first + width)
 
 
-def _along(x: Array, f: Array, known: Flags, at: float, method: str) -> tuple[Array, Flags]:
+def _along(x: Array, f: Array, known: Flags, at: float, method: str, work: Work) -> tuple[Array, Flags]:
     """Reduce the first of the axes of f (n, ..., P) and known (n, ...)."""
     if len(x) == 1:
         return f[0], known[0]
     cell = int(np.searchsorted(x, at, side="right")) - 1
     if known.all():
-        return _curve(x, f, cell, at, method), known[0]
+        return _curve(x, f, cell, at, method, work), known[0]
     result, ends = np.zeros_like(f[0]), known[cell] & known[cell + 1]
     patterns = known.reshape(len(x), -1)
     for pattern in np.unique(patterns[:, ends.ravel()], axis=1).T:
@@ -164,49 +167,84 @@ def _along(x: Array, f: Array, known: Flags, at: float, method: str) -> tuple[Ar
         while high < len(x) and pattern[high]:
             high += 1
         rows = (known == pattern.reshape(-1, *(1,) * ends.ndim)).all(axis=0)
-        result[rows] = _curve(x[low:high], f[low:high, rows], cell - low, at, method)
+        result[rows] = _curve(x[low:high], f[low:high, rows], cell - low, at, method, {})
     return result, ends
 
 
-def _curve(x: Array, f: Array, cell: int, at: float, method: str) -> Array:
-    """Flux in a cell of the points x (n,) with fluxes f (n, ..., P), n from 2 to 4."""
-    # The dtype of the flux, not of the labels, is that of the work.
-    h = f.dtype.type(x[cell + 1] - x[cell])
-    u = f.dtype.type((at - x[cell]) / (x[cell + 1] - x[cell]))
-    f0, f1 = f[cell], f[cell + 1]
-    if method == "linear" or len(x) == 2:
-        return f0 + u * (f1 - f0)
-    step = np.diff(x).astype(f.dtype)
-    secant = [(f[j + 1] - f[j]) / step[j] for j in range(len(x) - 1)]
-    # Half the second derivative of the parabola around each inner point.
-    bend = {j: (secant[j] - secant[j - 1]) / (step[j] + step[j - 1]) for j in range(1, len(x) - 1)}
-    left = bend[cell] if cell else _end_bend(bend[1], bend.get(2))
-    right = bend.get(cell + 1)
-    if right is None:
-        right = _end_bend(bend[cell], bend.get(cell - 1))
-    m0, m1 = secant[cell] - h * left, secant[cell] + h * right
-    rises = m0 * m1 >= 0
-    if cell in (0, len(x) - 2):  # beyond an end nothing is known that could tell of an extremum
-        rises[:] = True
-    low, high = np.minimum(f0, f1), np.maximum(f0, f1)
+def _curve(x: Array, f: Array, cell: int, at: float, method: str, work: Work) -> Array:
+    """Flux in a cell of the points x (n,) with fluxes f (n, ..., P), n from 2 to 4.
 
-    def control(c: Array) -> Array:
-        return np.where(rises, np.clip(c, low, high), c)
-
-    v = 1 - u
-    if method == "quadratic":
-        return v * v * f0 + 2 * u * v * control((f0 + f1) / 2 + (m0 - m1) * (h / 4)) + u * u * f1
-    c0, c1 = control(f0 + m0 * (h / 3)), control(f1 - m1 * (h / 3))
-    return v * v * v * f0 + 3 * u * v * v * c0 + 3 * u * u * v * c1 + u * u * u * f1
-
-
-def _end_bend(near: Array, far: Array | None) -> Array:
-    """Bend at an end of the grid: that of the next point, unless it is not steady there.
-
-    It is none where the sign changes, and at most twice that of the second point, so that a kink near an end
-    is not carried on beyond it. Smooth curves keep the parabola through the last three points.
+    Nearly all of the time goes here, so numbers keep the dtype of the flux, and arrays are used again and again:
+    new ones would cost more than the arithmetic. The result is one of `work`, for the next shorter shape.
     """
-    if far is None:
-        return near
-    steady = np.where(np.abs(near) < 2 * np.abs(far), near, 2 * far)
-    return np.where(near * far > 0, steady, 0).astype(near.dtype)
+    shape = f.shape[1:]
+    if shape not in work:
+        work[shape] = [np.empty(shape, dtype=f.dtype) for _ in range(_N_WORK)]
+    d, other, bend0, bend1, low, high, term, r0, r1 = work[shape]
+    number = f.dtype.type
+    h = x[cell + 1] - x[cell]
+    u = (at - x[cell]) / h
+    v = 1 - u
+    np.subtract(f[cell + 1], f[cell], out=d)
+    if method == "linear" or len(x) == 2:
+        d *= number(u)
+        d += f[cell]
+        return d
+
+    def bend(j: int, out: Array) -> Array:
+        """h^2 times half the second derivative of the parabola around an inner point."""
+        scale = h * h / (x[j + 1] - x[j - 1])
+        for side, left, sign in ((j, out, 1), (j - 1, term, -1)):
+            rise = d if side == cell else np.subtract(f[side + 1], f[side], out=other)
+            np.multiply(rise, number(sign * scale / (x[side + 1] - x[side])), out=left)
+        out += term
+        return out
+
+    # Bends at both points of the cell. At an end of the grid it is that of the next point, unless it is not steady
+    # there: none where it changes sign, at most twice that of the second point, so that no kink is carried on.
+    if 0 < cell < len(x) - 2:
+        bend(cell, bend0), bend(cell + 1, bend1)
+    else:
+        inner, beyond = (1, 2) if cell == 0 else (cell, cell - 1)
+        near, end = (bend1, bend0) if cell == 0 else (bend0, bend1)
+        bend(inner, near)
+        end[...] = near
+        if 0 < beyond < len(x) - 1:
+            far = bend(beyond, r0)
+            far *= number(2)
+            _limit(end, np.minimum(far, 0, out=low), np.maximum(far, 0, out=high))
+    # m0 h, m1 h, and the ends between which a control point may lie, counted from f0 or back from f1
+    np.subtract(d, bend0, out=r0)
+    np.add(d, bend1, out=r1)
+    np.minimum(d, 0, out=low)
+    np.maximum(d, 0, out=high)
+    if 0 < cell < len(x) - 2:  # at an end of the grid nothing tells of an extremum
+        np.sign(r0, out=term)
+        term *= r1
+        np.multiply(term < 0, number(np.finfo(f.dtype).max / 4), out=term)
+        low -= term
+        high += term
+    if method == "quadratic":
+        r0 -= r1
+        r0 *= number(0.25)
+        r0 += np.multiply(d, number(0.5), out=term)
+        _limit(r0, low, high)
+        r0 *= number(2 * u * v)
+        d *= number(u * u)
+    else:
+        r0 *= number(1 / 3)
+        r1 *= number(1 / 3)
+        _limit(r0, low, high)
+        _limit(r1, low, high)
+        r0 *= number(3 * u * v * v)
+        r1 *= number(3 * u * u * v)
+        r0 -= r1
+        d *= number(3 * u * u * v + u * u * u)
+    r0 += d
+    r0 += f[cell]
+    return r0
+
+
+def _limit(values: Array, low: Array, high: Array) -> None:
+    np.maximum(values, low, out=values)
+    np.minimum(values, high, out=values)

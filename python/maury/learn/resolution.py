@@ -29,6 +29,7 @@ _STEP = 1e-4  # dex, the pixels of MaStar
 # Models with finer pixels are broadened on pixels of a quarter of that, and summed to it last.
 _SUBPIXELS = 4
 _REACH = 6.0  # sigma
+_END = 4.0  # sigma; nearer to the ends of the models light is missing
 # Pixels in which the ripple of a kernel narrower than a pixel dies away.
 _RINGING = 12
 
@@ -115,22 +116,26 @@ def to_resolution(
     curve = [np.atleast_1d(np.asarray(c, dtype=np.float64)) for c in wanted]
     if curve[0].shape != curve[1].shape or not (np.diff(curve[0]) > 0).all() or not (curve[1] > 0).all():
         raise ValueError("lsf: expected increasing wavelengths, each with a sigma above 0 Angstrom")
-    reach = _REACH * float(curve[1].max())
-    used = (wavelength > limits[0] - 2 * reach) & (wavelength < limits[1] + 2 * reach)
+    near = (wavelength > limits[0]) & (wavelength < limits[1])
+    pixel = max(np.gradient(wavelength)[near].max(initial=0.0), _STEP * np.log(10) * limits[1])
+    reach = 2 * (_REACH * float(curve[1].max()) + _RINGING * pixel)
+    used = (wavelength > limits[0] - reach) & (wavelength < limits[1] + reach)
     if used.sum() < 2:
         raise ValueError(
             f"wavelength: the models cover {wavelength[0]:.0f}-{wavelength[-1]:.0f} A, nothing of "
             f"{limits[0]:.0f}-{limits[1]:.0f} A"
         )
     lam, sharp = wavelength[used], np.zeros(used.sum()) if own is None else own[used]
-    first = max(limits[0], wavelength[0] + reach)
-    last = min(limits[1], wavelength[-1] - reach)
+    first, last = (
+        end(limit, edge + sign * _END * np.interp(edge, *curve))
+        for end, limit, edge, sign in ((max, limits[0], lam[0], 1), (min, limits[1], lam[-1], -1))
+    )
     fine = np.median(np.diff(np.log10(lam))) < 0.5 * _STEP
     if fine:
         # Pixels of the result, whole multiples of the step; each is the mean of some subpixels.
         low, high = np.ceil(np.log10(first) / _STEP), np.floor(np.log10(last) / _STEP)
         result = 10.0 ** (_STEP * np.arange(low, high + 1))
-        margin = np.ceil(reach / (lam[0] * np.log(10) * _STEP))
+        margin = np.ceil(_REACH * curve[1].max() / (lam[0] * np.log(10) * _STEP)) + _RINGING
         count = int(high - low + 1 + 2 * margin) * _SUBPIXELS
         work = 10.0 ** (_STEP * (low - margin + (np.arange(count) - (_SUBPIXELS - 1) / 2) / _SUBPIXELS))
         # Light falls into the pixels of the result, a box of that width, once the operator is through.

@@ -151,7 +151,7 @@ def draw_labels(grid: Grid, isochrones: Table, n: int, *, teff_min: float = TEFF
 
 def _curve(lsf: Any) -> tuple[ArrayLike, ArrayLike]:
     if lsf is None:
-        lam = np.linspace(*MASTAR_RANGE, 1000)
+        lam = np.arange(3600.0, 10400.0)
         return lam, mastar_lsf(lam)
     if isinstance(lsf, str | PathLike):
         return read_lsf(lsf)

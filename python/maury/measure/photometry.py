@@ -29,7 +29,7 @@ _LAW = {
 # The law was fitted to models of 3500 to 10000 K; beyond, that of the end is taken.
 _LAW_COLOURS = (-0.06, 2.5)
 # What isochrones of a few ages and metallicities, and single stars, leave unexplained [mag]. Measured.
-COLOUR_FLOOR, MAGNITUDE_FLOOR = 0.04, 0.2
+COLOUR_FLOOR, MAGNITUDE_FLOOR = 0.05, 0.25
 # log10(v_micro / km/s) as a cubic in log g: APOGEE, Holtzman et al. 2018, AJ 156, 125, eq. 2.
 _VMICRO = (0.226, -0.0228, 0.0297, -0.0113)
 _VMICRO_LOGG = (0.0, 5.0)
