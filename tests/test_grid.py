@@ -31,7 +31,9 @@ def check(grid, wavelength=WAVELENGTH):
     np.testing.assert_allclose(grid.wavelength, wavelength, rtol=1e-12)
     points, flux = models()
     for (fe_h, teff, logg), row in zip(points, flux, strict=True):
-        place = tuple(int(np.searchsorted(a, v)) for a, v in zip((TEFF, LOGG, FE_H), (teff, logg, fe_h), strict=True))
+        place = tuple(
+            int(np.searchsorted(a, v)) for a, v in zip((TEFF, LOGG, FE_H), (teff, logg, fe_h), strict=True)
+        )
         assert grid.present[place] == row.any()
         np.testing.assert_array_equal(grid.flux[place], row)
 
@@ -177,7 +179,10 @@ def test_real_kurucz_spectra(data_folder):
 @pytest.mark.parametrize(
     "change, message",
     [
-        (lambda p, f: f.__setitem__((5, 7), np.nan), "1 models have pixels that are not finite, the first is teff"),
+        (
+            lambda p, f: f.__setitem__((5, 7), np.nan),
+            "1 models have pixels that are not finite, the first is teff",
+        ),
         (lambda p, f: p.__setitem__((slice(None), 0), np.nan), "the label fe_h is missing in every model"),
         (lambda p, f: p.__setitem__((2, 1), np.nan), "the label teff is missing in 1 of 18"),
         (lambda p, f: p.__setitem__(2, p[1]), "same labels"),
@@ -199,7 +204,9 @@ def test_a_model_of_nan_alone_is_a_hole(tmp_path):
 
 def test_scattered_labels_are_not_a_grid():
     points = np.random.default_rng(2).uniform(size=(100, 2))
-    with pytest.raises(ReadError, match="100 models do not lie on a grid: they have 100 of teff, 100 of logg"):
+    with pytest.raises(
+        ReadError, match="100 models do not lie on a grid: they have 100 of teff, 100 of logg"
+    ):
         make_grid(("teff", "logg"), points, WAVELENGTH, np.ones((100, N_PIXELS)))
 
 

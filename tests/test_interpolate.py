@@ -56,7 +56,12 @@ def slow(axes, flux, point, method):
     return slow(axes[1:], reduced.reshape(flux.shape[1:]), point[1:], method)
 
 
-AXES = (np.array([0.0, 1.0, 1.5, 3.0, 3.5, 5.0]), np.array([-1.0, 0.0, 2.0]), np.array([7.0, 8.0]), np.array([4.0]))
+AXES = (
+    np.array([0.0, 1.0, 1.5, 3.0, 3.5, 5.0]),
+    np.array([-1.0, 0.0, 2.0]),
+    np.array([7.0, 8.0]),
+    np.array([4.0]),
+)
 
 
 def points_inside(rng, n):
@@ -92,7 +97,7 @@ def test_points_of_the_grid_are_returned_as_they_are(method):
 
 
 def test_analytic_grid():
-    """Cubic: 1e-6 where the function is smooth. Quadratics on an even grid are exact, to the ends of the grid."""
+    """Cubic: 1e-6 where the function is smooth; exact for parabolas on an even grid, to its ends."""
     axes = [np.linspace(0, 1, 41), np.linspace(-1, 1, 41), np.linspace(0, 2, 41)]
     rng = np.random.default_rng(4)
     points = np.column_stack([rng.uniform(axis[0], axis[-1], 200) for axis in axes])
@@ -147,7 +152,16 @@ def test_outside_and_holes_are_refused():
     present = np.ones((3, 3), dtype=bool)
     present[1, 1] = False
     axes, flux = [np.arange(3.0), np.arange(3.0)], np.ones((3, 3, 2))
-    points = [[0.5, 0.5], [0.5, 0.0], [1.0, 0.0], [1.0, 0.5], [2.0, 2.0], [-1e-9, 1.0], [2.1, 2.0], [np.nan, 0.0]]
+    points = [
+        [0.5, 0.5],
+        [0.5, 0.0],
+        [1.0, 0.0],
+        [1.0, 0.5],
+        [2.0, 2.0],
+        [-1e-9, 1.0],
+        [2.1, 2.0],
+        [np.nan, 0.0],
+    ]
     expected = [False, True, True, False, True, False, False, False]
     assert inside(axes, present, points).tolist() == expected
     for point, good in zip(points, expected, strict=True):

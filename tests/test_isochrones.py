@@ -20,7 +20,7 @@ BASTI = """# Isochrone from BaSTI-IAC database
 #=====
 #  Np = 1   [M/H] = -0.400   Z = 0.0061720   Y = 0.2550   Age (Myr) = 5000.000
 #    M/Mo(ini)     M/Mo(fin)    log(L/Lo)  logTe        G     G_BP     G_RP    G_RVS
-   1.0   1.0  0.0  3.7613176  4.64  4.96  4.15 4.0
+   1.0   1.0  0.0  3.7613263  4.64  4.96  4.15 4.0
 """
 
 
@@ -53,7 +53,10 @@ def test_basti_gives_log_g_of_the_sun(tmp_path):
 
 
 def test_many_files_are_one_table(tmp_path):
-    files = [write(tmp_path / "p.dat", PARSEC), write(tmp_path / "b.isc", BASTI.format(mixture="scaled solar"))]
+    files = [
+        write(tmp_path / "p.dat", PARSEC),
+        write(tmp_path / "b.isc", BASTI.format(mixture="scaled solar")),
+    ]
     assert len(read_isochrones(files)) == 3
 
 
@@ -80,7 +83,10 @@ def test_real_basti_files(data_folder):
     "text, message",
     [
         ("teff,logg\n5000,4\n", "not an isochrone file; expected the text that the web forms of PARSEC"),
-        (PARSEC.replace("Gmag", "Vmag"), r"lacks Gmag \(G of Gaia\); get the isochrones in a Gaia photometric"),
+        (
+            PARSEC.replace("Gmag", "Vmag"),
+            r"lacks Gmag \(G of Gaia\); get the isochrones in a Gaia photometric",
+        ),
         (PARSEC.replace(" MH ", " Y "), "lacks MH"),
         (BASTI.format(mixture="Scaled solar").replace("[M/H]", "[X]"), r"lacks \[M/H\] or Age"),
         (BASTI.format(mixture="alpha enhanced"), "mixture scaled from the Sun"),

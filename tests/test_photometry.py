@@ -19,7 +19,12 @@ def isochrones():
     magnitude = np.concatenate([-1 + 5.5 * colour, 4 - 3.5 * colour])
     colour = np.tile(colour, 2)
     logg = np.repeat([4.5, 2.5], 400)
-    table = {"teff": 9000 - 2500 * colour, "logg": logg, "fe_h": np.full(800, -0.3), "alpha_fe": np.full(800, 0.1)}
+    table = {
+        "teff": 9000 - 2500 * colour,
+        "logg": logg,
+        "fe_h": np.full(800, -0.3),
+        "alpha_fe": np.full(800, 0.1),
+    }
     return Table(table | {"G": magnitude, "BP": magnitude + 0.4 * colour, "RP": magnitude - 0.6 * colour})
 
 

@@ -1,7 +1,8 @@
 """Isochrones with Gaia photometry: tables of PARSEC (the CMD web form) and of BaSTI-IAC as one table.
 
-PARSEC: Bressan et al. 2012, MNRAS 427, 127; a file may hold many ages and metallicities. BaSTI-IAC: Hidalgo et
-al. 2018, ApJ 856, 125; one isochrone a file, without log g, which follows from mass, luminosity and temperature.
+PARSEC: Bressan et al. 2012, MNRAS 427, 127; a file may hold many ages and metallicities. BaSTI-IAC:
+Hidalgo et al. 2018, ApJ 856, 125; one isochrone a file, without log g, which follows from mass, luminosity
+and temperature.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ def read_isochrones(paths: PathOrPaths) -> Table:
     Returns
     -------
     astropy.table.Table
-        One row a point: teff [K], logg, fe_h, alpha_fe [dex], age [Gyr], G, BP, RP (absolute, mag). For mixtures
-        scaled from the Sun fe_h is the [M/H] of the file.
+        One row a point: teff [K], logg, fe_h, alpha_fe [dex], age [Gyr], G, BP, RP (absolute, mag). The
+        mixtures are scaled from the Sun: fe_h is the [M/H] of the file, alpha_fe is 0.
 
     Raises
     ------
@@ -85,8 +86,8 @@ def _read(path: Path) -> dict[str, Array]:
         if "logTe" in names and any(name.startswith("M/Mo") for name in names):
             return _basti(path, lines, names, comments)
     raise ReadError(
-        f"{path}: not an isochrone file; expected the text that the web forms of PARSEC (CMD) or BaSTI-IAC give, "
-        "with its header lines"
+        f"{path}: not an isochrone file; expected the text that the web forms of PARSEC (CMD) or BaSTI-IAC "
+        "give, with its header lines"
     )
 
 
@@ -132,7 +133,9 @@ def _basti(path: Path, lines: list[str], names: list[str], comments: list[str]) 
     if metals is None or age is None:
         raise ReadError(f"{path}: its header lacks [M/H] or Age (Myr); get the file again")
     if not re.search("scaled solar", head, re.IGNORECASE):
-        raise ReadError(f"{path}: expected a mixture scaled from the Sun; others have no [Fe/H] in their header")
+        raise ReadError(
+            f"{path}: expected a mixture scaled from the Sun; others have no [Fe/H] in their header"
+        )
     table = _table(path, lines, names, ["M/Mo(fin)", "log(L/Lo)", "logTe"])
     mass, log_l, log_t = (np.asarray(table[n], dtype=np.float64) for n in ("M/Mo(fin)", "log(L/Lo)", "logTe"))
     n = len(table)

@@ -1,9 +1,10 @@
 """Libraries of the code FERRE in ASCII: a Fortran namelist ``&SYNTH ... /``, then one model a line.
 
-Keywords as the code itself reads them (Allende Prieto & Apogee Team 2015, ASCL 1502.016): label i has N_P(i)
-values from LLIMITS(i) in STEPS(i), and the last label runs fastest. WAVE gives the first wavelength and the
-step, in log10 if LOGW is 1 and in ln if 2; VACUUM is 0 for air, which is its default. A missing model is a row
-of INVALID_CODE, 0 unless said. With MULTI = m there are m more headers, one for each part of a row.
+Keywords as the code itself reads them (Allende Prieto & Apogee Team 2015, ASCL 1502.016): label i has
+N_P(i) values from LLIMITS(i) in STEPS(i), and the last label runs fastest. WAVE gives the first wavelength
+and the step, in log10 if LOGW is 1 and in ln if 2; VACUUM is 0 for air, which is its default. A missing
+model is a row of INVALID_CODE, 0 unless said. With MULTI = m there are m more headers, one for each part of
+a row.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from numpy.typing import NDArray
 from maury.readers._fits import ReadError
 
 Array = NDArray[np.float64]
+#: Names (L), labels (M, L), wavelength (P,), flux (M, P; 0 = missing), and what a file tells beside: whether
+#: wavelengths are in air, resolution, lsf.
+Models = tuple[list[str], Array, Array, NDArray[np.floating], dict[str, Any]]
 
 
 def is_ferre(path: Path) -> bool:
@@ -25,13 +29,15 @@ def is_ferre(path: Path) -> bool:
         return stream.read(200).lstrip().upper().startswith(b"&SYNTH")
 
 
-def read_ferre(path: Path) -> tuple[list[str], Array, Array, Array, dict[str, Any]]:
-    """Names (L), labels (M, L), wavelength (P,), flux (M, P; 0 = missing) and what the header says beside."""
+def read_ferre(path: Path) -> Models:
+    """Read a library; the air and resolution told are those of its first header."""
     with path.open(encoding="ascii", errors="replace") as stream:
         head = _header(stream, path)
         parts = [_header(stream, path) for _ in range(int(_numbers(head, "MULTI", path, [0])[0]))] or [head]
         if _numbers(head, "NPCA", path, [0])[0] or _numbers(head, "CONSTANT", path, [0])[0]:
-            raise ReadError(f"{path}: a FERRE library that is compressed (NPCA) or shifted (CONSTANT); unpack it first")
+            raise ReadError(
+                f"{path}: a FERRE library that is compressed (NPCA) or shifted (CONSTANT); unpack it first"
+            )
         n_labels = int(_numbers(head, "N_OF_DIM", path)[0])
         counts = [int(n) for n in _numbers(head, "N_P", path)[:n_labels]]
         first, step = (_numbers(head, name, path)[:n_labels] for name in ("LLIMITS", "STEPS"))
@@ -40,7 +46,9 @@ def read_ferre(path: Path) -> tuple[list[str], Array, Array, Array, dict[str, An
         try:
             flux = np.loadtxt(stream, dtype=np.float32, ndmin=2, comments=None)
         except ValueError as error:
-            raise ReadError(f"{path}: a row of fluxes cannot be read ({error}); get the file again") from error
+            raise ReadError(
+                f"{path}: a row of fluxes cannot be read ({error}); get the file again"
+            ) from error
     if _numbers(head, "TRANSPOSED", path, [0])[0]:
         flux = flux.T
     wanted = (int(np.prod(counts)), len(wavelength))
@@ -72,18 +80,22 @@ def _header(stream: TextIO, path: Path) -> dict[str, str]:
 
 def _text(header: dict[str, str], name: str, path: Path) -> str:
     if name not in header:
-        raise ReadError(f"{path}: the header of this FERRE library lacks {name}")
+        raise ReadError(f"{path}: its FERRE header lacks {name}")
     return header[name].strip("'\" ")
 
 
-def _numbers(header: dict[str, str], name: str, path: Path, default: list[float] | None = None) -> list[float]:
+def _numbers(
+    header: dict[str, str], name: str, path: Path, default: list[float] | None = None
+) -> list[float]:
     if name not in header and default is not None:
         return default
     text = _text(header, name, path)
     try:
         return [float(word) for word in text.replace(",", " ").upper().replace("D", "E").split()]
     except ValueError:
-        raise ReadError(f"{path}: {name} in the header of this FERRE library is not a number: {text}") from None
+        raise ReadError(
+            f"{path}: {name} in the header of this FERRE library is not a number: {text}"
+        ) from None
 
 
 def _wavelength(header: dict[str, str], path: Path) -> Array:

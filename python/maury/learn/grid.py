@@ -1,4 +1,4 @@
-"""A grid of model spectra: labels on axes, holes where a model is missing; read from any of four kinds of file."""
+"""A grid of model spectra: labels on axes, holes where a model is missing; read from four kinds of file."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maury.labels import LABELS
-from maury.learn.ferre import is_ferre, read_ferre
+from maury.learn.ferre import Models, is_ferre, read_ferre
 from maury.learn.reference import load_reference
-from maury.readers._fits import ReadError, is_fits, linear_grid, open_fits
+from maury.readers._fits import ReadError, is_fits, linear_grid, number, open_fits
 from maury.spectra import FWHM_PER_SIGMA, air_to_vacuum
 
 Array = NDArray[np.float64]
@@ -71,9 +71,9 @@ def read_grid(path: str | PathLike[str], *, resolution: float | None = None, air
     ----------
     path : str or path
         A FITS cube (wavelength on the first axis, a label on each of the others, their names in CTYPE2, ...);
-        a FITS image of spectra with a table of their labels, or a table of both (columns FLUX, WAVE or LOGLAM,
-        and the labels); a FERRE library in ASCII; or a table (CSV, ECSV, ...) with a column ``file`` and one
-        column a label. Models that are missing, or 0 in every pixel, are holes.
+        a FITS image of spectra with a table of their labels, or a table of both (columns FLUX, WAVE or
+        LOGLAM, and the labels); a FERRE library in ASCII; or a table (CSV, ECSV, ...) with a column ``file``
+        and one column a label. Models that are missing, or 0 in every pixel, are holes.
     resolution : float, optional
         R = wavelength / FWHM the models have; by default as the file says, else unlimited.
     air : bool, optional
@@ -168,7 +168,9 @@ def make_grid(
         raise ReadError(f"{source}: {len(values)} models do not lie on a grid: they have {counts} values")
     rows = np.ravel_multi_index(tuple(p.ravel() for p in place), shape)
     if len(np.unique(rows)) < len(rows):
-        raise ReadError(f"{source}: some models have the same labels ({', '.join(labels)}); name the other label")
+        raise ReadError(
+            f"{source}: some models have the same labels ({', '.join(labels)}); name the one they differ in"
+        )
     lit = np.flatnonzero(spectra[~hole].any(axis=0))
     used = slice(lit[0], lit[-1] + 1)
     cube = np.zeros((*shape, lit[-1] + 1 - lit[0]), dtype=spectra.dtype)
@@ -193,10 +195,11 @@ def _named(source: Path, names: Sequence[str], points: Array) -> tuple[tuple[str
         labels.append(label)
     if "teff" not in labels or "logg" not in labels:
         raise ReadError(
-            f"{source}: expected the labels teff and logg at least, got {', '.join(names) or 'none'}; rename the "
-            "columns or axes of the file"
+            f"{source}: expected the labels teff and logg at least, got {', '.join(names) or 'none'}; rename "
+            "the columns or axes of the file"
         )
-    order = sorted(range(len(labels)), key=lambda i: list(LABELS).index(labels[i]) if labels[i] in LABELS else 99)
+    known = [name for name in LABELS if name in labels]
+    order = [labels.index(name) for name in known + [name for name in labels if name not in LABELS]]
     return tuple(labels[i] for i in order), values[:, order]
 
 
@@ -204,9 +207,6 @@ def known_label(name: str) -> str | None:
     """Label of maury (or vmicro, in km/s) that a name in a file stands for."""
     plain = re.sub(r"[\s_\[\]()]", "", name.lower())
     return next((label for label, names in _NAMES.items() if plain in names), None)
-
-
-Models = tuple[list[str], Array, Array, NDArray[np.floating], dict[str, Any]]
 
 
 def _read_fits(path: Path) -> Models:
@@ -230,8 +230,9 @@ def _read_fits(path: Path) -> Models:
                 wave = 10.0**wave if waves[0] == "LOGLAM" else wave
                 return *_label_columns(labelled[0]), wave, flux, _medium(labelled[0].header)
     raise ReadError(
-        f"{path}: not a grid of spectra; expected a cube with CTYPE2, ... naming labels, an image of spectra with "
-        "a table of labels (TEFF, LOGG, FEH, ...), or a table with the columns FLUX, WAVE or LOGLAM, and labels"
+        f"{path}: not a grid of spectra; expected a cube with CTYPE2, ... naming labels, an image of spectra "
+        "with a table of labels (TEFF, LOGG, FEH, ...), or a table with the columns FLUX, WAVE or LOGLAM, "
+        "and labels"
     )
 
 
@@ -264,14 +265,15 @@ def _wavelength(header: Any, n_pixels: int) -> Array:
 
 
 def _medium(header: Any) -> dict[str, Any]:
-    """What a header says of air or vacuum, and of the resolution."""
+    """Return what a header says of air or vacuum, and of the resolution."""
     known: dict[str, Any] = {}
     if "VACUUM" in header:
         known["air"] = not header["VACUUM"]
     elif str(header.get("CTYPE1", "")).upper().startswith("AWAV"):
         known["air"] = True
-    if header.get("RESOLUTION", header.get("RESOLUTI", 0)):
-        known["resolution"] = float(header.get("RESOLUTION", header.get("RESOLUTI")))
+    resolution = number(header, "RESOLUTION", "RESOLUTI")  # FITS has room for eight letters
+    if resolution > 0:
+        known["resolution"] = resolution
     return known
 
 
@@ -280,6 +282,6 @@ def _read_files(path: Path) -> Models:
     if spectra.wavelength.ndim != 1:
         raise ReadError(f"{path}: the files have different wavelengths; bring them to one grid")
     names = list(spectra.labels)
-    flux = np.where(spectra.mask.all(axis=1)[:, None], 0.0, spectra.flux)
+    flux: Array = np.where(np.all(spectra.mask, axis=1, keepdims=True), 0.0, spectra.flux)
     known = {} if spectra.lsf is None else {"lsf": spectra.lsf[0]}
     return names, np.column_stack([spectra.labels[n] for n in names]), spectra.wavelength, flux, known

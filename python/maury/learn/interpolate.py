@@ -1,4 +1,4 @@
-"""Spectra between the points of a rectilinear grid of labels, by Bezier curves along one label after the other.
+"""Spectra between the points of a grid of labels, by Bezier curves along one label after the other.
 
 Between two points of the grid with fluxes f0, f1 and slopes m0, m1, h apart, at the part u of the way
 (Auer 2003, ASP Conf. Ser. 288, 3):
@@ -7,10 +7,10 @@ Between two points of the grid with fluxes f0, f1 and slopes m0, m1, h apart, at
     quadratic   (1-u)^2 f0 + 2 u (1-u) c + u^2 f1                        c  = (f0 + f1)/2 + (m0 - m1) h/4
     cubic       (1-u)^3 f0 + 3 u (1-u)^2 c0 + 3 u^2 (1-u) c1 + u^3 f1    c0 = f0 + m0 h/3, c1 = f1 - m1 h/3
 
-The slope at a point is that of the parabola through it and its two neighbours. Control points c are kept between
-f0 and f1 wherever the flux rises or falls through the cell, so that no curve overshoots; where the slopes differ
-in sign there is an extremum, and they are free. This is what the code FERRE does (Allende Prieto & Apogee
-Team 2015, ASCL 1502.016).
+The slope at a point is that of the parabola through it and its two neighbours. Control points c are kept
+between f0 and f1 wherever the flux rises or falls through the cell, so that no curve overshoots; where the
+slopes differ in sign there is an extremum, and they are free. This is what the code FERRE does (Allende
+Prieto & Apogee Team 2015, ASCL 1502.016).
 """
 
 from __future__ import annotations
@@ -111,8 +111,9 @@ def interpolate(
     refused = np.flatnonzero(~inside(grid, there, points))
     if len(refused):
         raise ValueError(
-            f"labels: {len(refused)} of {len(points)} points lie outside the grid or in a hole of it, the first "
-            f"is {points[refused[0]].tolist()}; nothing is extrapolated, so leave out what `inside` refuses"
+            f"labels: {len(refused)} of {len(points)} points lie outside the grid or in a hole of it, the "
+            f"first is {points[refused[0]].tolist()}; nothing is extrapolated, so leave out what `inside` "
+            "refuses"
         )
     if spectra.dtype not in (np.float32, np.float64):
         spectra = spectra.astype(np.float64)
@@ -174,8 +175,8 @@ def _along(x: Array, f: Array, known: Flags, at: float, method: str, work: Work)
 def _curve(x: Array, f: Array, cell: int, at: float, method: str, work: Work) -> Array:
     """Flux in a cell of the points x (n,) with fluxes f (n, ..., P), n from 2 to 4.
 
-    Nearly all of the time goes here, so numbers keep the dtype of the flux, and arrays are used again and again:
-    new ones would cost more than the arithmetic. The result is one of `work`, for the next shorter shape.
+    Nearly all of the time goes here, so numbers keep the dtype of the flux, and arrays are used again and
+    again: new ones would cost more than the arithmetic. The result is one of `work`.
     """
     shape = f.shape[1:]
     if shape not in work:
@@ -200,8 +201,9 @@ def _curve(x: Array, f: Array, cell: int, at: float, method: str, work: Work) ->
         out += term
         return out
 
-    # Bends at both points of the cell. At an end of the grid it is that of the next point, unless it is not steady
-    # there: none where it changes sign, at most twice that of the second point, so that no kink is carried on.
+    # Bends at both points of the cell. At an end of the grid it is that of the next point, unless it is not
+    # steady there: none where it changes sign, at most twice that of the second point, so that no kink is
+    # carried on.
     if 0 < cell < len(x) - 2:
         bend(cell, bend0), bend(cell + 1, bend1)
     else:

@@ -1,4 +1,4 @@
-"""Bring model spectra to the resolution of a survey: line-spread functions as curves, and one sparse operator.
+"""Bring model spectra to the resolution of a survey: line-spread functions, and one sparse operator.
 
 The extra broadening is a Gaussian of the quadrature difference, sigma^2 = sigma_wanted^2 - sigma_own^2, which
 changes with wavelength. Where the models are the coarser ones nothing is done: they are never deconvolved.
@@ -19,8 +19,8 @@ from maury.spectra import FWHM_PER_SIGMA
 
 Array = NDArray[np.float64]
 
-# Mean R of the best line-spread functions of MaStar (internal release MPL-10), from its summed spectra as they
-# come with sdss-mangadap.
+# Mean R of the best line-spread functions of MaStar (internal release MPL-10), from its summed spectra as
+# they come with sdss-mangadap.
 _MASTAR_WAVELENGTH = (3700.0, 4500.0, 5500.0, 6500.0, 8000.0, 9500.0, 10300.0)
 _MASTAR_R = (1440.0, 1700.0, 1860.0, 1800.0, 2085.0, 2320.0, 1850.0)
 MASTAR_RANGE = (3621.6, 10353.8)  # Angstrom
@@ -47,8 +47,8 @@ def read_lsf(path: str | PathLike[str]) -> tuple[Array, Array]:
     Parameters
     ----------
     path : str or path
-        A table with the columns ``wavelength`` and ``lsf`` (sigma, Angstrom) or ``resolution`` (R), or spectra
-        of one grid that know theirs, of which the median is taken.
+        A table with the columns ``wavelength`` and ``lsf`` (sigma, Angstrom) or ``resolution`` (R), or
+        spectra of one grid that know theirs, of which the median is taken.
 
     Raises
     ------
@@ -113,12 +113,12 @@ def to_resolution(
     ValueError
         If nothing is left in the range, or the curve is not one.
     """
-    curve = [np.atleast_1d(np.asarray(c, dtype=np.float64)) for c in wanted]
-    if curve[0].shape != curve[1].shape or not (np.diff(curve[0]) > 0).all() or not (curve[1] > 0).all():
+    at, sigma = (np.atleast_1d(np.asarray(c, dtype=np.float64)) for c in wanted)
+    if at.shape != sigma.shape or not (np.diff(at) > 0).all() or not (sigma > 0).all():
         raise ValueError("lsf: expected increasing wavelengths, each with a sigma above 0 Angstrom")
     near = (wavelength > limits[0]) & (wavelength < limits[1])
     pixel = max(np.gradient(wavelength)[near].max(initial=0.0), _STEP * np.log(10) * limits[1])
-    reach = 2 * (_REACH * float(curve[1].max()) + _RINGING * pixel)
+    reach = 2 * (_REACH * float(sigma.max()) + _RINGING * pixel)
     used = (wavelength > limits[0] - reach) & (wavelength < limits[1] + reach)
     if used.sum() < 2:
         raise ValueError(
@@ -126,18 +126,17 @@ def to_resolution(
             f"{limits[0]:.0f}-{limits[1]:.0f} A"
         )
     lam, sharp = wavelength[used], np.zeros(used.sum()) if own is None else own[used]
-    first, last = (
-        end(limit, edge + sign * _END * np.interp(edge, *curve))
-        for end, limit, edge, sign in ((max, limits[0], lam[0], 1), (min, limits[1], lam[-1], -1))
-    )
+    first = max(limits[0], lam[0] + _END * np.interp(lam[0], at, sigma))
+    last = min(limits[1], lam[-1] - _END * np.interp(lam[-1], at, sigma))
     fine = np.median(np.diff(np.log10(lam))) < 0.5 * _STEP
     if fine:
         # Pixels of the result, whole multiples of the step; each is the mean of some subpixels.
         low, high = np.ceil(np.log10(first) / _STEP), np.floor(np.log10(last) / _STEP)
         result = 10.0 ** (_STEP * np.arange(low, high + 1))
-        margin = np.ceil(_REACH * curve[1].max() / (lam[0] * np.log(10) * _STEP)) + _RINGING
+        margin = np.ceil(_REACH * sigma.max() / (lam[0] * np.log(10) * _STEP)) + _RINGING
         count = int(high - low + 1 + 2 * margin) * _SUBPIXELS
         work = 10.0 ** (_STEP * (low - margin + (np.arange(count) - (_SUBPIXELS - 1) / 2) / _SUBPIXELS))
+        work = work[(work > lam[0]) & (work < lam[-1])]
         # Light falls into the pixels of the result, a box of that width, once the operator is through.
         box = (np.gradient(work) * _SUBPIXELS) ** 2 / 12
         before, after = _overlap(lam, work), _overlap(work, result)
@@ -146,8 +145,10 @@ def to_resolution(
         work, box = lam, np.zeros_like(lam)
         result = lam[(lam >= first) & (lam <= last)]
     if not result.size:
-        raise ValueError(f"wavelength: the models are too short to be broadened within {limits[0]}-{limits[1]} A")
-    target = np.interp(work, *curve)
+        raise ValueError(
+            f"wavelength: the models are too short to be broadened within {limits[0]:.0f}-{limits[1]:.0f} A"
+        )
+    target = np.interp(work, at, sigma)
     variance = target**2 - sharp**2 - box
     operator = broadening(np.maximum(variance, 0) / np.gradient(work) ** 2)
     operator = after @ operator @ before if fine else operator[(lam >= first) & (lam <= last)]
@@ -164,16 +165,18 @@ def to_resolution(
 def broadening(variance: Array) -> csr_array:
     """Operator (P, P) that broadens by `variance` (P,), squared pixels at every pixel.
 
-    The kernel at offset d is the integral of exp(-variance q^2 / 2) cos(q d) dq / pi over 0 < q < pi: a Gaussian
-    where that is wider than a pixel, and the same broadening of resolved flux also where it is narrower.
+    The kernel at offset d is the integral of exp(-variance q^2 / 2) cos(q d) dq / pi over 0 < q < pi: a
+    Gaussian where that is wider than a pixel, and the same broadening of resolved flux also where it is
+    narrower.
     """
     reach = int(np.ceil(_REACH * np.sqrt(variance.max()))) + _RINGING
     offset = np.arange(-reach, reach + 1)
     frequency = np.pi * (np.arange(4 * reach) + 0.5) / (4 * reach)
-    kernel = np.exp(-0.5 * variance[:, None] * frequency**2) @ (np.cos(frequency[:, None] * offset) / frequency.size)
+    transfer = np.exp(-0.5 * variance[:, None] * frequency**2)
+    kernel: Array = transfer @ np.cos(frequency[:, None] * offset) / frequency.size
     kernel[variance == 0] = offset == 0
-    row, column = np.indices(kernel.shape)
-    column += row - reach
+    row = np.broadcast_to(np.arange(len(variance))[:, None], kernel.shape)
+    column = row + offset
     kernel[(column < 0) | (column >= len(variance))] = 0
     kernel /= kernel.sum(axis=1, keepdims=True)
     kept = np.abs(kernel) > 1e-12
@@ -182,7 +185,7 @@ def broadening(variance: Array) -> csr_array:
 
 
 def _overlap(wavelength: Array, grid: Array) -> csr_array:
-    """Operator that rebins flux density with flux conserved: the part of each pixel that an old one covers."""
+    """Operator that rebins flux density, flux conserved: how much of a new pixel each old one covers."""
     old, new = _edges(wavelength), _edges(grid)
     cut = np.unique(np.concatenate([old, new]))
     cut = cut[(cut >= max(old[0], new[0])) & (cut <= min(old[-1], new[-1]))]
@@ -202,8 +205,9 @@ def _tell_coarse(wavelength: Array, ratio: Array, limits: tuple[float, float]) -
     coarse = wavelength[(ratio > 1.01) & (wavelength >= limits[0]) & (wavelength <= limits[1])]
     if coarse.size:
         warnings.warn(
-            f"the models are coarser than the line-spread function wanted within {coarse[0]:.0f}-{coarse[-1]:.0f} "
-            f"A, by up to a factor of {ratio.max():.2f}; they are left as they are there, and the lsf says so",
+            f"the models are coarser than the line-spread function wanted within {coarse[0]:.0f}-"
+            f"{coarse[-1]:.0f} A, by up to a factor of {ratio.max():.2f}; they are left as they are there, "
+            "and the lsf says so",
             UserWarning,
             stacklevel=3,
         )

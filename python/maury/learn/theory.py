@@ -110,9 +110,9 @@ def build_theory(
 def draw_labels(grid: Grid, isochrones: Table, n: int, *, teff_min: float = TEFF_MIN, seed: int = 0) -> Array:
     """Labels (n, L) of isochrone points that the grid can give a spectrum for.
 
-    Labels that isochrones do not tell, like [alpha/Fe] and microturbulence, are drawn evenly between the ends of
-    the grid. Points outside the grid or in a hole are refused and others drawn; no isochrone point is drawn
-    again before all have been.
+    Labels that isochrones do not tell, like [alpha/Fe] and microturbulence, are drawn evenly between the ends
+    of the grid. Points outside the grid or in a hole are refused and others drawn; no isochrone point is
+    drawn again before all have been.
 
     Raises
     ------
@@ -129,8 +129,8 @@ def draw_labels(grid: Grid, isochrones: Table, n: int, *, teff_min: float = TEFF
     if not len(values):
         covers = ", ".join(f"{name} {a:g} to {b:g}" for name, a, b in zip(told, low, high, strict=True))
         raise ValueError(
-            f"isochrones: none of their {len(able)} points is above {teff_min:g} K and within the grid ({covers}); "
-            "give isochrones of the ages and metallicities of the grid, or lower teff_min"
+            f"isochrones: none of their {len(able)} points is above {teff_min:g} K and within the grid "
+            f"({covers}); give isochrones of the ages and metallicities of the grid, or lower teff_min"
         )
     points = np.empty((0, len(grid.axes)))
     draws = 0

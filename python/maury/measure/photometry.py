@@ -7,6 +7,7 @@ extinction, the point is the one with the least ((C - C_i) / s_C)^2 + ((M - M_i)
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 R_V = 3.1
-# k = A / A0, A0 = R_V E(B-V), is c1 + c2 C + c3 C^2 + c4 C^3 + c5 A0 + c6 A0^2 + c7 C A0 with C the colour without
-# extinction: the law of Danielski et al. 2018, A&A 614, A19, with the coefficients of Gaia Collaboration, Babusiaux
-# et al. 2018, A&A 616, A10, table 1.
+# k = A / A0, A0 = R_V E(B-V), is c1 + c2 C + c3 C^2 + c4 C^3 + c5 A0 + c6 A0^2 + c7 C A0, C being the colour
+# without extinction: the law of Danielski et al. 2018, A&A 614, A19, with the coefficients of Gaia
+# Collaboration, Babusiaux et al. 2018, A&A 616, A10, table 1.
 _LAW = {
     "G": (0.9761, -0.1704, 0.0086, 0.0011, -0.0438, 0.0013, 0.0099),
     "BP": (1.1517, -0.0871, -0.0333, 0.0173, -0.0230, 0.0006, 0.0043),
@@ -68,8 +69,8 @@ def photometric_start(
     ----------
     photometry : astropy Table, or dict of (N,) arrays
         With the names of Gaia, in any case: phot_g_mean_mag; bp_rp, or phot_bp_mean_mag and phot_rp_mean_mag;
-        parallax [mas], or distance [pc] (or r_est, of the match to MaStar). Used where there: parallax_error or
-        parallax_over_error, phot_*_mean_flux_over_error, ebv. Masked and not finite = unknown.
+        parallax [mas], or distance [pc] (or r_est, of the match to MaStar). Used where there: parallax_error
+        or parallax_over_error, phot_*_mean_flux_over_error, ebv. Masked, not finite or -999 = unknown.
     isochrones : astropy Table
         From `maury.isochrones.read_isochrones`.
     labels : sequence of str, L
@@ -89,10 +90,7 @@ def photometric_start(
         If a column is missing.
     """
     seen = _Columns(photometry)
-    if seen.has("colour"):
-        colour = seen.get("colour")
-    else:
-        colour = seen.get("BP") - seen.get("RP")
+    colour = seen.get("colour") if seen.has("colour") else seen.get("BP") - seen.get("RP")
     if seen.has("distance"):
         modulus = 5 * np.log10(_positive(seen.get("distance"))) - 5
         modulus_error = np.zeros_like(modulus)
@@ -148,8 +146,8 @@ def nearest_point(
     errors = np.column_stack([np.broadcast_to(e, len(stars)) for e in (colour_error, magnitude_error)])
     known = np.isfinite(stars).all(axis=1) & np.isfinite(errors).all(axis=1) & (errors > 0).all(axis=1)
     nearest = np.full(len(stars), -1, dtype=np.intp)
-    # One tree measures with one ratio of the two errors: stars of nearly the same ratio share it, and it is only
-    # asked for all points that can be the nearest.
+    # A tree measures with one ratio of the two errors: stars of nearly that ratio share it, and ask it for
+    # all the points that can be the nearest.
     kind = np.zeros(len(stars), dtype=np.intp)
     kind[known] = np.rint(4 * np.log2(errors[known, 1] / errors[known, 0]))
     for ratio in np.unique(kind[known]):
@@ -174,7 +172,9 @@ def gaia_extinction(colour: ArrayLike, ebv: ArrayLike) -> tuple[Array, Array, Ar
     return g, bp, rp
 
 
-def map_ebv(ra: ArrayLike, dec: ArrayLike, distance: ArrayLike, query: Callable[..., Any] | None = None) -> Array:
+def map_ebv(
+    ra: ArrayLike, dec: ArrayLike, distance: ArrayLike, query: Callable[..., Any] | None = None
+) -> Array:
     """E(B-V) (N,) of stars in a three-dimensional map of the dust, through the package dustmaps.
 
     Parameters
@@ -203,10 +203,12 @@ def map_ebv(ra: ArrayLike, dec: ArrayLike, distance: ArrayLike, query: Callable[
     scale = 1.0
     if query is None:
         try:
-            from dustmaps.bayestar import BayestarQuery
+            maps = import_module("dustmaps.bayestar")
         except ImportError as error:
-            raise ImportError("the map of the dust needs the package dustmaps: pip install dustmaps") from error
-        bayestar, scale = BayestarQuery(version="bayestar2019", max_samples=1), _BAYESTAR
+            raise ImportError(
+                "the map of the dust needs the package dustmaps: pip install dustmaps"
+            ) from error
+        bayestar, scale = maps.BayestarQuery(version="bayestar2019", max_samples=1), _BAYESTAR
 
         def query(coordinates: Any) -> Any:
             return bayestar(coordinates, mode="best")
@@ -258,7 +260,11 @@ class _Columns:
     def parallax_snr(self, parallax: Array) -> Array:
         if self.has("parallax_snr"):
             return self.get("parallax_snr")
-        return parallax / _positive(self.get("parallax_error")) if self.has("parallax_error") else parallax * np.inf
+        return (
+            parallax / _positive(self.get("parallax_error"))
+            if self.has("parallax_error")
+            else parallax * np.inf
+        )
 
     def error(self, band: str) -> Array:
         """Error of a magnitude; 0 where not told, for the floors are larger than what Gaia tells."""
