@@ -129,6 +129,47 @@ def test_monotone_data_give_monotone_curves(steps, where, method):
     assert got.min() >= flux[0] - 1e-12 and got.max() <= flux[-1] + 1e-12
 
 
+def slow_with_holes(axes, flux, point, method):
+    """As `slow`, NaN being holes: of the points around a cell, those up to the next hole."""
+    if not axes:
+        return flux
+    x, at = axes[0], point[0]
+    on = np.flatnonzero(x == at)
+    low = on[0] if len(on) else np.searchsorted(x, at) - 1
+    window = range(max(0, min(low - 1, len(x) - 4)), min(len(x), max(low + 3, 4)))
+
+    def value(line):
+        if len(on):
+            return line[on[0]]
+        first, last = low, low + 1
+        if np.isnan(line[[first, last]]).any():
+            return np.nan
+        while first - 1 in window and np.isfinite(line[first - 1]):
+            first -= 1
+        while last + 1 in window and np.isfinite(line[last + 1]):
+            last += 1
+        return slow_curve(x[first : last + 1], line[first : last + 1], at, method)
+
+    reduced = np.array([value(line) for line in flux.reshape(len(x), -1).T])
+    return slow_with_holes(axes[1:], reduced.reshape(flux.shape[1:]), point[1:], method)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_equals_the_slow_twin_with_holes(method):
+    rng = np.random.default_rng(6)
+    flux = rng.uniform(0.2, 1.0, (*map(len, AXES), 2))
+    present = rng.uniform(size=flux.shape[:-1]) > 0.1
+    flux[~present] = 1e9
+    points = points_inside(rng, 300)
+    points[:60, 1] = rng.choice(AXES[1], 60)
+    points = points[inside(AXES, present, points)]
+    assert 50 < len(points) < 250
+    marked = np.where(present[..., None], flux, np.nan)
+    expected = [slow_with_holes(AXES, marked, point, method) for point in points]
+    got = interpolate(AXES, flux, points, method, present)
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-13)
+
+
 def test_a_hole_is_an_end_of_the_grid():
     """What lies in a hole never matters, and behind it the curve is that of a shorter grid."""
     axes = [np.arange(7.0), np.arange(2.0)]

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter1d
 from maury.isochrones import read_isochrones
 from maury.learn.grid import make_grid, read_grid
 from maury.learn.interpolate import inside
-from maury.learn.resolution import broadening, mastar_lsf, read_lsf, to_resolution
+from maury.learn.resolution import MASTAR_RANGE, broadening, mastar_lsf, read_lsf, to_resolution
 from maury.learn.theory import build_theory, draw_labels
 from maury.readers import ReadError
 from maury.spectra import FWHM_PER_SIGMA, Spectra
@@ -53,10 +53,21 @@ def test_lines_get_the_width_wanted_and_keep_their_depth():
         assert area == pytest.approx(np.sum(1 - before) * 0.08, rel=1e-4)
 
 
-def test_a_flat_spectrum_stays_flat():
+def test_a_flat_spectrum_stays_flat_on_the_pixels_of_mastar():
     wavelength, _ = fine_grid()
-    _, flat, _ = to_resolution(wavelength, np.ones((1, wavelength.size)), None, ([1.0], [1.5]), (3600, 10300))
-    np.testing.assert_allclose(flat, 1, atol=1e-9)
+    flat = np.ones((1, wavelength.size))
+    got, flux, _ = to_resolution(wavelength, flat, None, ([1.0], [1.5]), MASTAR_RANGE)
+    np.testing.assert_allclose(got, 10 ** (3.5589 + 1e-4 * np.arange(4563)), rtol=1e-9)
+    np.testing.assert_allclose(flux, 1, atol=1e-9)
+
+
+def test_ends_of_the_models_do_not_fade():
+    """Where the models end the range ends, 4 sigma before, and what is left is as bright as the rest."""
+    wavelength = np.arange(4000.0, 5000.0, 0.05)
+    flat = np.ones((1, wavelength.size))
+    got, flux, _ = to_resolution(wavelength, flat, None, ([1.0], [1.5]), MASTAR_RANGE)
+    assert 4006 <= got[0] < 4007 and 4992.5 < got[-1] <= 4994
+    np.testing.assert_allclose(flux, 1, atol=1e-9)
 
 
 def test_models_on_coarse_pixels_stay_on_them():

@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 # they come with sdss-mangadap.
 _MASTAR_WAVELENGTH = (3700.0, 4500.0, 5500.0, 6500.0, 8000.0, 9500.0, 10300.0)
 _MASTAR_R = (1440.0, 1700.0, 1860.0, 1800.0, 2085.0, 2320.0, 1850.0)
-MASTAR_RANGE = (3621.6, 10353.8)  # Angstrom
+MASTAR_RANGE = (10**3.5589, 10**4.0151)  # Angstrom
 
 _STEP = 1e-4  # dex, the pixels of MaStar
 # Models with finer pixels are broadened on pixels of a quarter of that, and summed to it last.
@@ -131,7 +131,8 @@ def to_resolution(
     fine = np.median(np.diff(np.log10(lam))) < 0.5 * _STEP
     if fine:
         # Pixels of the result, whole multiples of the step; each is the mean of some subpixels.
-        low, high = np.ceil(np.log10(first) / _STEP), np.floor(np.log10(last) / _STEP)
+        low = np.ceil(np.round(np.log10(first) / _STEP, 6))
+        high = np.floor(np.round(np.log10(last) / _STEP, 6))
         result = 10.0 ** (_STEP * np.arange(low, high + 1))
         margin = np.ceil(_REACH * sigma.max() / (lam[0] * np.log(10) * _STEP)) + _RINGING
         count = int(high - low + 1 + 2 * margin) * _SUBPIXELS
