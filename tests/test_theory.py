@@ -67,7 +67,7 @@ def test_ends_of_the_models_do_not_fade():
     flat = np.ones((1, wavelength.size))
     got, flux, _ = to_resolution(wavelength, flat, None, ([1.0], [1.5]), MASTAR_RANGE)
     assert 4006 <= got[0] < 4007 and 4992.5 < got[-1] <= 4994
-    np.testing.assert_allclose(flux, 1, atol=1e-9)
+    np.testing.assert_allclose(flux, 1, atol=1e-5)
 
 
 def test_models_on_coarse_pixels_stay_on_them():
