@@ -73,6 +73,22 @@ def read_isochrones(paths: PathOrPaths) -> Table:
     return table
 
 
+def column(isochrones: Table, name: str) -> Array:
+    """Return one column of a table of isochrones as numbers (M,).
+
+    Raises
+    ------
+    ValueError
+        If it is not there.
+    """
+    if name not in isochrones.colnames:
+        raise ValueError(
+            f"isochrones: lacks the column {name}; it has {', '.join(isochrones.colnames)}; read isochrones with "
+            "maury.isochrones.read_isochrones, or name the columns as it does"
+        )
+    return np.asarray(isochrones[name], dtype=np.float64)
+
+
 def _read(path: Path) -> dict[str, Array]:
     if not path.is_file():
         raise ReadError(f"{path}: no such file; check the path")

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_array, csr_array
 
+from maury.prepare import _edges
 from maury.readers import ReadError, read_spectra
 from maury.spectra import FWHM_PER_SIGMA
 
@@ -99,7 +100,7 @@ def to_resolution(
     own : (P,) float64 or None
         Line-spread function of the spectra, Gaussian sigma [Angstrom]; None = infinitely sharp.
     wanted : ((Q,), (Q,))
-        Wavelength and the sigma wanted there [Angstrom], pixels included.
+        Wavelength and the sigma wanted there [Angstrom], pixels included; beyond its ends that of the end.
     limits : (float, float)
         Range to keep [Angstrom].
 
@@ -128,6 +129,10 @@ def to_resolution(
     lam, sharp = wavelength[used], np.zeros(used.sum()) if own is None else own[used]
     first = max(limits[0], lam[0] + _END * np.interp(lam[0], at, sigma))
     last = min(limits[1], lam[-1] - _END * np.interp(lam[-1], at, sigma))
+    if first >= last:
+        raise ValueError(
+            f"wavelength: the models are too short to be broadened within {limits[0]:.0f}-{limits[1]:.0f} A"
+        )
     fine = np.median(np.diff(np.log10(lam))) < 0.5 * _STEP
     if fine:
         # Pixels of the result, whole multiples of the step; each is the mean of some subpixels.
@@ -138,17 +143,13 @@ def to_resolution(
         count = int(high - low + 1 + 2 * margin) * _SUBPIXELS
         work = 10.0 ** (_STEP * (low - margin + (np.arange(count) - (_SUBPIXELS - 1) / 2) / _SUBPIXELS))
         work = work[(work > lam[0]) & (work < lam[-1])]
-        # Light falls into the pixels of the result, a box of that width, once the operator is through.
-        box = (np.gradient(work) * _SUBPIXELS) ** 2 / 12
+        # Pixels, old and new, broaden as boxes of their width do: by its square over 12.
+        box = ((np.gradient(work) * _SUBPIXELS) ** 2 + np.interp(work, lam, np.gradient(lam)) ** 2) / 12
         before, after = _overlap(lam, work), _overlap(work, result)
         sharp = np.interp(work, lam, sharp)
     else:
         work, box = lam, np.zeros_like(lam)
         result = lam[(lam >= first) & (lam <= last)]
-    if not result.size:
-        raise ValueError(
-            f"wavelength: the models are too short to be broadened within {limits[0]:.0f}-{limits[1]:.0f} A"
-        )
     target = np.interp(work, at, sigma)
     variance = target**2 - sharp**2 - box
     operator = broadening(np.maximum(variance, 0) / np.gradient(work) ** 2)
@@ -197,17 +198,13 @@ def _overlap(wavelength: Array, grid: Array) -> csr_array:
     return coo_array(entries, shape=(len(grid), len(wavelength))).tocsr()
 
 
-def _edges(centre: Array) -> Array:
-    middle = 0.5 * (centre[1:] + centre[:-1])
-    return np.concatenate([[2 * centre[0] - middle[0]], middle, [2 * centre[-1] - middle[-1]]])
-
-
 def _tell_coarse(wavelength: Array, ratio: Array, limits: tuple[float, float]) -> None:
-    coarse = wavelength[(ratio > 1.01) & (wavelength >= limits[0]) & (wavelength <= limits[1])]
-    if coarse.size:
+    there = (ratio > 1.01) & (wavelength >= limits[0]) & (wavelength <= limits[1])
+    if there.any():
+        coarse, most = wavelength[there], ratio[there].max()
         warnings.warn(
             f"the models are coarser than the line-spread function wanted within {coarse[0]:.0f}-"
-            f"{coarse[-1]:.0f} A, by up to a factor of {ratio.max():.2f}; they are left as they are there, "
+            f"{coarse[-1]:.0f} A, by up to a factor of {most:.2f}; they are left as they are there, "
             "and the lsf says so",
             UserWarning,
             stacklevel=3,

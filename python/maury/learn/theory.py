@@ -11,19 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 
-from maury.isochrones import read_isochrones
+from maury.isochrones import column, read_isochrones
 from maury.learn.grid import Grid, read_grid
 from maury.learn.interpolate import inside, interpolate
 from maury.learn.resolution import MASTAR_RANGE, mastar_lsf, read_lsf, to_resolution
 from maury.spectra import Spectra, assumed_ivar
-
-if TYPE_CHECKING:
-    from astropy.table import Table
 
 Array = NDArray[np.float64]
 PathOrPaths = str | PathLike[str] | Sequence[str | PathLike[str]]
@@ -85,7 +83,7 @@ def build_theory(
         If no isochrone point lies in the grid, or an argument is wrong.
     """
     models = grid if isinstance(grid, Grid) else read_grid(grid)
-    tracks = isochrones if _is_table(isochrones) else read_isochrones(isochrones)
+    tracks = isochrones if isinstance(isochrones, Table) else read_isochrones(isochrones)
     count = len(np.unique(n.star_id)) if isinstance(n, Spectra) else int(n)
     if count < 1:
         raise ValueError(f"n: expected one spectrum or more, got {count}")
@@ -121,10 +119,10 @@ def draw_labels(grid: Grid, isochrones: Table, n: int, *, teff_min: float = TEFF
     """
     rng = np.random.default_rng(seed)
     told = [name for name in ("teff", "logg", "fe_h") if name in grid.labels]
-    values = np.column_stack([np.asarray(isochrones[name], dtype=np.float64) for name in told])
+    values = np.column_stack([column(isochrones, name) for name in told])
     ends = [(axis[0], axis[-1]) for axis in grid.axes]
     low, high = (np.array([ends[grid.labels.index(name)][side] for name in told]) for side in (0, 1))
-    able = ((values >= low) & (values <= high)).all(axis=1) & (np.asarray(isochrones["teff"]) > teff_min)
+    able = ((values >= low) & (values <= high)).all(axis=1) & (column(isochrones, "teff") > teff_min)
     values = values[able]
     if not len(values):
         covers = ", ".join(f"{name} {a:g} to {b:g}" for name, a, b in zip(told, low, high, strict=True))
@@ -137,8 +135,8 @@ def draw_labels(grid: Grid, isochrones: Table, n: int, *, teff_min: float = TEFF
     while len(points) < n:
         order = rng.permutation(len(values))
         labels = np.column_stack([rng.uniform(*end, size=len(order)) for end in ends])
-        for name, column in zip(told, values[order].T, strict=True):
-            labels[:, grid.labels.index(name)] = column
+        for name, told_values in zip(told, values[order].T, strict=True):
+            labels[:, grid.labels.index(name)] = told_values
         points = np.concatenate([points, labels[inside(grid.axes, grid.present, labels)]])
         draws += len(order)
         if draws > _MOST_DRAWS * (len(points) + 1):
@@ -160,9 +158,3 @@ def _curve(lsf: Any) -> tuple[ArrayLike, ArrayLike]:
     if len(lsf) != 2:
         raise ValueError("lsf: expected sigma in Angstrom, a pair of wavelength and sigma, or a file")
     return lsf[0], lsf[1]
-
-
-def _is_table(value: Any) -> bool:
-    from astropy.table import Table
-
-    return isinstance(value, Table)

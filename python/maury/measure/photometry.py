@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from maury.isochrones import column
+
 if TYPE_CHECKING:
     from astropy.table import Table
 
@@ -112,12 +114,12 @@ def photometric_start(
     )
     found = point >= 0
     result = np.full((len(point), len(labels)), np.nan)
-    for column, name in enumerate(labels):
+    for i, name in enumerate(labels):
         if name == "log_vmicro":
-            logg = np.clip(np.asarray(isochrones["logg"], dtype=np.float64)[point[found]], *_VMICRO_LOGG)
-            result[found, column] = np.polynomial.polynomial.polyval(logg, _VMICRO)
+            logg = np.clip(column(isochrones, "logg")[point[found]], *_VMICRO_LOGG)
+            result[found, i] = np.polynomial.polynomial.polyval(logg, _VMICRO)
         elif name in ("teff", "logg", "fe_h", "alpha_fe"):
-            result[found, column] = np.asarray(isochrones[name], dtype=np.float64)[point[found]]
+            result[found, i] = column(isochrones, name)[point[found]]
     return result
 
 
@@ -141,7 +143,8 @@ def nearest_point(
     """
     from scipy.spatial import KDTree
 
-    points = np.column_stack([isochrones["BP"] - isochrones["RP"], isochrones["G"]]).astype(np.float64)
+    g, bp, rp = (column(isochrones, band) for band in ("G", "BP", "RP"))
+    points = np.column_stack([bp - rp, g])
     stars = np.column_stack([colour, magnitude]).astype(np.float64)
     errors = np.column_stack([np.broadcast_to(e, len(stars)) for e in (colour_error, magnitude_error)])
     known = np.isfinite(stars).all(axis=1) & np.isfinite(errors).all(axis=1) & (errors > 0).all(axis=1)
@@ -252,8 +255,8 @@ class _Columns:
             raise ValueError(
                 f"photometry: lacks the column {' or '.join(_NAMES[what])}; it has {', '.join(self._names)}"
             )
-        column = self._table[self._names[found[0]]]
-        values = np.ma.filled(np.ma.asarray(getattr(column, "value", column), dtype=np.float64), np.nan)
+        given = self._table[self._names[found[0]]]
+        values = np.ma.filled(np.ma.asarray(getattr(given, "value", given), dtype=np.float64), np.nan)
         values = np.atleast_1d(np.asarray(values, dtype=np.float64))
         return np.where(values > _FILL, values, np.nan)
 
