@@ -83,8 +83,8 @@ def column(isochrones: Table, name: str) -> Array:
     """
     if name not in isochrones.colnames:
         raise ValueError(
-            f"isochrones: lacks the column {name}; it has {', '.join(isochrones.colnames)}; read isochrones with "
-            "maury.isochrones.read_isochrones, or name the columns as it does"
+            f"isochrones: lacks the column {name}; it has {', '.join(isochrones.colnames)}; read isochrones "
+            "with maury.isochrones.read_isochrones, or name the columns as it does"
         )
     return np.asarray(isochrones[name], dtype=np.float64)
 
