@@ -46,6 +46,13 @@ def test_nearest_equals_brute_force(isochrones):
     np.testing.assert_allclose(chosen, distance[known].min(axis=1), rtol=1e-9)
 
 
+def test_stars_right_on_a_point(isochrones):
+    bp_rp = np.asarray(isochrones["BP"] - isochrones["RP"])
+    rows = np.arange(0, 800, 7)
+    got = nearest_point(bp_rp[rows], isochrones["G"][rows], 0.013, 0.37, isochrones)
+    np.testing.assert_allclose(bp_rp[got], bp_rp[rows], atol=1e-12)
+
+
 def observed(isochrones, rows, ebv, distance=800.0):
     """Gaia columns of stars at isochrone points behind dust."""
     g, bp, rp = (np.asarray(isochrones[band])[rows] for band in ("G", "BP", "RP"))

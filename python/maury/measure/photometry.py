@@ -79,7 +79,7 @@ def photometric_start(
         Wanted, in this order: teff, logg, fe_h and alpha_fe are those of the isochrone point, log_vmicro
         follows from log g. Any other stays NaN.
     ebv : (N,) or a number, optional
-        E(B-V); by default the column ebv, else 0.
+        E(B-V); by default the column ebv, else 0. NaN = unknown.
 
     Returns
     -------
@@ -159,9 +159,10 @@ def nearest_point(
         tree = KDTree(points / scale)
         first = tree.query(stars[rows] / scale)[1]
         distance = np.sqrt((((points[first] - stars[rows]) / errors[rows]) ** 2).sum(axis=1))
-        reach = distance * (errors[rows] / scale).max(axis=1) * (1 + 1e-9)
-        for row, near in zip(rows, tree.query_ball_point(stars[rows] / scale, reach), strict=True):
-            near = np.asarray(near, dtype=np.intp)
+        # A little more, for rounding: the point found first must be among them.
+        reach = distance * (errors[rows] / scale).max(axis=1) * (1 + 1e-9) + 1e-9
+        for row, far in zip(rows, reach, strict=True):
+            near = np.array(tree.query_ball_point(stars[row] / scale, far))
             nearest[row] = near[np.argmin((((points[near] - stars[row]) / errors[row]) ** 2).sum(axis=1))]
     return nearest
 
