@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from maury.reference_cli import reference
+
 if TYPE_CHECKING:
     from astropy.table import QTable
 
@@ -64,6 +66,8 @@ maury info maury_catalog.fits       what is in a catalogue, or an emulator
 def main() -> None:
     """Measure stellar parameters from stellar spectra."""
 
+
+main.add_command(reference)
 
 _emulator = click.option(
     "--emulator",

@@ -82,6 +82,12 @@ class Reference:
             raise ValueError(f"origin: expected {' or '.join(ORIGINS)}, got {strange!r}")
 
     @staticmethod
+    def of_theory(spectra: Spectra, provenance: dict[str, Any] | None = None) -> Reference:
+        """Model spectra with labels, as a reference set: their labels have no errors."""
+        n = len(spectra)
+        return Reference(spectra, {}, np.full(n, "theoretical"), np.full(n, ""), provenance or {})
+
+    @staticmethod
     def concatenate(parts: Sequence[Reference]) -> Reference:
         """All spectra of the parts, in order; a label error that a part does not know is NaN there."""
         spectra = Spectra.concatenate([part.spectra for part in parts])
@@ -108,14 +114,8 @@ def write_reference(reference: Reference, path: str | PathLike[str], overwrite: 
     """
     import maury
 
+    ending = check_reference_path(path, overwrite)
     path = Path(path)
-    ending = next((e for e in (".fits", ".fits.gz") if path.name.lower().endswith(e)), None)
-    if ending is None:
-        raise ValueError(f"{path}: a reference set is a FITS file; let its name end in .fits or .fits.gz")
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists; choose another name, or say overwrite")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path.parent}: no such folder to write {path.name} into; make it first")
     primary = fits.PrimaryHDU()
     primary.header[_PRIMARY] = (VERSION, "layout of this reference set")
     primary.header["MAURYVER"] = maury.__version__
@@ -138,6 +138,25 @@ def write_reference(reference: Reference, path: str | PathLike[str], overwrite: 
         draft = Path(folder) / f"reference{ending}"
         fits.HDUList(hdus).writeto(draft)
         os.replace(draft, path)
+
+
+def check_reference_path(path: str | PathLike[str], overwrite: bool = False) -> str:
+    """Return the ending of `path` if a reference set can be written there; call it before the work.
+
+    Raises
+    ------
+    ValueError, FileExistsError, FileNotFoundError
+        See `write_reference`.
+    """
+    path = Path(path)
+    ending = next((e for e in (".fits", ".fits.gz") if path.name.lower().endswith(e)), None)
+    if ending is None:
+        raise ValueError(f"{path}: a reference set is a FITS file; let its name end in .fits or .fits.gz")
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists; choose another name, or say overwrite")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path.parent}: no such folder to write {path.name} into; make it first")
+    return ending
 
 
 def is_reference(path: str | PathLike[str]) -> bool:

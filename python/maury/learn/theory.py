@@ -10,7 +10,9 @@ which a sample of real stars with known labels often lacks.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from maury.isochrones import column, read_isochrones
 from maury.learn.grid import Grid, read_grid
 from maury.learn.interpolate import inside, interpolate
+from maury.learn.reference_file import Reference
 from maury.learn.resolution import MASTAR_RANGE, mastar_lsf, read_lsf, to_resolution
 from maury.spectra import Spectra, assumed_ivar
 
@@ -88,17 +91,79 @@ def build_theory(
     if count < 1:
         raise ValueError(f"n: expected one spectrum or more, got {count}")
     points = draw_labels(models, tracks, count, teff_min=teff_min, seed=seed)
+    names = [f"theory-{i + 1:04d}" for i in range(count)]
+    return _spectra_at(models, points, names, lsf, wavelength, method, snr)
 
+
+def build_twin(
+    grid: Grid | str | PathLike[str],
+    reference: Reference,
+    *,
+    lsf: float | tuple[ArrayLike, ArrayLike] | str | PathLike[str] | None = None,
+    wavelength: tuple[float, float] = MASTAR_RANGE,
+    method: str = "cubic",
+    snr: float = SNR,
+) -> Reference:
+    """Make the synthetic twin of a reference set: a model spectrum at the labels of each of its spectra.
+
+    Imig et al. 2021, sec. 5.2. Spectra that the grid has no place for are left out.
+
+    Parameters
+    ----------
+    grid : Grid or path
+        See `read_grid`.
+    reference : Reference
+        With all labels of the grid.
+    lsf, wavelength, method, snr
+        See `build_theory`.
+
+    Returns
+    -------
+    Reference
+        Of origin "theoretical", with the star_id and visit_id of `reference`.
+
+    Raises
+    ------
+    ValueError
+        If the reference set lacks a label of the grid, or lies outside the grid altogether.
+    """
+    models = grid if isinstance(grid, Grid) else read_grid(grid)
+    known = reference.spectra.labels
+    missing = [name for name in models.labels if name not in known]
+    if missing:
+        raise ValueError(
+            f"reference: the grid has the labels {', '.join(models.labels)}, the reference set lacks "
+            f"{', '.join(missing)}; a model cannot be chosen without"
+        )
+    points = np.column_stack([known[name] for name in models.labels])
+    rows = np.flatnonzero(inside(models.axes, models.present, points))
+    if not len(rows):
+        raise ValueError(f"reference: none of its {len(points)} spectra lies within the grid {models.source}")
+    stars = reference.spectra[rows]
+    made = _spectra_at(models, points[rows], stars.star_id, lsf, wavelength, method, snr)
+    made = replace(made, visit_id=stars.visit_id)
+    return Reference.of_theory(made, {"grid": Path(models.source).name, "twin of": reference.provenance})
+
+
+def _spectra_at(
+    models: Grid,
+    points: Array,
+    names: ArrayLike,
+    lsf: Any,
+    wavelength: tuple[float, float],
+    method: str,
+    snr: float,
+) -> Spectra:
     shape = models.present.shape
     nodes = models.flux.reshape(-1, models.flux.shape[-1])
-    grid_, flux, sigma = to_resolution(models.wavelength, nodes, models.lsf, _curve(lsf), wavelength)
+    grid, flux, sigma = to_resolution(models.wavelength, nodes, models.lsf, _curve(lsf), wavelength)
     drawn = interpolate(models.axes, flux.reshape(*shape, -1), points, method, models.present)
     return Spectra(
-        grid_,
+        grid,
         drawn,
         assumed_ivar(drawn, snr=snr),
         lsf=sigma,
-        star_id=[f"theory-{i + 1:04d}" for i in range(count)],
+        star_id=names,
         file=models.source,
         rv=0.0,
         labels=dict(zip(models.labels, points.T, strict=True)),
