@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from maury.emulator import Emulator
 from maury.labels import transformed, untransformed
+from maury.learn.ensemble import model_error
 from maury.learn.select import TrainingSet, select, split_stars
 from maury.measure.fit import fit_normalized
 from maury.prepare import running_median
@@ -36,6 +37,15 @@ _NEIGHBOURS = 75
 _HOT = 6500.0  # K
 _HOT_PATIENCE = 2.0
 _LOG_LABELS = ("teff",)
+#: Bounds of a fit in Imig et al. 2021, sec. 3.2.
+PAPER_BOUNDS = {
+    "teff": (3000.0, 32000.0),
+    "logg": (-1.0, 5.5),
+    "fe_h": (-3.0, 1.0),
+    "alpha_fe": (-1.0, 1.0),
+    "log_vmicro": (-1.1, 1.1),
+}
+BOUNDS = ("training", "paper")
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,12 @@ class Recipe:
     stop_fraction, validation_fraction : float
         Part of the stars held for stopping, and never seen.
     seed : int
+    bounds : str
+        Of a fit: "training" = the range of the training labels and 5 % of it on each side, or "paper" =
+        `PAPER_BOUNDS`, made wider where the training labels are.
+    ensemble : int
+        Networks to train, from seeds `seed`, `seed` + 1, ...; the best on the stars held for stopping is
+        kept, and how far apart the labels lie that they measure.
     """
 
     hidden: tuple[int, ...] = (128, 128)
@@ -74,6 +90,8 @@ class Recipe:
     stop_fraction: float = 0.1
     validation_fraction: float = 0.1
     seed: int = 0
+    bounds: str = "training"
+    ensemble: int = 1
 
 
 def train(
@@ -93,6 +111,8 @@ def train(
     stop_fraction: float = Recipe.stop_fraction,
     validation_fraction: float = Recipe.validation_fraction,
     seed: int = Recipe.seed,
+    bounds: str = Recipe.bounds,
+    ensemble: int = Recipe.ensemble,
     meta: Mapping[str, Any] | None = None,
     progress: bool = False,
 ) -> Emulator:
@@ -104,7 +124,7 @@ def train(
         With `labels`; visits of one star share a `star_id` and stay in one part.
     hidden, coefficients, activation, window, steps, cycles, learning_rate, doubt
         See `Recipe`.
-    stop_fraction, validation_fraction, seed
+    stop_fraction, validation_fraction, seed, bounds, ensemble
         See `Recipe`. The same seed gives the same emulator on the same machine.
     labels, wavelength, teff_max
         See `maury.learn.select.select`.
@@ -127,7 +147,7 @@ def train(
     """
     recipe = Recipe(
         tuple(hidden), coefficients, activation, window, steps, cycles, learning_rate, doubt,
-        stop_fraction, validation_fraction, seed,
+        stop_fraction, validation_fraction, seed, bounds, ensemble,
     )  # fmt: skip
     chosen = select(reference, labels, wavelength, window, teff_max)
     stop, validation = split_stars(chosen.star_id, (stop_fraction, validation_fraction), seed)
@@ -161,6 +181,10 @@ def train_on(
     progress : bool
         Show a progress bar.
     """
+    if recipe.bounds not in BOUNDS:
+        raise ValueError(f"bounds: expected {' or '.join(BOUNDS)}, got {recipe.bounds!r}")
+    if recipe.ensemble < 1:
+        raise ValueError(f"ensemble: expected 1 network or more, got {recipe.ensemble}")
     used = stop | train_rows
     if train_rows.sum() < 2 * (len(chosen.names) + 1) or not stop.any():
         raise ValueError(
@@ -173,7 +197,12 @@ def train_on(
         first = _optimise(chosen, stop, train_rows, quick, "first look", progress)
         doubtful[used] = _doubtful(chosen, used, _emulator(chosen, used, first, recipe), recipe.doubt)
     stop, train_rows = stop & ~doubtful, train_rows & ~doubtful
-    network = _optimise(chosen, stop, train_rows, recipe, "training", progress)
+    networks = []
+    for member in range(recipe.ensemble):
+        what = "training" if recipe.ensemble == 1 else f"training {member + 1} of {recipe.ensemble}"
+        seeded = replace(recipe, seed=recipe.seed + member)
+        networks.append(_optimise(chosen, stop, train_rows, seeded, what, progress))
+    network = min(networks, key=lambda one: one.stop_loss)
     origin = {
         **(meta or {}),
         "recipe": vars(recipe),
@@ -184,7 +213,13 @@ def train_on(
         "converged": network.converged,
         "training_hash": chosen.digest,
     }
-    return _emulator(chosen, stop | train_rows, network, recipe, origin)
+    used = stop | train_rows
+    if recipe.ensemble > 1:
+        members = [_emulator(chosen, used, one, recipe) for one in networks]
+        new = ~train_rows & ~doubtful
+        known = (chosen.flux[new], chosen.ivar[new], chosen.labels[new])
+        origin["model_error"] = model_error(members, *known)
+    return _emulator(chosen, used, network, recipe, origin)
 
 
 def _scaling(chosen: TrainingSet, used: Rows) -> tuple[list[str], Array, Array]:
@@ -249,6 +284,11 @@ def _emulator(
     ends = transformed(np.stack([low, high]), transforms)
     margin = _MARGIN * (ends[1] - ends[0])
     bounds = untransformed(ends + np.stack([-margin, margin]), transforms).T
+    if recipe.bounds == "paper":
+        wide = np.array(
+            [PAPER_BOUNDS.get(name, tuple(own)) for name, own in zip(chosen.names, bounds, strict=True)]
+        )
+        bounds = np.column_stack([np.minimum(wide[:, 0], low), np.maximum(wide[:, 1], high)])
     flux, ivar = chosen.flux[used], chosen.ivar[used]
 
     def assemble(scatter: Array) -> Emulator:
