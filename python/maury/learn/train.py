@@ -183,6 +183,8 @@ def train_on(
     """
     if recipe.bounds not in BOUNDS:
         raise ValueError(f"bounds: expected {' or '.join(BOUNDS)}, got {recipe.bounds!r}")
+    if recipe.cycles < 1:
+        raise ValueError(f"cycles: expected 1 or more, got {recipe.cycles}")
     if recipe.ensemble < 1:
         raise ValueError(f"ensemble: expected 1 network or more, got {recipe.ensemble}")
     used = stop | train_rows
