@@ -78,7 +78,7 @@ def test_options_of_theory_reach_it(tmp_path):
     assert len(made.spectra) == 7 and made.spectra.labels["teff"].min() > 6500
     assert made.spectra.wavelength[0] >= 5000 and made.spectra.wavelength[-1] <= 6000
     np.testing.assert_allclose(made.spectra.lsf, 1.9, rtol=1e-6)
-    assert made.provenance["seed"] == 4
+    assert made.provenance["options"]["seed"] == 4
     ratio = made.spectra.flux * np.sqrt(made.spectra.ivar)
     assert np.median(ratio) == pytest.approx(50, rel=0.02)
 

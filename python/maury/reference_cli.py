@@ -126,12 +126,16 @@ def theory(
         click.echo(f"{len(given_set.spectra) - len(made.spectra)} spectra of {at} lie outside the grid.")
     else:
         stars = read_reference(join) if join else None
+        provenance = {
+            "kind": "models at points of isochrones",
+            "files": {"grid": Path(grid).name, "isochrones": [Path(name).name for name in isochrones]},
+            "options": {**given, "resolution": resolution, "air": air},
+        }
         if n is not None:
             given["n"] = n
         elif stars is not None:
             given["n"] = stars.spectra
-        files = {"grid": Path(grid).name, "isochrones": [Path(name).name for name in isochrones]}
-        made = Reference.of_theory(build_theory(models, list(isochrones), **given), files | options)
+        made = Reference.of_theory(build_theory(models, list(isochrones), **given), provenance)
         if stars is not None:
             made = Reference.concatenate([stars, made])
     write_reference(made, output, overwrite)
