@@ -8,6 +8,7 @@ coefficients (see `maury.learn.basis`), then the basis is fitted to the network,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,7 +116,7 @@ def optimise(
     (x_train, f_train, w_train), (x_stop, f_stop, w_stop) = sets
     # A full last layer is a bottleneck as wide as the last hidden layer, multiplied out in the end.
     k = coefficients if coefficients is not None else min(hidden[-1], *f_train.shape)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), _one_thread():
         torch.manual_seed(seed)
         basis = principal(f_train, w_train, k)
         trunk = _trunk(x.shape[1], hidden, k, activation)
@@ -144,6 +145,21 @@ def optimise(
     weights, biases = _layers(trunk, kept[1], full=coefficients is None)
     activations = [activation] * len(hidden) + ([] if coefficients is None else ["identity"])
     return Network(weights, biases, activations, best, losses, converged)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch work in one thread.
+
+    Its matrices are small here: two threads on two free cores gain little, and on busy ones they wait for
+    each other, eight times as long as they work. With one the result is the same on all machines of a kind.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 Labelled = tuple[torch.Tensor, Compressed]
