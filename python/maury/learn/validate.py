@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+_COLUMNS = ("star_id", "known", "fitted", "error", "rchi2", "fold")
 # Teff ranges [K] of the table: FGK stars, and the two sides that the paper's Table 1 has.
 RANGES = ((4000.0, 6500.0), (0.0, 6000.0), (6000.0, np.inf))
 
@@ -171,9 +172,6 @@ def validate_unseen(emulator: Emulator, reference: Spectra) -> Validation:
         emulator.meta.get("teff_max"),
     )  # fmt: skip
     return _measure(emulator, chosen, np.ones(len(chosen.labels), dtype=bool), 0)
-
-
-_COLUMNS = ("star_id", "known", "fitted", "error", "rchi2", "fold")
 
 
 def _measure(emulator: Emulator, chosen: TrainingSet, rows: NDArray[np.bool_], fold: int) -> Validation:

@@ -124,7 +124,13 @@ def training_words(emulator: Emulator) -> str:
 
 
 def convergence_words(meta: Mapping[str, Any]) -> list[str]:
-    """Say whether training had converged, and how far apart the networks of an ensemble are."""
+    """Say whether training had converged, and how far apart the networks of an ensemble are.
+
+    Parameters
+    ----------
+    meta : mapping
+        Of an emulator.
+    """
     lines = []
     losses = meta.get("cycles", [])
     if losses:
@@ -156,9 +162,9 @@ def format_small(name: str, value: float) -> str:
 
 def teff_words(low: float | None, high: float | None) -> str:
     """Say a range of Teff that may be open at either end."""
-    if low is None or high is None:
-        return "all" if low is high else f"below {high:.0f} K" if low is None else f"above {low:.0f} K"
-    return f"{low:.0f}-{high:.0f} K"
+    if low is None:
+        return "all" if high is None else f"below {high:.0f} K"
+    return f"above {low:.0f} K" if high is None else f"{low:.0f}-{high:.0f} K"
 
 
 def validation_table(summary: QTable, names: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from maury.labels import find_label
 from maury.learn.twins import KINDS
-from maury.show.tables import _columns, format_label
+from maury.show.tables import _columns, format_label, teff_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,7 +33,7 @@ def twin_table(twins: Twins) -> str:
         if not inside.any():
             continue
         for k, kind in enumerate(KINDS):
-            words = f"below {high:.0f} K" if low == 0 else f"above {low:.0f} K"
+            words = teff_words(low or None, high if np.isfinite(high) else None)
             cells = [words, kind, str(int(inside.sum())), f"{np.nanmedian(twins.rchi2[k, inside]):.2f}"]
             for j, name in enumerate(twins.names):
                 difference = twins.fitted[k, inside, j] - twins.known[inside, j]
