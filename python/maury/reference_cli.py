@@ -80,7 +80,7 @@ def mastar_apogee(
 @click.option("--n", type=click.IntRange(min=1), help="Models to draw.  [default: 1675, or see --join]")
 @click.option("--teff-min", type=float, help="Coolest point to draw [K].  [default: 6000]")
 @click.option("--seed", type=int, help="Of the draw.  [default: 0]")
-@click.option("--lsf", metavar="FILE|SIGMA", help="To reach [Angstrom].  [default: that of MaStar]")
+@click.option("--lsf", metavar="FILE|SIGMA", help="To reach [A].  [default: of --join, else MaStar]")
 @click.option("--resolution", type=float, help="R of the models, if the file does not say.")
 @click.option("--air/--vacuum", default=None, help="Of the models' wavelengths, if the file does not say.")
 @click.option("--wavelength", type=(float, float), metavar="LOW HIGH", help="To keep [vacuum Angstrom].")
@@ -135,11 +135,24 @@ def theory(
             given["n"] = n
         elif stars is not None:
             given["n"] = stars.spectra
+        if stars is not None and lsf is None:
+            given |= _median_lsf(stars)
         made = Reference.of_theory(build_theory(models, list(isochrones), **given), provenance)
         if stars is not None:
             made = Reference.concatenate([stars, made])
     write_reference(made, output, overwrite)
     click.echo(f"{_words(made)} written to {output}.")
+
+
+def _median_lsf(stars: Reference) -> dict[str, Any]:
+    """Line-spread function of the stars, for models that will stand beside them; none if they have none."""
+    import numpy as np
+
+    spectra = stars.spectra
+    if spectra.lsf is None or spectra.wavelength.ndim != 1:
+        return {}
+    known = np.isfinite(spectra.lsf).any(axis=0) & np.isfinite(spectra.wavelength)
+    return {"lsf": (spectra.wavelength[known], np.nanmedian(spectra.lsf[:, known], axis=0))}
 
 
 def _words(made: Reference) -> str:
