@@ -132,12 +132,12 @@ class Gas:
         return 0.03 * (self.pressure / 1e5) ** 0.5 / self.doppler(species)
 
 
-def spectra(labels, chunk=250):
-    """Return flux (N, P), not normalised, float32."""
+def spectra(labels, chunk=250, blur=0.8):
+    """Return flux (N, P), not normalised, float32; sigma of unresolved lines is hypot(0.6, blur) pixels."""
     rng = np.random.default_rng(20)
     lists = [_line_list(species, rng) for species in SPECIES]
     texture = 0.3 + gaussian_filter1d(rng.exponential(1.0, len(WAVELENGTH)), 1.0)
-    parts = [_spectra(Gas(labels[i : i + chunk]), lists, texture) for i in range(0, len(labels), chunk)]
+    parts = [_spectra(Gas(labels[i : i + chunk]), lists, texture, blur) for i in range(0, len(labels), chunk)]
     return np.concatenate(parts)
 
 
@@ -152,7 +152,7 @@ def _line_list(species, rng):
     return wavelength, log_gf, energy, profile.astype(np.float32)
 
 
-def _spectra(gas, lists, texture):
+def _spectra(gas, lists, texture, blur):
     depth = np.zeros((len(gas.teff), len(WAVELENGTH)), dtype=np.float32)  # optical, at one pixel's resolution
     for species, (wavelength, log_gf, energy, profile) in zip(SPECIES, lists, strict=True):
         width = _curve_of_growth(gas.strength(species, wavelength, log_gf, energy), gas.damping(species))
@@ -170,7 +170,7 @@ def _spectra(gas, lists, texture):
     _absorb_hydrogen(flux, gas)
     planck = WAVELENGTH**-5.0 / np.expm1(1.4388e8 / (WAVELENGTH * gas.teff))
     flux *= (planck / planck.max(axis=1, keepdims=True)).astype(np.float32)
-    return gaussian_filter1d(flux, 0.8, axis=1)  # with the 0.6 of the lines: a sigma of one pixel
+    return gaussian_filter1d(flux, blur, axis=1) if blur else flux
 
 
 def _curve_of_growth(strength, damping):

@@ -2,9 +2,13 @@
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import pytest
+
+# Made-up survey files are written by the benchmarks too.
+sys.path.append(str(Path(__file__).parents[1] / "bench"))
 
 
 def _folder_of_library(name: str) -> Path:
@@ -33,6 +37,12 @@ def miles_folder() -> Path:
 def stelib_folder() -> Path:
     """Folder of the STELIB library."""
     return _folder_of_library("stelib")
+
+
+@pytest.fixture(scope="session")
+def mastarhc_folder() -> Path:
+    """Folder of mean MaStar spectra, seven of them of one star."""
+    return _folder_of_library("mastarhc_v2_noism")
 
 
 @pytest.fixture(scope="session")

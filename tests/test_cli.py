@@ -11,6 +11,7 @@ from click.testing import CliRunner
 import made_up_stars as made_up
 import maury
 from maury.cli import main
+from maury.learn.flux_errors import flux_errors
 from maury.learn.validate import Validation
 from maury.measure.quality import Flag
 from maury.spectra import Spectra
@@ -232,7 +233,10 @@ def test_validate_prints_writes_and_draws(stars, emulator, monkeypatch):
         asked.update(options, seed=recipe.seed)
         names, n = emulator.labels, len(measured)
         star_id = np.array([f"star {i}" for i in range(n)])
-        return Validation(names, star_id, made_up.LABELS, measured, np.ones((n, 3)), np.arange(n) % 2)
+        flux = np.ones((n, 50))
+        errors = flux_errors(flux, flux, flux + 0.0051, made_up.LABELS[:, 0])
+        one = np.ones((n, 3))
+        return Validation(names, star_id, made_up.LABELS, measured, one, one[:, 0], np.arange(n) % 2, errors)
 
     monkeypatch.setattr("maury.learn.reference.load_reference", lambda _: types.SimpleNamespace())
     monkeypatch.setattr("maury.learn.validate.cross_validate", cross_validate)
@@ -248,11 +252,27 @@ def test_validate_prints_writes_and_draws(stars, emulator, monkeypatch):
     line = next(line for line in outcome.stdout.splitlines() if line.startswith("4000-6500 K"))
     assert line.split()[2:] == ["3", "30", "0", "0.10", "0.00", "-0.10", "0.00"]
     assert (stars / "table.ecsv").stat().st_size > 300
-    assert (stars / "plots" / "validation.png").stat().st_size > 10_000
+    assert "0.0052  0.0052  0.0052" in outcome.stdout
+    for name in ("validation", "flux_errors"):
+        assert (stars / "plots" / f"{name}.png").stat().st_size > 10_000
+    assert "--emulator trains nothing" in run("validate", "a", "--emulator", "b", "--folds", 3, code=2).stderr
     assert "exists" in run("validate", "miles", "-o", "table.ecsv", code=1).stderr
 
 
-@pytest.mark.parametrize("words", [[], ["fit"], ["demo"], ["info"], ["train"], ["validate"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["fit"],
+        ["demo"],
+        ["info"],
+        ["train"],
+        ["validate"],
+        ["twins"],
+        ["reference"],
+        ["reference", "theory"],
+    ],
+)
 def test_help(words):
     assert "Usage:" in run(*words, "--help").stdout
 

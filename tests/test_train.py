@@ -93,9 +93,10 @@ def test_same_seed_same_emulator_and_the_callers_generator_is_left_alone(trained
     import torch
 
     torch.manual_seed(11)
-    before = torch.random.get_rng_state()
+    before, threads = torch.random.get_rng_state(), torch.get_num_threads()
     again = maury.train(reference(), **QUICK)
     assert torch.equal(before, torch.random.get_rng_state())
+    assert torch.get_num_threads() == threads
     np.testing.assert_array_equal(again.weights[-1], trained.weights[-1])
     other = maury.train(reference(), **QUICK, seed=1)
     assert other.meta["validation_stars"] != trained.meta["validation_stars"]

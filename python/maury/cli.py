@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from maury.catalog_cli import COMMANDS
+from maury.reference_cli import reference
 from maury.report_cli import report_command
+from maury.train_cli import train, twins, validate
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -68,8 +70,8 @@ def main() -> None:
     """Measure stellar parameters from stellar spectra."""
 
 
-for command in (*COMMANDS, report_command):
-    main.add_command(command)
+for _command in (reference, train, validate, twins, *COMMANDS, report_command):
+    main.add_command(_command)
 
 _emulator = click.option(
     "--emulator",
@@ -112,33 +114,6 @@ def _how_to_see(command: Any) -> Any:
         click.option("--errors", metavar="F.ecsv", help="Errors from repeat visits; see maury errors."),
         click.option("--fwhm", type=float, help="Resolution where the file does not tell: FWHM [Angstrom]."),
         click.option("--resolution", type=float, metavar="R", help="The same: R = wavelength / FWHM."),
-    ):
-        command = option(command)
-    return command
-
-
-def _whole_numbers(_: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
-    try:
-        return None if text is None else tuple(int(number) for number in text.split(","))
-    except ValueError:
-        raise click.BadParameter(f"{text!r}: expected whole numbers with commas, as in 128,128") from None
-
-
-def _recipe(command: Any) -> Any:
-    """Options that say how to train; what is not given is left to `maury.train`."""
-    for option in (
-        click.option("--seed", type=int, help="Of the random split and first weights."),
-        click.option("--steps", type=click.IntRange(min=1), help="Training steps."),
-        click.option("--coefficients", type=click.IntRange(min=1), help="K, the rank of the last layer."),
-        click.option("--hidden", callback=_whole_numbers, metavar="H,H", help="Units of the hidden layers."),
-        click.option("--teff-max", type=float, help="Leave hotter stars out [K]."),
-        click.option(
-            "--wavelength",
-            type=(float, float),
-            metavar="MIN MAX",
-            help="Range to train on [vacuum Angstrom].",
-        ),
-        click.option("--labels", metavar="A,B", help="Labels to train, as in teff,logg,fe_h."),
     ):
         command = option(command)
     return command
@@ -226,107 +201,6 @@ def info(file: str) -> None:
         click.echo(describe_catalog(maury.read_catalog(file)))
 
 
-@main.command("train", short_help="Train an emulator on labelled spectra.")
-@click.argument("reference")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="F.onnx",
-    help="Emulator to write.",
-)
-@_recipe
-@click.option("--name", help="What to call the emulator; the name of the file by default.")
-@click.option("--overwrite", is_flag=True, help="Replace an emulator that exists.")
-def train_command(
-    reference: str,
-    output: Path,
-    name: str | None,
-    overwrite: bool,
-    **options: Any,
-) -> None:
-    """Train an emulator on REFERENCE. Needs torch: pip install "maury[train]".
-
-    REFERENCE is "miles" or "stelib", the folder of one of these libraries, or a table with a column "file"
-    and columns teff, logg, fe_h, ...
-    """
-    import numpy as np
-
-    import maury
-    from maury.learn.reference import library, load_reference
-    from maury.show.tables import difference_table, training_words
-
-    if output.suffix.lower() != ".onnx":
-        raise click.UsageError(f"{output}: an emulator file ends in .onnx")
-    if output.exists() and not overwrite:
-        raise FileExistsError(f"{output} exists; choose another name, or say --overwrite")
-    chosen, recipe = _choice(reference, options)
-    stars = load_reference(reference)
-    known = library(reference)
-    origin = {"training_data": known.training_data, "citation": known.citation} if known else {}
-    emulator = maury.train(
-        stars,
-        meta={"name": name or output.stem, "training_data": reference, **origin},
-        progress=True,
-        **chosen,
-        **recipe,
-    )
-    emulator.save(output)
-    click.echo(training_words(emulator))
-    unseen = stars[np.isin(stars.star_id, emulator.meta["validation_stars"])]
-    click.echo(f"\nStars that training never saw ({len(unseen)} spectra), measured against their labels:")
-    click.echo(difference_table(maury.fit(unseen, emulator), unseen.labels))
-    click.echo(f"\nWritten to {output}.")
-
-
-@main.command(short_help="Test training on stars left out of it.")
-@click.argument("reference")
-@_recipe
-@click.option(
-    "--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Parts to leave out in turn."
-)
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Table of all stars: .ecsv, .fits or .parquet."
-)
-@_plot
-@click.option("--overwrite", is_flag=True, help="Replace a table that exists.")
-def validate(
-    reference: str,
-    folds: int,
-    output: Path | None,
-    plot: Path | None,
-    overwrite: bool,
-    **options: Any,
-) -> None:
-    """Train on parts of REFERENCE and measure the part left out; see "maury train"."""
-    from maury.catalog import check_output, write_catalog
-    from maury.learn.reference import load_reference
-    from maury.learn.train import Recipe
-    from maury.learn.validate import cross_validate
-    from maury.show.tables import validation_table
-
-    if output is not None:
-        check_output(output, overwrite)
-    chosen, recipe = _choice(reference, options)
-    done = cross_validate(
-        load_reference(reference), recipe=Recipe(**recipe), folds=folds, progress=True, **chosen
-    )
-    click.echo(f"{len(done.known)} spectra, each measured by a network that never saw its star:")
-    click.echo(validation_table(done.summary(), done.names))
-    if output is not None:
-        write_catalog(done.table(), output, overwrite)
-        click.echo(f"Written to {output}.")
-    if plot is not None:
-        from maury.show.comparison import plot_comparison
-        from maury.show.plots import save_figure
-
-        plot.mkdir(parents=True, exist_ok=True)
-        figure = plot_comparison(done.names, done.known, done.fitted, f"{reference}, {folds} folds")
-        save_figure(figure, plot / "validation.png")
-        click.echo(f"1 picture in {plot}.")
-
-
 def _read(files: tuple[str, ...], kind: str | None) -> Spectra:
     import maury
 
@@ -345,21 +219,6 @@ def _demo_stars() -> Spectra:
 
     with as_file(files("maury") / "data" / "demo") as folder:
         return maury.read_spectra(folder)
-
-
-def _choice(reference: str, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Split `options`: what chooses stars and pixels, where a known library fills in, and the recipe."""
-    from maury.learn.reference import library
-
-    known = library(reference)
-    given = {name: value for name, value in options.items() if value is not None}
-    names = given.pop("labels", None)
-    chosen = {
-        "labels": None if names is None else [name.strip() for name in names.split(",")],
-        "wavelength": given.pop("wavelength", known and known.wavelength),
-        "teff_max": given.pop("teff_max", known and known.teff_max),
-    }
-    return chosen, given
 
 
 def _draw(spectra: Spectra, catalog: QTable, emulator: Emulator, folder: Path) -> None:

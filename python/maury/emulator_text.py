@@ -39,6 +39,8 @@ def describe(emulator: Emulator) -> str:
         *((key, str(meta[key])) for key in ("citation", "date", "version", "training_hash") if meta.get(key)),
         ("file hash", emulator.file_hash),
     ]
+    if "converged" in meta:
+        rows.insert(-1, ("converged", "yes" if meta["converged"] else "no, it could have gone on"))
     return "\n".join([*lines, "", *(f"  {key.replace('_', ' '):<14}{text}" for key, text in rows)])
 
 

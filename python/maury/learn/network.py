@@ -1,12 +1,14 @@
 """The network and its optimisation: labels in, normalised flux out (torch is needed here only).
 
-Two hidden layers as in The Payne (Ting et al. 2019, eq. 1), then a linear bottleneck of K
-coefficients and K basis spectra, which start as the principal components of the training set.
+Two hidden layers as in The Payne (Ting et al. 2019, eq. 1), then a linear bottleneck of K coefficients and K
+basis spectra. These start as the principal components of the training set. The network trains against the
+coefficients (see `maury.learn.basis`), then the basis is fitted to the network, and so on in cycles.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,13 +22,19 @@ except ImportError as error:
         "build without GPU libraries, install the CPU wheel of torch first)"
     ) from error
 
+from maury.learn.basis import Basis, Compressed, compress, principal, refit
+
 Array = NDArray[np.float64]
 
-# The basis starts close to right, so it moves at a small part of the rate of the trunk.
-_BASIS_RATE = 0.05
 # Normalised flux; keeps the slope of the root finite where a star is reproduced exactly.
 _RMS_FLOOR = 1e-4
 _CHECK_EVERY = 25
+# Spectra in a step, at most.
+_BATCH = 1024
+# Later cycles begin from a network that is good already.
+_LATER_RATE = 0.3
+# A cycle that lowers the error on the stars held for stopping by less than this part is the last.
+CONVERGED = 0.01
 
 
 @dataclass(frozen=True)
@@ -40,15 +48,18 @@ class Network:
         One a hidden layer.
     stop_loss : float
         Mean rms a star, in normalised flux, on the stars held for stopping.
-    best_step : int
-        The step whose network was kept.
+    cycle_loss : list of float
+        The same after each cycle.
+    converged : bool
+        Whether the last cycle lowered it by less than `CONVERGED`.
     """
 
     weights: list[NDArray[np.float32]]
     biases: list[NDArray[np.float32]]
     activations: list[str]
     stop_loss: float
-    best_step: int
+    cycle_loss: list[float]
+    converged: bool
 
 
 _ACTIVATIONS: dict[str, type[torch.nn.Module]] = {
@@ -72,6 +83,7 @@ def optimise(
     coefficients: int | None,
     activation: str,
     steps: int,
+    cycles: int,
     learning_rate: float,
     seed: int,
     progress: Callable[[int, float], None] | None = None,
@@ -79,7 +91,7 @@ def optimise(
     """Train on the stars outside `stop`, keep the network that is best on those inside.
 
     The loss is the mean over stars of the weighted rms of a star: a few stars with wrong labels or
-    bad spectra then pull far less than in a mean of squares. Full-batch AdamW, one-cycle rate.
+    bad spectra then pull far less than in a mean of squares. AdamW, one-cycle rate, large batches.
 
     Parameters
     ----------
@@ -89,118 +101,126 @@ def optimise(
         Normalised flux, and weights of the pixels (0 = missing).
     stop : (N,) bool
     hidden, coefficients, activation
-        Hidden units of each layer; K, or None for no bottleneck; name of the activation.
-    steps, learning_rate, seed
-        Of the optimiser.
+        Hidden units of each layer; K, or None for a full last layer; name of the activation.
+    steps, cycles, learning_rate, seed
+        Of the optimiser: steps in a cycle, and the most cycles.
     progress : callable, optional
-        Called with the step and the loss of the stars held for stopping.
+        Called with the step, counted over all cycles, and the loss of the stars held for stopping.
     """
     if activation not in _ACTIVATIONS:
         raise ValueError(f"activation: expected one of {', '.join(_ACTIVATIONS)}, got {activation!r}")
-
-    def tensor(values: Array, rows: NDArray[np.bool_]) -> torch.Tensor:
-        return torch.as_tensor(values[rows], dtype=torch.float32)
-
-    x_train, f_train, w_train = (tensor(v, ~stop) for v in (x, flux, weight))
-    x_stop, f_stop, w_stop = (tensor(v, stop) for v in (x, flux, weight))
-
-    with torch.random.fork_rng():
+    sets = [
+        tuple(torch.as_tensor(values[rows], dtype=torch.float32) for values in (x, flux, weight))
+        for rows in (~stop, stop)
+    ]
+    (x_train, f_train, w_train), (x_stop, f_stop, w_stop) = sets
+    # A full last layer is a bottleneck as wide as the last hidden layer, multiplied out in the end.
+    k = coefficients if coefficients is not None else min(hidden[-1], *f_train.shape)
+    with torch.random.fork_rng(), _one_thread():
         torch.manual_seed(seed)
-        trunk, basis = _build(x.shape[1], hidden, coefficients, activation, f_train, w_train)
-        groups = [
-            {"params": list(trunk.parameters()), "lr": learning_rate},
-            {"params": list(basis.parameters()), "lr": learning_rate * _BASIS_RATE},
-        ]
-        if coefficients is None:
-            groups = [{"params": [*trunk.parameters(), *basis.parameters()], "lr": learning_rate}]
-        optimiser = torch.optim.AdamW(groups, weight_decay=0.0)
-        rates = [float(group["lr"]) for group in groups]  # type: ignore[arg-type]
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=steps)
-
-        def make_loss(
-            target: torch.Tensor, pixel_weight: torch.Tensor
-        ) -> Callable[[torch.Tensor], torch.Tensor]:
-            # Few passes over (N, P) arrays: they cost more than the network.
-            root = torch.sqrt(pixel_weight / pixel_weight.sum(1, keepdim=True))
-            minus_target = -root * target
-
-            def loss(inputs: torch.Tensor) -> torch.Tensor:
-                residual = torch.addcmul(minus_target, root, basis(trunk(inputs)))
-                rms = torch.linalg.vector_norm(residual, dim=1)
-                return torch.sqrt(rms**2 + _RMS_FLOOR**2).mean()
-
-            return loss
-
-        train_loss, stop_loss = make_loss(f_train, w_train), make_loss(f_stop, w_stop)
-
-        parameters = [*trunk.parameters(), *basis.parameters()]
-        best, best_step = float("inf"), 0
-        kept = [p.detach().clone() for p in parameters]
-        for step in range(1, steps + 1):
-            value = train_loss(x_train)
-            optimiser.zero_grad()
-            torch.autograd.backward(value)
-            optimiser.step()
-            schedule.step()
-            if step % _CHECK_EVERY and step != steps:
-                continue
+        basis = principal(f_train, w_train, k)
+        trunk = _trunk(x.shape[1], hidden, k, activation)
+        losses: list[float] = []
+        best, kept = float("inf"), (_state(trunk), basis)
+        converged = False
+        for cycle in range(cycles):
+            seen, held = compress(f_train, w_train, basis), compress(f_stop, w_stop, basis)
+            rate = learning_rate * (_LATER_RATE if cycle else 1.0)
+            for step, value in _cycle(trunk, (x_train, seen), (x_stop, held), steps, rate):
+                if progress is not None:
+                    progress(cycle * steps + step, value)
             with torch.no_grad():
-                held = stop_loss(x_stop).item()
-            if held < best:
-                best, best_step = held, step
-                kept = [p.detach().clone() for p in parameters]
-            if progress is not None:
-                progress(step, held)
-        with torch.no_grad():
-            for parameter, value in zip(parameters, kept, strict=True):
-                parameter.copy_(value)
+                h_train = trunk(x_train)
+                basis = refit(f_train, w_train, h_train, seen.rms(h_train, _RMS_FLOOR), basis)
+                loss = float(compress(f_stop, w_stop, basis).rms(trunk(x_stop), _RMS_FLOOR).mean())
+            losses.append(loss)
+            converged = bool(loss > (1 - CONVERGED) * best)
+            if loss < best:
+                best, kept = loss, (_state(trunk), basis)
+            if converged:
+                break
+        trunk.load_state_dict(kept[0])
     if not np.isfinite(best):
         raise ValueError("training diverged: the loss is not finite; lower learning_rate")
-
-    linear = [layer for layer in [*trunk, basis] if isinstance(layer, torch.nn.Linear)]
-    activations = [activation] * len(hidden) + (["identity"] if coefficients is not None else [])
-    return Network(
-        [layer.weight.detach().numpy().copy() for layer in linear],
-        [layer.bias.detach().numpy().copy() for layer in linear],
-        activations,
-        best,
-        best_step,
-    )
+    weights, biases = _layers(trunk, kept[1], full=coefficients is None)
+    activations = [activation] * len(hidden) + ([] if coefficients is None else ["identity"])
+    return Network(weights, biases, activations, best, losses, converged)
 
 
-def _build(
-    n_labels: int,
-    hidden: Sequence[int],
-    coefficients: int | None,
-    activation: str,
-    flux: torch.Tensor,
-    weight: torch.Tensor,
-) -> tuple[torch.nn.Sequential, torch.nn.Linear]:
-    """Give the trunk, and the last layer; with a bottleneck that starts as principal components."""
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch work in one thread.
+
+    Its matrices are small here: two threads on two free cores gain little, and on busy ones they wait for
+    each other, eight times as long as they work. With one the result is the same on all machines of a kind.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+Labelled = tuple[torch.Tensor, Compressed]
+
+
+def _cycle(
+    trunk: torch.nn.Sequential, train: Labelled, stop: Labelled, steps: int, rate: float
+) -> Iterator[tuple[int, float]]:
+    """One cycle of the learning rate; leaves the trunk that was best on the stars held for stopping.
+
+    Yields the step and their loss, now and then.
+    """
+    (x_train, seen), (x_stop, held) = train, stop
+    optimiser = torch.optim.AdamW(trunk.parameters(), lr=rate, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
+    batches: list[torch.Tensor] = []
+    best, kept = float("inf"), _state(trunk)
+    n_batches = -(-len(x_train) // _BATCH)
+    for step in range(1, steps + 1):
+        if n_batches == 1:
+            loss = seen.rms(trunk(x_train), _RMS_FLOOR).mean()
+        else:
+            batches = batches or list(torch.randperm(len(x_train)).chunk(n_batches))
+            rows = batches.pop()
+            loss = seen[rows].rms(trunk(x_train[rows]), _RMS_FLOOR).mean()
+        optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        optimiser.step()
+        schedule.step()
+        if step % _CHECK_EVERY and step != steps:
+            continue
+        with torch.no_grad():
+            value = float(held.rms(trunk(x_stop), _RMS_FLOOR).mean())
+        if value < best:
+            best, kept = value, _state(trunk)
+        yield step, value
+    trunk.load_state_dict(kept)
+
+
+def _trunk(n_labels: int, hidden: Sequence[int], k: int, activation: str) -> torch.nn.Sequential:
     layers: list[torch.nn.Module] = []
     width = n_labels
     for units in hidden:
         layers += [torch.nn.Linear(width, units), _ACTIVATIONS[activation]()]
         width = units
-    if coefficients is None:
-        last = torch.nn.Linear(width, flux.shape[1])
-        with torch.no_grad():
-            last.bias.copy_(_mean(flux, weight))
-        return torch.nn.Sequential(*layers), last
-    layers.append(torch.nn.Linear(width, coefficients))
-    mean = _mean(flux, weight)
-    centred = torch.where(weight > 0, flux - mean, torch.zeros(()))
-    _, size, components = torch.pca_lowrank(centred, q=coefficients, center=False, niter=6)
-    last = torch.nn.Linear(coefficients, flux.shape[1])
-    with torch.no_grad():
-        # Coefficients of order one, so that one rate suits the whole trunk.
-        last.weight.copy_(components * (size / len(flux) ** 0.5))
-        last.bias.copy_(mean)
-    return torch.nn.Sequential(*layers), last
+    return torch.nn.Sequential(*layers, torch.nn.Linear(width, k))
 
 
-def _mean(flux: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    here = (weight > 0).to(flux.dtype)
-    count = here.sum(0)
-    mean: torch.Tensor = torch.where(count > 0, (here * flux).sum(0) / count.clamp(min=1), torch.ones(()))
-    return mean
+def _state(trunk: torch.nn.Sequential) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in trunk.state_dict().items()}
+
+
+def _layers(
+    trunk: torch.nn.Sequential, basis: Basis, full: bool
+) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]:
+    """Weights and biases; the bottleneck multiplied into the last layer if that is to be full."""
+    linear = [layer for layer in trunk if isinstance(layer, torch.nn.Linear)]
+    weights = [layer.weight.detach() for layer in linear] + [basis.spectra]
+    biases = [layer.bias.detach() for layer in linear] + [basis.mean]
+    if full:
+        *weights, inner, outer = weights
+        *biases, shift, mean = biases
+        weights, biases = [*weights, outer @ inner], [*biases, mean + outer @ shift]
+    return [w.numpy().copy() for w in weights], [b.numpy().copy() for b in biases]

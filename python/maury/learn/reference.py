@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from maury.labels import LABELS
+from maury.learn.reference_file import ORIGINS, is_reference, read_reference
 from maury.readers import ReadError, miles, read_spectra, stelib
 from maury.spectra import Spectra
 
@@ -24,12 +25,15 @@ class Library:
     teff_max : float or None
         [K]; hotter stars are too few to learn from.
     training_data, citation : str
+    bounds : str
+        Of a fit, see `maury.learn.train.Recipe`.
     """
 
     wavelength: tuple[float, float] | None
     teff_max: float | None
     training_data: str
     citation: str
+    bounds: str = "training"
 
 
 LIBRARIES = {
@@ -47,16 +51,27 @@ LIBRARIES = {
         "Le Borgne et al. 2003, A&A 402, 433",
     ),
 }
+# Of the method by which sets in one file are made.
+_CITATION = "Imig et al. 2021, AJ 163, 56"
 _FOLDERS = {"miles": miles.library_files, "stelib": stelib.library_files}
 
 
 def library(reference: str | PathLike[str]) -> Library | None:
-    """Tell which known library a reference names: by its name, or the folder that holds it."""
+    """Tell what is known of a reference: a library, by its name or folder, or a set in one file."""
     folder = Path(reference)
     for name, known in LIBRARIES.items():
         if str(reference) == name or (folder.is_dir() and _FOLDERS[name](folder)):
             return known
-    return None
+    return _known_set(folder) if is_reference(folder) else None
+
+
+def _known_set(path: Path) -> Library:
+    """Tell what the file of a reference set says; stars with models fill the paper's bounds."""
+    made = read_reference(path)
+    counts = {kind: int((made.origin == kind).sum()) for kind in ORIGINS}
+    words = " and ".join(f"{n} {kind}" for kind, n in counts.items() if n)
+    bounds = "paper" if all(counts.values()) else "training"
+    return Library(None, None, f"{path.name}: {words} spectra", _CITATION, bounds)
 
 
 def load_reference(reference: str | PathLike[str]) -> Spectra:
@@ -69,6 +84,7 @@ def load_reference(reference: str | PathLike[str]) -> Spectra:
         one of the two, or a table (CSV, ECSV, FITS, Parquet) with a column ``file`` of spectra,
         relative to the table, and one column a label, named as in maury (``teff``, ``logg``, ...);
         an empty or NaN cell is a missing label. A column ``star_id`` keeps visits of one star together.
+        Or the one file of a whole set that `maury.learn.reference_file.write_reference` wrote.
 
     Returns
     -------
@@ -82,6 +98,8 @@ def load_reference(reference: str | PathLike[str]) -> Spectra:
     path = Path(reference)
     if str(reference) in LIBRARIES or path.is_dir():
         spectra = read_spectra(reference)
+    elif is_reference(path):
+        spectra = read_reference(path).spectra
     else:
         spectra = _read_labelled_table(path)
     if not spectra.labels:

@@ -7,7 +7,7 @@ again -> scatter -> emulator.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from maury.emulator import Emulator
 from maury.labels import transformed, untransformed
+from maury.learn.ensemble import model_error
 from maury.learn.select import TrainingSet, select, split_stars
 from maury.measure.fit import fit_normalized
 from maury.prepare import running_median
@@ -28,7 +29,7 @@ Rows = NDArray[np.bool_]
 
 # Fits go a little beyond the training labels, as in the paper (sec. 3.2): this part of the range.
 _MARGIN = 0.05
-# The first look, which finds doubtful labels, needs about half of the steps.
+# The first look, which finds doubtful labels, needs one cycle of half the steps.
 _FIRST_LOOK = 0.5
 # Stars on each side, in order of the first label, that say what disagreement is normal there.
 _NEIGHBOURS = 75
@@ -36,6 +37,15 @@ _NEIGHBOURS = 75
 _HOT = 6500.0  # K
 _HOT_PATIENCE = 2.0
 _LOG_LABELS = ("teff",)
+#: Bounds of a fit in Imig et al. 2021, sec. 3.2.
+PAPER_BOUNDS = {
+    "teff": (3000.0, 32000.0),
+    "logg": (-1.0, 5.5),
+    "fe_h": (-3.0, 1.0),
+    "alpha_fe": (-1.0, 1.0),
+    "log_vmicro": (-1.1, 1.1),
+}
+BOUNDS = ("training", "paper")
 
 
 @dataclass(frozen=True)
@@ -51,7 +61,9 @@ class Recipe:
     activation : str
     window : int
         Running median, pixels.
-    steps : int
+    steps, cycles : int
+        Steps in a cycle of the learning rate, and how many cycles there may be; they end when one
+        lowers the error on the stars held for stopping by less than 1 %.
     learning_rate : float
     doubt : float or None
         Stars whose fitted labels differ from the given ones by more than this many times the
@@ -59,6 +71,12 @@ class Recipe:
     stop_fraction, validation_fraction : float
         Part of the stars held for stopping, and never seen.
     seed : int
+    bounds : str
+        Of a fit: "training" = the range of the training labels and 5 % of it on each side, or "paper" =
+        `PAPER_BOUNDS`, made wider where the training labels are.
+    ensemble : int
+        Networks to train, from seeds `seed`, `seed` + 1, ...; the best on the stars held for stopping is
+        kept, and how far apart the labels lie that they measure.
     """
 
     hidden: tuple[int, ...] = (128, 128)
@@ -66,11 +84,14 @@ class Recipe:
     activation: str = "silu"
     window: int = 400
     steps: int = 1500
+    cycles: int = 4
     learning_rate: float = 0.01
     doubt: float | None = 4.0
     stop_fraction: float = 0.1
     validation_fraction: float = 0.1
     seed: int = 0
+    bounds: str = "training"
+    ensemble: int = 1
 
 
 def train(
@@ -84,11 +105,14 @@ def train(
     activation: str = Recipe.activation,
     window: int = Recipe.window,
     steps: int = Recipe.steps,
+    cycles: int = Recipe.cycles,
     learning_rate: float = Recipe.learning_rate,
     doubt: float | None = Recipe.doubt,
     stop_fraction: float = Recipe.stop_fraction,
     validation_fraction: float = Recipe.validation_fraction,
     seed: int = Recipe.seed,
+    bounds: str = Recipe.bounds,
+    ensemble: int = Recipe.ensemble,
     meta: Mapping[str, Any] | None = None,
     progress: bool = False,
 ) -> Emulator:
@@ -98,9 +122,9 @@ def train(
     ----------
     reference : Spectra
         With `labels`; visits of one star share a `star_id` and stay in one part.
-    hidden, coefficients, activation, window, steps, learning_rate, doubt
+    hidden, coefficients, activation, window, steps, cycles, learning_rate, doubt
         See `Recipe`.
-    stop_fraction, validation_fraction, seed
+    stop_fraction, validation_fraction, seed, bounds, ensemble
         See `Recipe`. The same seed gives the same emulator on the same machine.
     labels, wavelength, teff_max
         See `maury.learn.select.select`.
@@ -122,8 +146,8 @@ def train(
         If too few stars are left to train on.
     """
     recipe = Recipe(
-        tuple(hidden), coefficients, activation, window, steps, learning_rate, doubt, stop_fraction,
-        validation_fraction, seed,
+        tuple(hidden), coefficients, activation, window, steps, cycles, learning_rate, doubt,
+        stop_fraction, validation_fraction, seed, bounds, ensemble,
     )  # fmt: skip
     chosen = select(reference, labels, wavelength, window, teff_max)
     stop, validation = split_stars(chosen.star_id, (stop_fraction, validation_fraction), seed)
@@ -157,6 +181,12 @@ def train_on(
     progress : bool
         Show a progress bar.
     """
+    if recipe.bounds not in BOUNDS:
+        raise ValueError(f"bounds: expected {' or '.join(BOUNDS)}, got {recipe.bounds!r}")
+    if recipe.cycles < 1:
+        raise ValueError(f"cycles: expected 1 or more, got {recipe.cycles}")
+    if recipe.ensemble < 1:
+        raise ValueError(f"ensemble: expected 1 network or more, got {recipe.ensemble}")
     used = stop | train_rows
     if train_rows.sum() < 2 * (len(chosen.names) + 1) or not stop.any():
         raise ValueError(
@@ -165,20 +195,33 @@ def train_on(
         )
     doubtful = np.zeros(len(used), dtype=bool)
     if recipe.doubt is not None:
-        first = _optimise(chosen, stop, train_rows, recipe, _FIRST_LOOK, "first look", progress)
+        quick = replace(recipe, steps=max(1, round(_FIRST_LOOK * recipe.steps)), cycles=1)
+        first = _optimise(chosen, stop, train_rows, quick, "first look", progress)
         doubtful[used] = _doubtful(chosen, used, _emulator(chosen, used, first, recipe), recipe.doubt)
     stop, train_rows = stop & ~doubtful, train_rows & ~doubtful
-    network = _optimise(chosen, stop, train_rows, recipe, 1.0, "training", progress)
+    networks = []
+    for member in range(recipe.ensemble):
+        what = "training" if recipe.ensemble == 1 else f"training {member + 1} of {recipe.ensemble}"
+        seeded = replace(recipe, seed=recipe.seed + member)
+        networks.append(_optimise(chosen, stop, train_rows, seeded, what, progress))
+    network = min(networks, key=lambda one: one.stop_loss)
     origin = {
         **(meta or {}),
         "recipe": vars(recipe),
         "stars": {"training": int(train_rows.sum()), "stopping": int(stop.sum())},
         "left_out": {**chosen.left_out, "label doubtful": int(doubtful.sum())},
         "held_out_rms": round(network.stop_loss, 5),
-        "best_step": network.best_step,
+        "cycles": [round(loss, 5) for loss in network.cycle_loss],
+        "converged": network.converged,
         "training_hash": chosen.digest,
     }
-    return _emulator(chosen, stop | train_rows, network, recipe, origin)
+    used = stop | train_rows
+    if recipe.ensemble > 1:
+        members = [_emulator(chosen, used, one, recipe) for one in networks]
+        new = ~train_rows & ~doubtful
+        known = (chosen.flux[new], chosen.ivar[new], chosen.labels[new])
+        origin["model_error"] = model_error(members, *known)
+    return _emulator(chosen, used, network, recipe, origin)
 
 
 def _scaling(chosen: TrainingSet, used: Rows) -> tuple[list[str], Array, Array]:
@@ -191,7 +234,7 @@ def _scaling(chosen: TrainingSet, used: Rows) -> tuple[list[str], Array, Array]:
 
 
 def _optimise(
-    chosen: TrainingSet, stop: Rows, train_rows: Rows, recipe: Recipe, share: float, what: str, progress: bool
+    chosen: TrainingSet, stop: Rows, train_rows: Rows, recipe: Recipe, what: str, progress: bool
 ) -> Network:
     from tqdm import tqdm
 
@@ -204,7 +247,7 @@ def _optimise(
     coefficients = recipe.coefficients
     if coefficients is not None:
         coefficients = min(coefficients, int(train_rows.sum()), chosen.wavelength.size)
-    steps = max(1, round(recipe.steps * share))
+    steps = recipe.steps * recipe.cycles
     with tqdm(total=steps, desc=what, unit="step", disable=None if progress else True) as bar:
 
         def show(step: int, loss: float) -> None:
@@ -219,7 +262,8 @@ def _optimise(
             hidden=recipe.hidden,
             coefficients=coefficients,
             activation=recipe.activation,
-            steps=steps,
+            steps=recipe.steps,
+            cycles=recipe.cycles,
             learning_rate=recipe.learning_rate,
             seed=recipe.seed,
             progress=show,
@@ -242,6 +286,11 @@ def _emulator(
     ends = transformed(np.stack([low, high]), transforms)
     margin = _MARGIN * (ends[1] - ends[0])
     bounds = untransformed(ends + np.stack([-margin, margin]), transforms).T
+    if recipe.bounds == "paper":
+        wide = np.array(
+            [PAPER_BOUNDS.get(name, tuple(own)) for name, own in zip(chosen.names, bounds, strict=True)]
+        )
+        bounds = np.column_stack([np.minimum(wide[:, 0], low), np.maximum(wide[:, 1], high)])
     flux, ivar = chosen.flux[used], chosen.ivar[used]
 
     def assemble(scatter: Array) -> Emulator:

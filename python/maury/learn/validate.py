@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maury.labels import find_label
-from maury.learn.select import select, split_stars
+from maury.learn.flux_errors import FluxErrors, flux_errors
+from maury.learn.select import TrainingSet, select, split_stars
 from maury.learn.train import Recipe, train_on
 from maury.measure.fit import fit_normalized
 from maury.spectra import Spectra
@@ -17,8 +18,11 @@ from maury.spectra import Spectra
 if TYPE_CHECKING:
     from astropy.table import QTable
 
+    from maury.emulator import Emulator
+
 Array = NDArray[np.float64]
 
+_COLUMNS = ("star_id", "known", "fitted", "error", "rchi2", "fold")
 # Teff ranges [K] of the table: FGK stars, and the two sides that the paper's Table 1 has.
 RANGES = ((4000.0, 6500.0), (0.0, 6000.0), (6000.0, np.inf))
 
@@ -33,7 +37,12 @@ class Validation:
     star_id : (N,) str
     known, fitted, error : (N, L) float64
         Labels of the reference set, those fitted, and the formal error of the fit.
+    rchi2 : (N,) float64
+        Chi-square of the fit over its degrees of freedom, with the scatter of the emulator.
     fold : (N,) int
+        Which emulator measured it; all 0 if there was one only.
+    flux : FluxErrors
+        Of the same spectra, at their known labels.
     """
 
     names: tuple[str, ...]
@@ -41,7 +50,9 @@ class Validation:
     known: Array
     fitted: Array
     error: Array
+    rchi2: Array
     fold: NDArray[np.int64]
+    flux: FluxErrors
 
     def summary(self) -> QTable:
         """Offset and scatter of every label in ranges of known Teff, as in Table 1 of the paper.
@@ -78,6 +89,7 @@ class Validation:
             table[f"{name}_known"] = self.known[:, j] * unit
             table[name] = self.fitted[:, j] * unit
             table[f"{name}_err_formal"] = self.error[:, j] * unit
+        table["rchi2"] = self.rchi2
         return table
 
 
@@ -116,8 +128,8 @@ def cross_validate(
     n_stars = len(np.unique(chosen.star_id))
     if not 2 <= folds <= n_stars:
         raise ValueError(f"folds: expected 2 to {n_stars}, the number of stars, got {folds}")
-    fitted, error = np.full((2, *chosen.labels.shape), np.nan)
     fold = np.zeros(len(chosen.labels), dtype=np.int64)
+    done = []
     parts = split_stars(chosen.star_id, [1 / folds] * (folds - 1), recipe.seed)
     parts.append(~np.logical_or.reduce(parts))
     for k, left_out in enumerate(parts):
@@ -125,8 +137,55 @@ def cross_validate(
         stop_rows = np.zeros_like(left_out)
         stop_rows[~left_out] = stop
         emulator = train_on(chosen, stop_rows, ~left_out & ~stop_rows, recipe, progress=progress)
-        result = fit_normalized(emulator, chosen.flux[left_out], chosen.ivar[left_out])
-        fitted[left_out] = result.labels
-        error[left_out] = np.sqrt(np.diagonal(result.covariance, axis1=1, axis2=2))
+        done.append(_measure(emulator, chosen, left_out, k))
         fold[left_out] = k
-    return Validation(chosen.names, chosen.star_id, chosen.labels, fitted, error, fold)
+    back = np.argsort(np.concatenate([np.flatnonzero(fold == k) for k in range(folds)]))
+    columns = {name: np.concatenate([getattr(part, name) for part in done])[back] for name in _COLUMNS}
+    flux = sum((part.flux for part in done[1:]), done[0].flux)
+    return Validation(names=chosen.names, **columns, flux=flux)
+
+
+def validate_unseen(emulator: Emulator, reference: Spectra) -> Validation:
+    """Fit the stars of a reference set that the training of an emulator held back.
+
+    Parameters
+    ----------
+    emulator : Emulator
+        One that `maury.train` made on this set.
+    reference : Spectra
+        With its `labels`.
+
+    Raises
+    ------
+    ValueError
+        If the emulator names no such stars, or none of them is in the set.
+    """
+    held = emulator.meta.get("validation_stars", [])
+    mine = np.isin(reference.star_id, held)
+    if not mine.any():
+        raise ValueError(
+            f"reference: none of the {len(held)} stars that the training of this emulator held back is here; "
+            "give the set it was trained on"
+        )
+    chosen = select(
+        reference[np.flatnonzero(mine)], emulator.labels, emulator.wavelength, emulator.window,
+        emulator.meta.get("teff_max"),
+    )  # fmt: skip
+    return _measure(emulator, chosen, np.ones(len(chosen.labels), dtype=bool), 0)
+
+
+def _measure(emulator: Emulator, chosen: TrainingSet, rows: NDArray[np.bool_], fold: int) -> Validation:
+    flux, ivar, known = chosen.flux[rows], chosen.ivar[rows], chosen.labels[rows]
+    result = fit_normalized(emulator, flux, ivar)
+    names = chosen.names
+    teff = known[:, names.index("teff")] if "teff" in names else np.zeros(len(known))
+    return Validation(
+        names,
+        chosen.star_id[rows],
+        known,
+        result.labels,
+        np.sqrt(np.diagonal(result.covariance, axis1=1, axis2=2)),
+        result.chi2 / np.maximum(result.n_pixels - len(names), 1),
+        np.full(len(known), fold),
+        flux_errors(flux, ivar, emulator.predict(known), teff),
+    )

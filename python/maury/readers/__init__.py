@@ -14,14 +14,22 @@ from pathlib import Path
 
 import numpy as np
 
-from maury.readers import generic, lamost, miles, sdss, stelib
+from maury.readers import desi, generic, lamost, mastar, mastarhc, miles, sdss, stelib
 from maury.readers._fits import ReadError, ReadWarning, is_fits, open_fits, stem
 from maury.spectra import Spectra
 
 __all__ = ["FORMATS", "ReadError", "ReadWarning", "read_spectra"]
 
-_FITS_READERS = {"miles": miles, "stelib": stelib, "sdss": sdss, "lamost": lamost}
-_LIBRARIES = {"miles": miles, "stelib": stelib}
+_FITS_READERS = {
+    "miles": miles,
+    "stelib": stelib,
+    "sdss": sdss,
+    "lamost": lamost,
+    "mastar": mastar,
+    "mastarhc": mastarhc,
+    "desi": desi,
+}
+_LIBRARIES = {"miles": miles, "stelib": stelib, mastarhc.FOLDER: mastarhc}
 FORMATS = (*_FITS_READERS, "generic")
 
 PathLike = str | os.PathLike[str]
@@ -34,8 +42,9 @@ def read_spectra(path: PathLike | Iterable[PathLike], format: str | None = None)
     ----------
     path
         A file, or a list of files. The folder of the MILES or STELIB library is read as a whole, with its
-        labels. The words "miles" and "stelib" alone mean the library inside the installed package
-        sdss-mangadap. Files may be gzip-compressed.
+        labels; of "mastarhc_v2_noism", the files of single stars. These three words alone mean the library
+        inside the installed package sdss-mangadap. Files may be gzip-compressed. All of a file is held in
+        memory; for the large files of MaStar there is `maury.readers.mastar.read_blocks`.
     format
         One of `maury.readers.FORMATS`; None = found from each file. "generic" is whatever specutils can read.
 
@@ -96,7 +105,7 @@ def _files(path: PathLike) -> list[Path]:
         if files:
             return files
     raise ReadError(
-        f"{folder}: this folder is not that of the MILES or STELIB library; "
+        f"{folder}: this folder is not that of the MILES, STELIB or MaStarHC library; "
         "pass the spectra themselves, as a list of files"
     )
 
@@ -124,7 +133,8 @@ def _read(path: Path, format: str | None) -> Spectra:
     try:
         spectra = _read_with(path, format)
     except ReadError as error:
-        raise ReadError(f"{path}: {error}") from error.__cause__
+        text = str(error).removeprefix(f"{path}: ")  # readers that open the file themselves name it too
+        raise ReadError(f"{path}: {text}") from error.__cause__
     except Exception as error:  # a damaged file can make astropy raise anything
         cut = isinstance(error, EOFError) or "truncated" in str(error) or "validating header" in str(error)
         what = "it is cut short" if cut else f"it cannot be read ({type(error).__name__}: {error})"

@@ -28,7 +28,8 @@ class ReadWarning(UserWarning):
     """Something about a file is worth knowing, but its other spectra, or its pixels, can be used."""
 
 
-def _open(path: Path) -> Any:
+def open_stream(path: Path) -> Any:
+    """Bytes of a file, unpacked if it is gzip-compressed."""
     with path.open("rb") as plain:
         packed = plain.read(2) == b"\x1f\x8b"
     return gzip.open(path) if packed else path.open("rb")
@@ -36,14 +37,14 @@ def _open(path: Path) -> Any:
 
 def is_fits(path: Path) -> bool:
     """Whether the file starts as a FITS file does, gzip-compressed or not."""
-    with _open(path) as stream:
+    with open_stream(path) as stream:
         return bool(stream.read(9) == b"SIMPLE  =")
 
 
 @contextmanager
 def open_fits(path: Path) -> Iterator[fits.HDUList]:
     """HDUs of a file, read into memory (never mapped) and closed at the end; a cut-off file is an error."""
-    with warnings.catch_warnings(), _open(path) as stream:  # astropy leaves a bad file open
+    with warnings.catch_warnings(), open_stream(path) as stream:  # astropy leaves a bad file open
         # astropy only warns, and then hands out whatever bytes there are.
         warnings.filterwarnings("error", message=".*truncated", category=AstropyUserWarning)
         warnings.filterwarnings("error", message="Error validating header", category=AstropyUserWarning)
@@ -121,6 +122,13 @@ def stem(path: Path) -> str:
         if name.lower().endswith(ending):
             name = name[: -len(ending)]
     return name
+
+
+def exact_log_grid(log_wavelength: Any, tolerance: float) -> Floats:
+    """log10 of wavelengths; where all lie on the grid of 1e-4 within a tolerance (rounding), exactly so."""
+    given = np.asarray(log_wavelength, dtype=np.float64)
+    rounded = np.round(given, 4)
+    return rounded if np.abs(given - rounded).max(initial=0.0) < tolerance else given
 
 
 def linear_grid(header: fits.Header, n_pixels: int) -> Floats:

@@ -15,6 +15,7 @@ from maury.readers._fits import (
     ReadError,
     columns,
     designation,
+    exact_log_grid,
     has_columns,
     number,
     positive,
@@ -49,12 +50,7 @@ def read(path: Path, hdus: Any) -> Spectra:
     table = columns(table_at(hdus, 1))
     if len(table["FLUX"]) == 0:
         raise ReadError("its coadded spectrum has no pixels; get the file again")
-    log_wavelength = np.asarray(table["LOGLAM"], dtype=np.float64)
-    # Stored in single precision; on the 1e-4 grid that all releases use, rounding gives the exact value back.
-    rounded = np.round(log_wavelength, 4)
-    if np.abs(log_wavelength - rounded).max() < 1e-6:
-        log_wavelength = rounded
-    wavelength = 10**log_wavelength
+    wavelength = 10 ** exact_log_grid(table["LOGLAM"], 1e-6)  # stored in single precision
     lsf = None
     if "WDISP" in table:  # Gaussian sigma in pixels of 1e-4 in log10
         lsf = np.asarray(table["WDISP"], dtype=np.float64) * 1e-4 * np.log(10.0) * wavelength

@@ -20,8 +20,16 @@ _TEFF_TICKS = (3000, 4000, 6000, 10000, 20000, 30000)
 _PANEL, _LEFT, _RIGHT = 4.4, 0.8, 1.1  # inches
 
 
-def plot_comparison(names: Sequence[str], known: ArrayLike, measured: ArrayLike, title: str = "") -> Figure:
-    """Two panels a label: measured against known, and the difference below; coloured by known Teff.
+def plot_comparison(
+    names: Sequence[str],
+    known: ArrayLike,
+    measured: ArrayLike,
+    title: str = "",
+    rchi2: ArrayLike | None = None,
+) -> Figure:
+    """Two panels a label: measured against known, and the difference below.
+
+    Points are coloured by the reduced chi-square of their fits, or else by known Teff.
 
     Parameters
     ----------
@@ -31,6 +39,8 @@ def plot_comparison(names: Sequence[str], known: ArrayLike, measured: ArrayLike,
         In physical units; NaN = missing.
     title : str
         What was compared.
+    rchi2 : (N,), optional
+        Reduced chi-square.
     """
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
@@ -42,23 +52,33 @@ def plot_comparison(names: Sequence[str], known: ArrayLike, measured: ArrayLike,
         2, len(names), height_ratios=[2.4, 1], hspace=0.07, wspace=0.3, left=_LEFT / width,
         right=1 - _RIGHT / width, top=0.86, bottom=0.1,
     )  # fmt: skip
-    teff = known[:, list(names).index("teff")] if "teff" in names else np.full(len(known), 5000.0)
-    spread = teff[np.isfinite(teff) & (teff > 0)]
-    low, high = np.percentile(spread, [2, 98]) if spread.size else (3000.0, 10000.0)
-    style = {"cmap": "RdYlBu", "norm": LogNorm(low, max(high, 1.01 * low))}
+    by_teff = rchi2 is None and "teff" in names
+    if rchi2 is not None:
+        colour = np.asarray(rchi2, dtype=float)
+    else:
+        colour = known[:, list(names).index("teff")] if by_teff else np.full(len(known), 5000.0)
+    spread = colour[np.isfinite(colour) & (colour > 0)]
+    low, high = np.percentile(spread, [2, 98]) if spread.size else (1.0, 10.0)
+    style: dict[str, Any] = {
+        "cmap": "RdYlBu" if by_teff else "viridis",
+        "norm": LogNorm(low, max(high, 1.01 * low)),
+    }
     style |= {"s": 15, "edgecolors": "0.25", "linewidths": 0.3}
     points = None
     for j, name in enumerate(names):
         top = figure.add_subplot(grid[0, j])
         bottom = figure.add_subplot(grid[1, j], sharex=top)
         both = np.isfinite(known[:, j]) & np.isfinite(measured[:, j])
-        points = _draw(top, bottom, name, known[both, j], measured[both, j], style | {"c": teff[both]})
+        points = _draw(top, bottom, name, known[both, j], measured[both, j], style | {"c": colour[both]})
         figure.align_ylabels([top, bottom])
-    if "teff" in names and points is not None:
+    if (by_teff or rchi2 is not None) and points is not None:
         place = figure.add_axes((1 - 0.85 * _RIGHT / width, 0.1, 0.16 / width, 0.76))
         bar = figure.colorbar(points, cax=place, extend="both")
-        bar.set_label(f"known {find_label('teff').latex} [K]")
-        _plain_ticks(bar.ax.yaxis)
+        if by_teff:
+            bar.set_label(f"known {find_label('teff').latex} [K]")
+            _plain_ticks(bar.ax.yaxis)
+        else:
+            bar.set_label(r"$\chi^2_\nu$")
     figure.suptitle(title, x=_LEFT / width, ha="left", fontsize=13, fontweight="bold")
     return figure
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maury.catalog import label_names
+from maury.learn.flux_errors import TEFF_EDGES
 from maury.measure.quality import flag_names
 
 if TYPE_CHECKING:
     from astropy.table import QTable
 
     from maury.emulator import Emulator
+    from maury.learn.flux_errors import FluxErrors
 
 _WIDTH_ID = 28
 
@@ -117,7 +119,52 @@ def training_words(emulator: Emulator) -> str:
     lines = [f"{emulator!r}", f"Stars: {stars}, {len(meta['validation_stars'])} for validation."]
     if left_out:
         lines += ["Left out:", *left_out]
+    lines += convergence_words(meta)
     return "\n".join(lines)
+
+
+def convergence_words(meta: Mapping[str, Any]) -> list[str]:
+    """Say whether training had converged, and how far apart the networks of an ensemble are.
+
+    Parameters
+    ----------
+    meta : mapping
+        Of an emulator.
+    """
+    lines = []
+    losses = meta.get("cycles", [])
+    if losses:
+        told = ", ".join(f"{loss:.4f}" for loss in losses)
+        verdict = (
+            "converged: the last cycle gained less than 1 %"
+            if meta["converged"]
+            else "not converged: the last cycle still gained 1 % or more; allow more cycles"
+        )
+        lines.append(f"Rms flux error of the stars held for stopping, after each cycle: {told}; {verdict}.")
+    spread = meta.get("model_error")
+    if spread:
+        names = [name for name in spread if name not in ("members", "teff_edges", "stars")]
+        edges = [None, *spread["teff_edges"], None]
+        lines.append(f"Spread of the labels between {spread['members']} networks:")
+        rows = []
+        for b, stars in enumerate(spread["stars"]):
+            if stars:
+                cells = [format_small(name, spread[name][b]) for name in names]
+                rows.append([teff_words(edges[b], edges[b + 1]), str(stars), *cells])
+        lines.append(columns_text(["teff", "stars", *names], rows))
+    return lines
+
+
+def format_small(name: str, value: float) -> str:
+    """Write an error with one digit more than a label has."""
+    return f"{value:.1f}" if name == "teff" else f"{value:.3f}"
+
+
+def teff_words(low: float | None, high: float | None) -> str:
+    """Say a range of Teff that may be open at either end."""
+    if low is None:
+        return "all" if high is None else f"below {high:.0f} K"
+    return f"above {low:.0f} K" if high is None else f"{low:.0f}-{high:.0f} K"
 
 
 def validation_table(summary: QTable, names: Sequence[str]) -> str:
@@ -125,8 +172,7 @@ def validation_table(summary: QTable, names: Sequence[str]) -> str:
     rows = []
     for row in summary:
         low, high = (_number(row[key]) for key in ("teff_min", "teff_max"))
-        ends = f"{low:.0f}-{high:.0f} K" if np.isfinite(high) else f"above {low:.0f} K"
-        cells = [ends if low > 0 else f"below {high:.0f} K", str(row["n"])]
+        cells = [teff_words(low or None, high if np.isfinite(high) else None), str(row["n"])]
         for name in names:
             cells += [format_label(name, _number(row[f"{name}_{what}"])) for what in ("offset", "mad")]
         rows.append(cells)
@@ -134,6 +180,18 @@ def validation_table(summary: QTable, names: Sequence[str]) -> str:
     for name in names:
         head += [f"{name} offset", "MAD"]
     return columns_text(head, rows)
+
+
+def flux_error_table(found: FluxErrors) -> str:
+    """Errors that half, 90 % and 99 % of the pixels do not exceed, in ranges of Teff."""
+    parts = (0.5, 0.9, 0.99)
+    limits = [found.within(part) for part in parts]
+    rows = [
+        [teff_words(low, high), str(n), *(f"{limit[b]:.4f}" for limit in limits)]
+        for b, (low, high, n) in enumerate(zip(TEFF_EDGES, TEFF_EDGES[1:], found.spectra, strict=False))
+        if n
+    ]
+    return columns_text(["teff", "spectra", *(f"{100 * part:.0f} %" for part in parts)], rows)
 
 
 def _values(column: object) -> NDArray[np.float64]:

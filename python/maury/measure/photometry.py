@@ -1,0 +1,276 @@
+"""First labels from Gaia photometry: the nearest isochrone point in colour and absolute magnitude.
+
+Imig et al. 2021, sec. 3.2. With errors s of colour C = BP - RP and absolute magnitude M, both freed from
+extinction, the point is the one with the least ((C - C_i) / s_C)^2 + ((M - M_i) / s_M)^2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from maury.isochrones import column
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+Array = NDArray[np.float64]
+
+R_V = 3.1
+# k = A / A0, A0 = R_V E(B-V), is c1 + c2 C + c3 C^2 + c4 C^3 + c5 A0 + c6 A0^2 + c7 C A0, C being the colour
+# without extinction: the law of Danielski et al. 2018, A&A 614, A19, with the coefficients of Gaia
+# Collaboration, Babusiaux et al. 2018, A&A 616, A10, table 1.
+_LAW = {
+    "G": (0.9761, -0.1704, 0.0086, 0.0011, -0.0438, 0.0013, 0.0099),
+    "BP": (1.1517, -0.0871, -0.0333, 0.0173, -0.0230, 0.0006, 0.0043),
+    "RP": (0.6104, -0.0170, -0.0026, -0.0017, -0.0078, 0.00005, 0.0006),
+}
+# The law was fitted to models of 3500 to 10000 K; beyond, that of the end is taken.
+_LAW_COLOURS = (-0.06, 2.5)
+# What isochrones of a few ages and metallicities, and single stars, leave unexplained [mag]. Measured.
+COLOUR_FLOOR, MAGNITUDE_FLOOR = 0.05, 0.25
+# log10(v_micro / km/s) as a cubic in log g: APOGEE, Holtzman et al. 2018, AJ 156, 125, eq. 2.
+_VMICRO = (0.226, -0.0228, 0.0297, -0.0113)
+_VMICRO_LOGG = (0.0, 5.0)
+# Bayestar19 in E(B-V) (Green et al. 2019; argonaut.skymaps.info/usage, from E(g-r)).
+_BAYESTAR = 0.884
+
+# Names in catalogues, of Gaia first, then of its match to MaStar.
+_NAMES = {
+    "G": ("phot_g_mean_mag",),
+    "BP": ("phot_bp_mean_mag",),
+    "RP": ("phot_rp_mean_mag",),
+    "colour": ("bp_rp",),
+    "parallax": ("parallax",),
+    "parallax_error": ("parallax_error",),
+    "parallax_snr": ("parallax_over_error",),
+    "distance": ("distance", "r_est"),
+    "ebv": ("ebv",),
+    "flux_snr_G": ("phot_g_mean_flux_over_error",),
+    "flux_snr_BP": ("phot_bp_mean_flux_over_error",),
+    "flux_snr_RP": ("phot_rp_mean_flux_over_error",),
+}
+_FILL = -900.0  # -999 and the like stand for unknown values
+_MAG_PER_SNR = 2.5 / np.log(10)
+
+
+def photometric_start(
+    photometry: Any,
+    isochrones: Table,
+    labels: Sequence[str],
+    *,
+    ebv: ArrayLike | None = None,
+) -> Array:
+    """Labels at which to start a fit, from Gaia photometry.
+
+    Parameters
+    ----------
+    photometry : astropy Table, or dict of (N,) arrays
+        With the names of Gaia, in any case: phot_g_mean_mag; bp_rp, or phot_bp_mean_mag and phot_rp_mean_mag;
+        parallax [mas], or distance [pc] (or r_est, of the match to MaStar). Used where there: parallax_error
+        or parallax_over_error, phot_*_mean_flux_over_error, ebv. Masked, not finite or -999 = unknown.
+    isochrones : astropy Table
+        From `maury.isochrones.read_isochrones`.
+    labels : sequence of str, L
+        Wanted, in this order: teff, logg, fe_h and alpha_fe are those of the isochrone point, log_vmicro
+        follows from log g. Any other stays NaN.
+    ebv : (N,) or a number, optional
+        E(B-V); by default the column ebv, else 0. NaN = unknown.
+
+    Returns
+    -------
+    (N, L) float64
+        A row is NaN where the colour, the magnitude or the distance is unknown, or the parallax not positive.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing.
+    """
+    seen = _Columns(photometry)
+    colour = seen.get("colour") if seen.has("colour") else seen.get("BP") - seen.get("RP")
+    if seen.has("distance"):
+        modulus = 5 * np.log10(_positive(seen.get("distance"))) - 5
+        modulus_error = np.zeros_like(modulus)
+    else:
+        parallax = _positive(seen.get("parallax"))
+        modulus = 10 - 5 * np.log10(parallax)
+        modulus_error = 2 * _MAG_PER_SNR / _positive(seen.parallax_snr(parallax))
+    g_mag = seen.get("G")
+    if ebv is None:
+        ebv = seen.get("ebv") if seen.has("ebv") else 0.0
+    reddening = np.broadcast_to(np.asarray(ebv, dtype=np.float64), g_mag.shape)
+    intrinsic, a_g = _without_extinction(colour, reddening)
+    point = nearest_point(
+        intrinsic,
+        g_mag - a_g - modulus,
+        np.sqrt(COLOUR_FLOOR**2 + seen.error("BP") ** 2 + seen.error("RP") ** 2),
+        np.sqrt(MAGNITUDE_FLOOR**2 + seen.error("G") ** 2 + modulus_error**2),
+        isochrones,
+    )
+    found = point >= 0
+    result = np.full((len(point), len(labels)), np.nan)
+    for i, name in enumerate(labels):
+        if name == "log_vmicro":
+            logg = np.clip(column(isochrones, "logg")[point[found]], *_VMICRO_LOGG)
+            result[found, i] = np.polynomial.polynomial.polyval(logg, _VMICRO)
+        elif name in ("teff", "logg", "fe_h", "alpha_fe"):
+            result[found, i] = column(isochrones, name)[point[found]]
+    return result
+
+
+def nearest_point(
+    colour: ArrayLike,
+    magnitude: ArrayLike,
+    colour_error: ArrayLike,
+    magnitude_error: ArrayLike,
+    isochrones: Table,
+) -> NDArray[np.intp]:
+    """Row of the isochrone point nearest to each star, errors being the metric: (N,), -1 = not known.
+
+    Parameters
+    ----------
+    colour, magnitude : (N,) float64
+        BP - RP and absolute G without extinction [mag].
+    colour_error, magnitude_error : (N,) or a number
+        Above 0 [mag].
+    isochrones : astropy Table
+        With the columns G, BP and RP.
+    """
+    from scipy.spatial import KDTree
+
+    g, bp, rp = (column(isochrones, band) for band in ("G", "BP", "RP"))
+    points = np.column_stack([bp - rp, g])
+    stars = np.column_stack([colour, magnitude]).astype(np.float64)
+    errors = np.column_stack([np.broadcast_to(e, len(stars)) for e in (colour_error, magnitude_error)])
+    known = np.isfinite(stars).all(axis=1) & np.isfinite(errors).all(axis=1) & (errors > 0).all(axis=1)
+    nearest = np.full(len(stars), -1, dtype=np.intp)
+    # A tree measures with one ratio of the two errors: stars of nearly that ratio share it, and ask it for
+    # all the points that can be the nearest.
+    kind = np.zeros(len(stars), dtype=np.intp)
+    kind[known] = np.rint(4 * np.log2(errors[known, 1] / errors[known, 0]))
+    for ratio in np.unique(kind[known]):
+        rows = np.flatnonzero(known & (kind == ratio))
+        scale = np.array([1.0, 2.0 ** (ratio / 4)])
+        tree = KDTree(points / scale)
+        first = tree.query(stars[rows] / scale)[1]
+        distance = np.sqrt((((points[first] - stars[rows]) / errors[rows]) ** 2).sum(axis=1))
+        # A little more, for rounding: the point found first must be among them.
+        reach = distance * (errors[rows] / scale).max(axis=1) * (1 + 1e-9) + 1e-9
+        for row, far in zip(rows, reach, strict=True):
+            near = np.array(tree.query_ball_point(stars[row] / scale, far))
+            nearest[row] = near[np.argmin((((points[near] - stars[row]) / errors[row]) ** 2).sum(axis=1))]
+    return nearest
+
+
+def gaia_extinction(colour: ArrayLike, ebv: ArrayLike) -> tuple[Array, Array, Array]:
+    """Extinction in G, BP and RP [mag] of stars of a colour BP - RP without extinction, at E(B-V)."""
+    c = np.clip(np.asarray(colour, dtype=np.float64), *_LAW_COLOURS)
+    a0 = R_V * np.asarray(ebv, dtype=np.float64)
+    terms = (np.ones_like(c), c, c**2, c**3, a0, a0**2, c * a0)
+    g, bp, rp = (a0 * sum(k * term for k, term in zip(law, terms, strict=True)) for law in _LAW.values())
+    return g, bp, rp
+
+
+def map_ebv(
+    ra: ArrayLike, dec: ArrayLike, distance: ArrayLike, query: Callable[..., Any] | None = None
+) -> Array:
+    """E(B-V) (N,) of stars in a three-dimensional map of the dust, through the package dustmaps.
+
+    Parameters
+    ----------
+    ra, dec : (N,) float64
+        [degree]
+    distance : (N,) float64
+        [pc]
+    query : callable, optional
+        Takes SkyCoord, gives E(B-V): any map of dustmaps in that unit. By default Bayestar19 (Green et al.
+        2019), which has to be fetched once: ``import dustmaps.bayestar; dustmaps.bayestar.fetch()``.
+
+    Returns
+    -------
+    (N,) float64
+        NaN outside the map.
+
+    Raises
+    ------
+    ImportError
+        If dustmaps is wanted and not installed.
+    """
+    from astropy import units as u
+    from astropy.coordinates import SkyCoord
+
+    scale = 1.0
+    if query is None:
+        try:
+            maps = import_module("dustmaps.bayestar")
+        except ImportError as error:
+            raise ImportError(
+                "the map of the dust needs the package dustmaps: pip install dustmaps"
+            ) from error
+        bayestar, scale = maps.BayestarQuery(version="bayestar2019", max_samples=1), _BAYESTAR
+
+        def query(coordinates: Any) -> Any:
+            return bayestar(coordinates, mode="best")
+
+    stars = [np.atleast_1d(np.asarray(v, dtype=np.float64)) for v in (ra, dec, distance)]
+    known = np.isfinite(stars).all(axis=0) & (stars[2] > 0)
+    result = np.full(len(known), np.nan)
+    if known.any():
+        ra_, dec_, distance_ = (v[known] for v in stars)
+        place = SkyCoord(ra_ * u.deg, dec_ * u.deg, distance=distance_ * u.pc, frame="icrs")
+        result[known] = scale * np.asarray(query(place), dtype=np.float64)
+    return result
+
+
+def _without_extinction(colour: Array, ebv: Array) -> tuple[Array, Array]:
+    """Colour without extinction, and A_G: the law wants the colour that it gives."""
+    intrinsic = colour
+    for _ in range(10):
+        a_g, a_bp, a_rp = gaia_extinction(intrinsic, ebv)
+        intrinsic = colour - (a_bp - a_rp)
+    return intrinsic, a_g
+
+
+def _positive(values: Array) -> Array:
+    return np.where(values > 0, values, np.nan)
+
+
+class _Columns:
+    """Columns of a table by what they mean, NaN where masked."""
+
+    def __init__(self, photometry: Any) -> None:
+        self._table = photometry
+        self._names = {str(name).lower(): name for name in photometry.keys()}  # noqa: SIM118  (a Table has rows)
+
+    def has(self, what: str) -> bool:
+        return any(name in self._names for name in _NAMES[what])
+
+    def get(self, what: str) -> Array:
+        found = [name for name in _NAMES[what] if name in self._names]
+        if not found:
+            raise ValueError(
+                f"photometry: lacks the column {' or '.join(_NAMES[what])}; it has {', '.join(self._names)}"
+            )
+        given = self._table[self._names[found[0]]]
+        values = np.ma.filled(np.ma.asarray(getattr(given, "value", given), dtype=np.float64), np.nan)
+        values = np.atleast_1d(np.asarray(values, dtype=np.float64))
+        return np.where(values > _FILL, values, np.nan)
+
+    def parallax_snr(self, parallax: Array) -> Array:
+        if self.has("parallax_snr"):
+            return self.get("parallax_snr")
+        return (
+            parallax / _positive(self.get("parallax_error"))
+            if self.has("parallax_error")
+            else parallax * np.inf
+        )
+
+    def error(self, band: str) -> Array:
+        """Error of a magnitude; 0 where not told, for the floors are larger than what Gaia tells."""
+        name = f"flux_snr_{band}"
+        return np.nan_to_num(_MAG_PER_SNR / _positive(self.get(name))) if self.has(name) else np.zeros(1)

@@ -1,0 +1,241 @@
+"""MaStar tables of DR17: mastarall (who was observed, how well), Gaia cross-matches, published parameters.
+
+Fill values (-999) become masked entries. A table is found by its columns, whichever HDU holds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from maury.labels import LABELS
+from maury.readers._fits import ReadError, columns, has_columns, open_fits
+from maury.readers.mastar import FILL, visit_names
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+# MASTAR_QUAL, the bits of MJDQUAL (sdssMaskbits.par of DR17).
+QUALITY_BITS = {
+    "NODATA": 0,
+    "SKYSUBBAD": 1,
+    "HIGHSCAT": 2,
+    "BADFLUX": 3,
+    "LOWCOV": 4,
+    "POORCAL": 5,
+    "BADHELIORV": 6,
+    "MANUAL": 7,
+    "EMLINE": 8,
+    "LOWSN": 9,
+    "MULTIFIBER": 10,
+    "BLOWTORCH": 11,
+    "SEVEREBT": 12,
+    "UPTURNRISK": 13,
+    "REDUPTURN": 14,
+    "REDDOWNTURN": 15,
+    "NONSTELLAR": 16,
+    "CRITICAL": 30,
+}
+# Imig et al. 2021, sec. 2.2: "bad sky subtraction, scattered light, uncertain radial velocity measurements,
+# issues manually identified from visual inspection, non-stellar targets, and [...] S/N <= 15".
+PAPER_BITS = ("SKYSUBBAD", "HIGHSCAT", "BADHELIORV", "MANUAL", "NONSTELLAR", "LOWSN")
+PAPER_SNR = 15.0
+
+_VISITS = ("MANGAID", "PLATE", "IFUDESIGN", "MJD", "RA", "DEC", "EPOCH", "MJDQUAL", "S2N")
+_STARS = ("MANGAID", "NVISITS", "RA", "DEC", "EPOCH")
+_GAIA = ("MANGAID", "SOURCE_ID")
+# Published parameters: stems of the columns, and of those of their errors; who derived them.
+_STEMS = {"teff": "TEFF", "logg": "LOGG", "fe_h": "FEH", "alpha_fe": "ALPHA", "log_vmicro": "VMICRO"}
+GROUPS = ("MED", "JI", "DL", "YC")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Rows kept, and why the others are not.
+
+    Attributes
+    ----------
+    keep : (N,) bool
+    counts : dict of str to int
+        Rows lost to each reason in turn, a row only to the first; then those kept.
+    """
+
+    keep: NDArray[np.bool_]
+    counts: dict[str, int]
+
+
+def read_visits(path: str | PathLike[str]) -> Table:
+    """Read GOODVISITS, one row a visit, of a mastarall file, in its order, that of the goodspec file.
+
+    Raises
+    ------
+    ReadError
+        The file has no table with its columns.
+    """
+    return _read(path, "GOODVISITS", _VISITS, ())
+
+
+def read_stars(path: str | PathLike[str]) -> Table:
+    """Read GOODSTARS, one row a star, of a mastarall file.
+
+    Raises
+    ------
+    ReadError
+        The file has no table with its columns, or names a star twice.
+    """
+    return _read(path, "GOODSTARS", _STARS, ("MANGAID",))
+
+
+def read_gaia(path: str | PathLike[str]) -> Table:
+    """Read the cross-match of good stars with Gaia DR2 or EDR3: MANGAID, SOURCE_ID and what else it has.
+
+    Raises
+    ------
+    ReadError
+        The file has no table with these columns, or names a star twice.
+    """
+    return _read(path, "the Gaia cross-match", _GAIA, ("MANGAID",))
+
+
+def select_visits(visits: Table, snr_min: float = PAPER_SNR, reject: Iterable[str] = PAPER_BITS) -> Selection:
+    """Choose visits by quality bits and S/N; by default as Imig et al. (2021), sec. 2.2.
+
+    Parameters
+    ----------
+    visits : Table
+        Of `read_visits`.
+    snr_min : float
+        A visit needs a S/N (S2N) above this; one without a S/N is not kept.
+    reject : iterable of str
+        Names of `QUALITY_BITS`.
+
+    Raises
+    ------
+    ValueError
+        If a bit is not known.
+    """
+    bits = tuple(reject)
+    unknown = [bit for bit in bits if bit not in QUALITY_BITS]
+    if unknown:
+        raise ValueError(f"reject: expected names among {', '.join(QUALITY_BITS)}, got {', '.join(unknown)}")
+    quality = np.ma.filled(visits["MJDQUAL"], 0).astype(np.int64)
+    snr = np.ma.filled(np.ma.asarray(visits["S2N"], dtype=np.float64), np.nan)
+    reasons = {bit: quality >> QUALITY_BITS[bit] & 1 != 0 for bit in bits}
+    reasons[f"S/N not above {snr_min:g}"] = ~(snr > snr_min)
+    return take_away(reasons, len(visits))
+
+
+def take_away(reasons: dict[str, NDArray[np.bool_]], n: int) -> Selection:
+    """Leave out rows for each reason in turn, and count."""
+    keep = np.ones(n, dtype=bool)
+    counts: dict[str, int] = {}
+    for reason, bad in reasons.items():
+        counts[reason] = int((keep & bad).sum())
+        keep &= ~bad
+    return Selection(keep, {**counts, "kept": int(keep.sum())})
+
+
+def read_parameters(path: str | PathLike[str], group: str = "MED") -> Table:
+    """Read a catalogue of published MaStar parameters (the DR17 value-added catalogue, v1 or v2).
+
+    Parameters
+    ----------
+    path : str or path
+        mastar-goodvisits-...-params-v2.fits or mastar-goodstars-...
+    group : str
+        One of `GROUPS`: "MED" is the median of the four groups, "JI" the results of Imig et al. (2021).
+
+    Returns
+    -------
+    Table
+        Columns star_id, visit_id ("" in a table of stars), labels by maury's names that this group has, with
+        ``<label>_err``, and valid; a row that its group calls not valid has NaN labels.
+
+    Raises
+    ------
+    ReadError
+        The file has no table with the columns of this group.
+    ValueError
+        `group` is not known.
+    """
+    from astropy import units as u
+    from astropy.table import Table
+
+    if group not in GROUPS:
+        raise ValueError(f"group: expected one of {', '.join(GROUPS)}, got {group!r}")
+    flag = "NGROUPS" if group == "MED" else f"VALID_{group}"
+    given = _read(path, f"parameters of group {group}", ("MANGAID", f"TEFF_{group}", flag), ())
+    visits = {"PLATE", "IFUDESIGN", "MJD"} <= set(given.colnames)
+    table = Table({"star_id": np.asarray(given["MANGAID"], dtype=str)})
+    table["visit_id"] = visit_names(given) if visits else np.full(len(given), "", dtype=str)
+    valid = np.ma.filled(given[flag], 0) > 0
+    for label, name in _STEMS.items():
+        if f"{name}_{group}" not in given.colnames:
+            continue
+        error = f"{name}_MED_ERR" if group == "MED" else f"{name}_ERR_{group}"
+        for column, source in ((label, f"{name}_{group}"), (f"{label}_err", error)):
+            if source in given.colnames:
+                values = np.ma.filled(np.ma.asarray(given[source], dtype=np.float64), np.nan)
+                table[column] = np.where(valid, values, np.nan)
+                table[column].unit = u.Unit(LABELS[label].unit)
+    table["valid"] = valid
+    return table
+
+
+def _read(path: str | PathLike[str], what: str, needed: tuple[str, ...], unique: tuple[str, ...]) -> Table:
+    from pathlib import Path
+
+    with open_fits(Path(path)) as hdus:
+        tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)]
+        fitting = [hdu for hdu in tables if has_columns(hdu, *needed)]
+        # ALLVISITS and ALLSTARS have the columns of the good ones: the name tells, else the order.
+        named = [hdu for hdu in fitting if hdu.name.upper() == what]
+        if not fitting:
+            nearest = _nearest(tables, needed)
+            raise ReadError(
+                f"{path}: expected a table with the columns {', '.join(needed)} ({what}), {nearest}"
+            )
+        table = _masked((named or fitting)[0])
+    for name in unique:
+        values, counts = np.unique(np.asarray(table[name]), return_counts=True)
+        if (counts > 1).any():
+            twice = values[counts > 1]
+            raise ReadError(
+                f"{path}: {what} has {len(twice)} stars in more than one row, {name} {twice[0]} for one; "
+                "keep one row each"
+            )
+    return table
+
+
+def _nearest(tables: list[Any], needed: tuple[str, ...]) -> str:
+    if not tables:
+        return "got a file without tables"
+    missing = min(([name for name in needed if not has_columns(hdu, name)] for hdu in tables), key=len)
+    return f"but none of its {len(tables)} tables has {' and '.join(missing)}"
+
+
+def _masked(hdu: Any) -> Table:
+    """Columns of a table in native byte order, upper-case names, fill values masked, units kept."""
+    from astropy import units as u
+    from astropy.table import MaskedColumn, Table
+
+    table = Table()
+    units = {column.name.upper(): column.unit for column in hdu.columns}
+    for name, values in columns(hdu).items():
+        array = np.array(values)
+        if array.dtype.kind in "SU":
+            table[name] = np.char.strip(array.astype(str))
+            continue
+        array = array.astype(array.dtype.newbyteorder("="))
+        bad = array == FILL
+        if array.dtype.kind == "f":
+            bad |= ~np.isfinite(array)
+        unit = u.Unit(units[name], parse_strict="silent") if units[name] else None
+        table[name] = MaskedColumn(array, mask=bad, unit=unit)
+    return table

@@ -1,0 +1,107 @@
+"""Two emulators on the same stars, in pictures and words (Imig et al. 2021, figs. 15 and 16)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from maury.labels import find_label
+from maury.learn.twins import KINDS
+from maury.show.tables import columns_text, format_label, teff_words
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from maury.learn.twins import Twins
+
+_COLOURS = ("#d1342f", "#1f5fb4")
+# Stars to show, and the labels [K, dex] they should be close to.
+_EXAMPLES = {"cool dwarf": (3500.0, 4.5), "warm dwarf": (6000.0, 4.0), "cool giant": (3500.0, 0.5)}
+_RANGES = ((0.0, 5000.0), (5000.0, np.inf))  # K; the paper's models fail below
+
+
+def twin_table(twins: Twins) -> str:
+    """Offset and MAD of both, and median reduced chi-square, below and above 5000 K."""
+    head = ["teff", "emulator", "stars", "rchi2"]
+    for name in twins.names:
+        head += [f"{name} offset", "MAD"]
+    teff = twins.known[:, twins.names.index("teff")] if "teff" in twins.names else np.zeros(len(twins.known))
+    rows = []
+    for low, high in _RANGES:
+        inside = (teff >= low) & (teff < high)
+        if not inside.any():
+            continue
+        for k, kind in enumerate(KINDS):
+            words = teff_words(low or None, high if np.isfinite(high) else None)
+            cells = [words, kind, str(int(inside.sum())), f"{np.nanmedian(twins.rchi2[k, inside]):.2f}"]
+            for j, name in enumerate(twins.names):
+                difference = twins.fitted[k, inside, j] - twins.known[inside, j]
+                offset = float(np.nanmedian(difference))
+                mad = float(np.nanmedian(np.abs(difference - offset)))
+                cells += [format_label(name, offset), format_label(name, mad)]
+            rows.append(cells)
+    return columns_text(head, rows)
+
+
+def plot_twin_labels(twins: Twins) -> Figure:
+    """Measured minus known, of both emulators, over known Teff: a panel a label."""
+    from matplotlib.figure import Figure
+
+    names = twins.names
+    figure = Figure(figsize=(7.5, 0.6 + 2.0 * len(names)), dpi=130, layout="constrained")
+    axes = figure.subplots(len(names), 1, squeeze=False, sharex=True)[:, 0]
+    by_teff = "teff" in names
+    x = twins.known[:, names.index("teff")] if by_teff else np.arange(len(twins.known))
+    for j, (ax, name) in enumerate(zip(axes, names, strict=True)):
+        label = find_label(name)
+        difference = twins.fitted[:, :, j] - twins.known[:, j]
+        for k, kind in enumerate(KINDS):
+            ax.scatter(x, difference[k], s=9, color=_COLOURS[k], alpha=0.7, label=kind)
+        ax.axhline(0.0, color="0.4", lw=0.8)
+        some = np.abs(difference[np.isfinite(difference)])
+        half = 1.2 * float(np.percentile(some, 97)) if some.size else 1.0
+        ax.set_ylim(-half or -1.0, half or 1.0)
+        ax.set_ylabel(f"measured - known\n{label.latex} [{label.unit}]", fontsize=8)
+        ax.tick_params(direction="in", top=True, right=True, labelsize=8)
+    axes[0].legend(frameon=False, fontsize=8, ncols=2)
+    axes[-1].set_xlabel(f"known {find_label('teff').latex} [K]" if by_teff else "star")
+    return figure
+
+
+def plot_twin_fits(twins: Twins) -> Figure:
+    """Best fits of both emulators over observed spectra: a cool dwarf, a warm dwarf, a cool giant.
+
+    Raises
+    ------
+    ValueError
+        The labels lack teff or logg, by which the stars are chosen.
+    """
+    from matplotlib.figure import Figure
+
+    names = twins.names
+    if not {"teff", "logg"} <= set(names):
+        raise ValueError(f"twins: stars are chosen by teff and logg, the labels are {', '.join(names)}")
+    teff, logg = (twins.known[:, names.index(name)] for name in ("teff", "logg"))
+    figure = Figure(figsize=(11, 9), dpi=130, layout="constrained")
+    for ax, (what, (hot, dense)) in zip(figure.subplots(3, 1), _EXAMPLES.items(), strict=True):
+        i = int(np.argmin(np.hypot((teff - hot) / 500, logg - dense)))
+        wave = twins.emulators[0].wavelength
+        flux = np.where(twins.ivar[i] > 0, twins.flux[i], np.nan)
+        ax.plot(wave, flux, color="#333333", lw=0.5, label=f"{twins.star_id[i]}, {what}")
+        for k, kind in enumerate(KINDS):
+            emulator, labels = twins.emulators[k], twins.fitted[k, i]
+            if not np.isfinite(labels).all():
+                continue
+            told = ", ".join(f"{n} {format_label(n, v)}" for n, v in zip(names, labels, strict=True))
+            text = rf"{kind}: {told}, $\chi^2_\nu$ {twins.rchi2[k, i]:.2f}"
+            ax.plot(
+                emulator.wavelength, emulator.predict(labels[None])[0], color=_COLOURS[k], lw=0.6, label=text
+            )
+        told = ", ".join(f"{n} {format_label(n, v)}" for n, v in zip(names, twins.known[i], strict=True))
+        ax.set_title(f"known: {told}", fontsize=8)
+        ax.legend(frameon=False, fontsize=7, loc="lower right")
+        ax.set_ylabel("normalised flux")
+        ax.tick_params(direction="in", top=True, right=True)
+    ax.set_xlabel("wavelength in vacuum [\N{ANGSTROM SIGN}]")
+    return figure
