@@ -38,6 +38,7 @@ def stars(emulator, broadening=0.0, lsf=1.8, **more):
 
 
 def chi2(fit):
+    """Of the pixels that fit; the running median is that of the last labels here, of the first ones there."""
     weight = np.where(fit.ivar > 0, 1 / (1 / np.maximum(fit.ivar, 1e-9) + fit.scatter**2), 0.0)
     pull2 = np.where(weight > 0, weight * (fit.flux - fit.model) ** 2, 0.0)
     return pull2[pull2 < 16.0].sum()
@@ -55,7 +56,7 @@ def test_the_fit_is_rebuilt(emulator, options):
     for i, fit in enumerate(fits):
         n = np.count_nonzero(fit.ivar)
         assert n >= catalog["n_pixels"][i] > n - 20  # but for the ends of the emulator, and what was clipped
-        assert chi2(fit) == pytest.approx(catalog["chi2"][i], rel=0.02)
+        assert chi2(fit) == pytest.approx(catalog["chi2"][i], rel=0.05)
         rest = WAVELENGTH / (1 + catalog["rv"][i].value / maury.spectra.SPEED_OF_LIGHT)
         offset = np.searchsorted(rest, fit.wavelength[0] - 0.5)
         np.testing.assert_allclose(fit.wavelength, rest[offset:][: len(fit.wavelength)], rtol=2e-8)
@@ -68,7 +69,7 @@ def test_broadening_with_a_resolution_matrix(emulator):
     catalog, fits = rows_of(emulator, spectra, broadening=True)
     assert (catalog["broadening"].value > 60).all()
     for i, fit in enumerate(fits):
-        assert chi2(fit) == pytest.approx(catalog["chi2"][i], rel=0.02)
+        assert chi2(fit) == pytest.approx(catalog["chi2"][i], rel=0.05)
 
 
 def test_at_rest_on_the_grid_of_the_emulator(emulator):
@@ -79,7 +80,7 @@ def test_at_rest_on_the_grid_of_the_emulator(emulator):
         np.testing.assert_allclose(fit.model, emulator.predict(labels), atol=3e-5)
         np.testing.assert_allclose(fit.wavelength, emulator.wavelength, rtol=2e-8)
         np.testing.assert_allclose(fit.scatter, emulator.scatter)
-        assert chi2(fit) == pytest.approx(catalog["chi2"][i], rel=0.02)
+        assert chi2(fit) == pytest.approx(catalog["chi2"][i], rel=0.05)
 
 
 def test_what_has_no_fit_has_no_model(emulator):

@@ -143,10 +143,7 @@ def observe(
         low - shift[:, None] < len(emulator.wavelength) - 0.5 + slack
     )
     good: Mask = ~spectra.mask & inside
-    columns = _span(good)
-    if spectra.resolution is not None:  # what the first and the last see of their neighbours
-        side = spectra.resolution.shape[2] // 2
-        columns = slice(max(columns.start - side, 0), columns.stop + side)
+    columns = _span(inside)
     low, high = np.ascontiguousarray(low[:, columns]), np.ascontiguousarray(high[:, columns])
     arm = np.ascontiguousarray(arm[:, columns])
     good, inside = good[:, columns], inside[:, columns]
@@ -229,10 +226,10 @@ def on_grid(flux: Array, ivar: Array, lsf: Array | None, emulator: Emulator) -> 
     )
 
 
-def _span(good: Mask) -> slice:
-    """Columns from the first to the last that any row needs; all where none does."""
-    needed = np.flatnonzero(good.any(axis=0))
-    return slice(int(needed[0]), int(needed[-1]) + 1) if len(needed) else slice(0, good.shape[1])
+def _span(inside: Mask) -> slice:
+    """Columns from the first to the last that any row has on the emulator; all where none does."""
+    needed = np.flatnonzero(inside.any(axis=0))
+    return slice(int(needed[0]), int(needed[-1]) + 1) if len(needed) else slice(0, inside.shape[1])
 
 
 def _edges(wavelength: Array, arm: NDArray[np.integer]) -> tuple[Array, Array]:
