@@ -112,6 +112,19 @@ def _how_to_see(command: Any) -> Any:
             help="Fit velocities, but of spectra at rest; or keep those of the files.",
         ),
         click.option("--errors", metavar="F.ecsv", help="Errors from repeat visits; see maury errors."),
+        click.option(
+            "--isochrones",
+            type=click.Path(exists=True, dir_okay=False),
+            multiple=True,
+            metavar="FILE",
+            help="PARSEC or BaSTI isochrones for --photometry; several times for several.",
+        ),
+        click.option(
+            "--photometry",
+            type=click.Path(exists=True, dir_okay=False),
+            metavar="TABLE",
+            help="Gaia photometry by star_id: one start more for the stars in it.",
+        ),
         click.option("--fwhm", type=float, help="Resolution where the file does not tell: FWHM [Angstrom]."),
         click.option("--resolution", type=float, metavar="R", help="The same: R = wavelength / FWHM."),
     ):
@@ -145,6 +158,8 @@ def fit_command(
     overwrite: bool,
     resolution: float | None,
     fwhm: float | None,
+    photometry: str | None,
+    isochrones: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Measure the stars in FILES and write a catalogue.
@@ -158,7 +173,11 @@ def fit_command(
 
     check_output(output, overwrite)
     model = maury.Emulator.load(emulator)
+    if (photometry is None) != (not isochrones):
+        raise click.UsageError("--photometry and --isochrones go together: give both, or none")
     spectra = with_resolution(_read(files, kind), resolution, fwhm)
+    if photometry is not None:
+        options["photometry"] = _photometric_start(spectra, photometry, isochrones, model)
     catalog = maury.fit(spectra, model, threads=threads, progress=True, **options)
     write_catalog(catalog, output, overwrite)
     click.echo(summary_table(catalog))
@@ -210,6 +229,19 @@ def _read(files: tuple[str, ...], kind: str | None) -> Spectra:
     for problem in spectra.problem[spectra.problem != ""]:
         click.echo(f"Warning: {problem}", err=True)
     return spectra
+
+
+def _photometric_start(
+    spectra: Spectra, photometry: str, isochrones: tuple[str, ...], model: Emulator
+) -> Any:
+    from astropy.table import Table
+
+    from maury.isochrones import read_isochrones
+    from maury.measure.photometry import start_of_stars
+
+    return start_of_stars(
+        spectra.star_id, Table.read(photometry), read_isochrones(list(isochrones)), model.labels
+    )
 
 
 def _demo_stars() -> Spectra:

@@ -58,6 +58,44 @@ _FILL = -900.0  # -999 and the like stand for unknown values
 _MAG_PER_SNR = 2.5 / np.log(10)
 
 
+def start_of_stars(star_id: ArrayLike, photometry: Table, isochrones: Table, labels: Sequence[str]) -> Array:
+    """Labels (N, L) for named stars, from a table of photometry; NaN for stars that are not in it.
+
+    Parameters
+    ----------
+    star_id : (N,) str
+        As in `Spectra`.
+    photometry : astropy Table
+        With a column star_id (or MANGAID), and those of `photometric_start`. Of rows with the same name the
+        first counts.
+    isochrones, labels
+        See `photometric_start`.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, or no star is in the table.
+    """
+    names = {name.lower(): name for name in photometry.colnames}
+    column_of_ids = names.get("star_id", names.get("mangaid"))
+    if column_of_ids is None:
+        raise ValueError(
+            f"photometry: expected a column star_id or MANGAID, got {', '.join(photometry.colnames)}"
+        )
+    row: dict[str, int] = {}
+    for i, name in enumerate(photometry[column_of_ids]):
+        row.setdefault(str(name).strip(), i)
+    rows = np.array([row.get(str(name).strip(), -1) for name in np.asarray(star_id)], dtype=int)
+    if len(rows) and (rows < 0).all():
+        raise ValueError(
+            f"photometry: none of the stars is in its column {column_of_ids}; the first star is "
+            f"{np.asarray(star_id)[0]}, the first name there {next(iter(row), '(none)')}"
+        )
+    start = np.full((len(rows), len(labels)), np.nan)
+    start[rows >= 0] = photometric_start(photometry, isochrones, labels)[rows[rows >= 0]]
+    return start
+
+
 def photometric_start(
     photometry: Any,
     isochrones: Table,

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 
 CLIP = 4.0  # sigma
+_SAME_CHI2 = 0.1  # fits that differ by less have found the same minimum
 
 
 def fit(
@@ -40,6 +41,7 @@ def fit(
     emulator: Emulator | str | PathLike[str] = "default",
     *,
     start: ArrayLike | None = None,
+    photometry: ArrayLike | None = None,
     bounds: ArrayLike | None = None,
     use_scatter: bool = True,
     n_starts: int = 6,
@@ -66,6 +68,10 @@ def fit(
         ``"default"`` is the one that comes with maury.
     start, bounds, use_scatter, n_starts, threads
         See `maury.fit_normalized`.
+    photometry : (N, L), optional
+        Labels from `maury.measure.photometry.photometric_start`, NaN where unknown: one start more for the
+        spectra that have them, beside the search. The lower chi-square wins, and `start` in the catalogue
+        says which that was.
     velocity : "fit" or "given"
         "fit" finds the velocity by cross-correlation and fits it along with the labels, whatever `Spectra.rv`
         says; but spectra that are said to be at rest (`rv` exactly 0) stay there. "given" keeps `Spectra.rv`;
@@ -131,15 +137,17 @@ def fit(
             if len(rows) or not len(spectra):
                 arms = free and spectra.arm is not None if arm_rv is None else arm_rv
                 own_start = _of_rows(start, rows, len(spectra))
+                guess = _of_rows(photometry, rows, len(spectra))
                 some = replace(choice, start=own_start, fit_rv=free, fit_arms=arms)
                 own = spectra[rows] if matrix else replace(spectra[rows], resolution=None)
-                part = _measure(own, emulator, some, leave_out, partial(show, of=bar.n))
+                part = _measure(own, emulator, some, guess, leave_out, partial(show, of=bar.n))
                 parts.append((rows, part))
     measured = _joined(parts, len(spectra))
     options = {
         "use_scatter": use_scatter,
         "n_starts": n_starts,
         "start": "search" if start is None else "given",
+        "photometry": photometry is not None,
         "velocity": velocity,
         "max_rv": max_rv,
         "broadening": broadening,
@@ -163,6 +171,7 @@ def _measure(
     spectra: Spectra,
     emulator: Emulator,
     choice: Choice,
+    guess: ArrayLike | None,
     leave_out: Sequence[str],
     show: Callable[[int], None],
 ) -> _Measured:
@@ -176,6 +185,11 @@ def _measure(
     skip = in_regions(leave_out, spectra.wavelength, rv) if leave_out else None
     observed = observe(spectra, emulator, rv, leave_out=skip)
     first = fit_observed(emulator, observed, choice, progress=show)
+    if guess is not None:
+        labels = np.asarray(guess, dtype=np.float64)
+        known_guess: NDArray[np.bool_] = np.isfinite(labels).all(axis=1)
+        labels = np.where(known_guess[:, None], labels, first.labels)
+        first = lower_of(first, fit_observed(emulator, observed, replace(choice, start=labels)), known_guess)
     ratio = median_ratio(
         observed,
         predict_observed(emulator, observed, first, choice),
@@ -210,6 +224,30 @@ def _emission(
     scatter = np.interp(rest, emulator.wavelength, emulator.scatter)
     model = predict_observed(emulator, observed, result, choice)
     return shows_emission(*emission_lines(wavelength, observed.flux, observed.ivar, model, rv, scatter))
+
+
+def lower_of(search: FitResult, other: FitResult, tried: NDArray[np.bool_]) -> FitResult:
+    """Of two fits of the same spectra take, row by row, the lower chi-square.
+
+    Parameters
+    ----------
+    search, other : FitResult
+        What the search found, and where the photometric start led.
+    tried : (N,) bool
+        Spectra that had such a start.
+    """
+    fall = search.chi2 - other.chi2
+    wins = tried & other.converged & (~search.converged | (fall > _SAME_CHI2))
+    agrees = tried & other.converged & (np.abs(fall) <= _SAME_CHI2)
+    chosen = {}
+    for name in (f.name for f in fields(FitResult)):
+        one, two = getattr(search, name), getattr(other, name)
+        if one is not None:
+            chosen[name] = np.where(wins.reshape(-1, *[1] * (one.ndim - 1)), two, one)
+    chosen["start"] = np.where(wins, "photometry", search.start)
+    chosen["n_starts"] = search.n_starts + tried
+    chosen["n_agree"] = np.where(wins, 1, search.n_agree + agrees)
+    return FitResult(**chosen)
 
 
 def _of_rows(start: ArrayLike | None, rows: NDArray[np.intp], n_spectra: int) -> ArrayLike | None:
