@@ -187,7 +187,7 @@ def _measure(
     first = fit_observed(emulator, observed, choice, progress=show)
     if guess is not None:
         labels = np.asarray(guess, dtype=np.float64)
-        known_guess: NDArray[np.bool_] = np.isfinite(labels).all(axis=1)
+        known_guess = np.asarray(np.isfinite(labels).all(axis=1))
         labels = np.where(known_guess[:, None], labels, first.labels)
         first = lower_of(first, fit_observed(emulator, observed, replace(choice, start=labels)), known_guess)
     ratio = median_ratio(
