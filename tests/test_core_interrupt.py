@@ -48,6 +48,7 @@ arguments, waits, sent = long_batch(), [], []
 noise = np.random.default_rng(0).normal(size=(8000, 4500))
 calls = {"fit": lambda: _core.fit_batch(*arguments, threads=2), "median": lambda: _core.running_median(noise)}
 call = calls[sys.argv[1]]
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may start us deaf to it
 
 def interrupt():
     time.sleep(0.1)
