@@ -5,6 +5,7 @@
 #include <pybind11/pybind11.h>
 
 #include <cstddef>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -50,6 +51,19 @@ py::array_t<T> array(const py::object& argument, const std::string& name, const 
                               name + ", dtype='" + type + "')");
     }
     return py::reinterpret_borrow<py::array_t<T>>(argument);
+}
+
+// The same of an argument that may be None.
+template <typename T>
+std::optional<py::array_t<T>> optional(const py::object& argument, const std::string& name,
+                                       const std::string& axes, const std::vector<py::ssize_t>& shape) {
+    if (argument.is_none())
+        return std::nullopt;
+    return array<T>(argument, name, axes, shape);
+}
+
+template <typename T> const T* data(const std::optional<py::array_t<T>>& array) {
+    return array ? array->data() : nullptr;
 }
 
 // A short vector, from anything NumPy can make float64 of.

@@ -9,25 +9,20 @@
 namespace maury::bindings {
 namespace {
 
-py::array_t<double> optional(const py::object& argument, const std::string& name, const std::string& axes,
-                             const std::vector<py::ssize_t>& shape) {
-    return argument.is_none() ? py::array_t<double>(0) : array<double>(argument, name, axes, shape);
-}
-
 std::unique_ptr<FitPlan> make_plan(const Emulator& emulator, const py::object& lower_given,
                                    const py::object& upper_given, const py::object& candidates_given,
                                    int threads) {
     const auto n_labels = static_cast<py::ssize_t>(emulator.n_labels());
-    const auto candidates = optional(candidates_given, "candidates", "(M, L)", {any, n_labels});
+    const auto candidates = optional<double>(candidates_given, "candidates", "(M, L)", {any, n_labels});
     const std::vector<double> lower = vector(lower_given, "lower"), upper = vector(upper_given, "upper");
     for (const auto* bound : {&lower, &upper})
         if (bound->size() != emulator.n_labels())
             throw py::value_error(std::string(bound == &lower ? "lower" : "upper") +
                                   ": expected one value a label, " + std::to_string(n_labels) + ", got " +
                                   std::to_string(bound->size()));
-    const auto n = static_cast<std::size_t>(candidates_given.is_none() ? 0 : candidates.shape(0));
+    const auto n = static_cast<std::size_t>(candidates ? candidates->shape(0) : 0);
     const py::gil_scoped_release release;
-    return std::make_unique<FitPlan>(emulator, lower.data(), upper.data(), candidates.data(), n, threads,
+    return std::make_unique<FitPlan>(emulator, lower.data(), upper.data(), data(candidates), n, threads,
                                      [](std::size_t) { check_signals(); });
 }
 
@@ -49,17 +44,17 @@ py::dict fit_in(const FitPlan& plan, const py::object& flux_given, const py::obj
     const auto flux = array<Number>(flux_given, "flux", "(N, P)", {any, n_pixels});
     const py::ssize_t n = flux.shape(0);
     const auto ivar = array<Number>(ivar_given, "ivar", "(N, P)", {n, n_pixels});
-    const auto scatter = optional(scatter_given, "scatter", "(P,)", {n_grid});
-    const auto starts = optional(starts_given, "starts", "(N, S, L)", {n, any, n_labels});
+    const auto scatter = optional<double>(scatter_given, "scatter", "(P,)", {n_grid});
+    const auto starts = optional<double>(starts_given, "starts", "(N, S, L)", {n, any, n_labels});
 
     FitInput<Number> input;
     input.n_spectra = static_cast<std::size_t>(n);
     input.flux = flux.data();
     input.ivar = ivar.data();
-    input.scatter = scatter_given.is_none() ? nullptr : scatter.data();
-    if (!starts_given.is_none()) {
-        input.starts = starts.data();
-        input.n_given = static_cast<std::size_t>(starts.shape(1));
+    input.scatter = data(scatter);
+    if (starts) {
+        input.starts = starts->data();
+        input.n_given = static_cast<std::size_t>(starts->shape(1));
     }
     input.n_starts = static_cast<std::size_t>(choices.n_starts);
     input.compress = choices.compress;

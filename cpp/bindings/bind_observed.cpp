@@ -11,15 +11,6 @@
 namespace maury::bindings {
 namespace {
 
-using Doubles = std::optional<py::array_t<double>>;
-
-Doubles optional(const py::object& argument, const std::string& name, const std::string& axes,
-                 const std::vector<py::ssize_t>& shape) {
-    if (argument.is_none())
-        return std::nullopt;
-    return array<double>(argument, name, axes, shape);
-}
-
 constexpr double farthest = 1e6, widest = 1e4; // pixels, and their squares
 
 void check_numbers(const py::array_t<double>& array, const std::string& name, double least, double most) {
@@ -28,8 +19,6 @@ void check_numbers(const py::array_t<double>& array, const std::string& name, do
             throw py::value_error(name + ": expected numbers from " + std::to_string(least) + " to " +
                                   std::to_string(most) + ", got " + std::to_string(value));
 }
-
-const double* data(const Doubles& array) { return array ? array->data() : nullptr; }
 
 bool one_row(const py::object& argument, py::ssize_t n_spectra) {
     return py::isinstance<py::array>(argument) && py::reinterpret_borrow<py::array>(argument).shape(0) == 1 &&
@@ -49,9 +38,9 @@ ObservedArrays make(const py::object& low, const py::object& high, const py::obj
     made.low = array<double>(low, "low", "(N, P)", {grids, any});
     const py::ssize_t n_pixels = made.low.shape(1);
     made.high = array<double>(high, "high", "(N, P)", {grids, n_pixels});
-    made.variance = optional(variance, "variance", "(N, P)", {variances, n_pixels});
-    made.resolution = optional(resolution, "resolution", "(N, P, D)", {variances, n_pixels, any});
-    made.narrowing = optional(narrowing, "narrowing", "(N, P)", {variances, n_pixels});
+    made.variance = optional<double>(variance, "variance", "(N, P)", {variances, n_pixels});
+    made.resolution = optional<double>(resolution, "resolution", "(N, P, D)", {variances, n_pixels, any});
+    made.narrowing = optional<double>(narrowing, "narrowing", "(N, P)", {variances, n_pixels});
     if (!made.resolution != !made.narrowing || (made.resolution && made.variance))
         throw py::value_error("resolution, narrowing: expected both, and no variance, or neither");
     maury::Observed& view = made.view;
@@ -114,7 +103,8 @@ py::array_t<double> scan(const ObservedArrays& observed, const py::object& flux_
     const auto flux = array<double>(flux_given, "flux", "(N, P)", {n, n_pixels});
     const auto ivar = array<double>(ivar_given, "ivar", "(N, P)", {n, n_pixels});
     const auto templates = array<float>(templates_given, "templates", "(T, P of the emulator)", {any, any});
-    const auto scatter = optional(scatter_given, "scatter", "(P of the emulator,)", {templates.shape(1)});
+    const auto scatter =
+        optional<double>(scatter_given, "scatter", "(P of the emulator,)", {templates.shape(1)});
     if (!(most_shift >= 0.0 && most_shift < farthest))
         throw py::value_error("most_shift: expected 0 or more pixels, got " + std::to_string(most_shift));
     py::array_t<double> shift(n);

@@ -12,12 +12,11 @@ template <typename T>
 py::array_t<T> median_of(const py::object& flux_given, const py::object& mask_given, std::size_t half) {
     const auto flux = array<T>(flux_given, "flux", "(N, P)", {any, any});
     const auto n_spectra = flux.shape(0), n_pixels = flux.shape(1);
-    const auto mask = mask_given.is_none() ? py::array_t<bool>(0)
-                                           : array<bool>(mask_given, "mask", "(N, P)", {n_spectra, n_pixels});
+    const auto mask = optional<bool>(mask_given, "mask", "(N, P)", {n_spectra, n_pixels});
     py::array_t<T> median({n_spectra, n_pixels});
     const T* in = flux.data();
     T* out = median.mutable_data();
-    const auto* bad = mask_given.is_none() ? nullptr : reinterpret_cast<const std::uint8_t*>(mask.data());
+    const auto* bad = reinterpret_cast<const std::uint8_t*>(data(mask));
     {
         const py::gil_scoped_release release;
         MedianWorkspace workspace;

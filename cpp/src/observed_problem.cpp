@@ -76,9 +76,7 @@ void ObservedProblem::derivatives(const double*, double* gradient, double* hessi
     std::fill_n(hessian, n_parameters_ * n_parameters_, 0.0);
     simd::kernels().normal_sums(jacobian_.data(), n_pixels, n_parameters_, n_pixels, spectrum_.weight(),
                                 residual_.data(), gradient, hessian);
-    for (std::size_t i = 0; i < n_parameters_; ++i) // the kernel sums the lower triangle
-        for (std::size_t j = 0; j < i; ++j)
-            hessian[j * n_parameters_ + i] = hessian[i * n_parameters_ + j];
+    mirror(hessian, n_parameters_);
 }
 
 } // namespace maury

@@ -40,7 +40,7 @@ void PixelProblem::derivatives(const double*, double* gradient, double* hessian)
                                block_.data(), block);
         add_block(block_.data(), first, n, gradient, hessian);
     }
-    mirror(hessian);
+    mirror(hessian, emulator_.n_labels());
 }
 
 double PixelProblem::chi2_and_derivatives(const double* x, double* gradient, double* hessian) {
@@ -58,7 +58,7 @@ double PixelProblem::chi2_and_derivatives(const double* x, double* gradient, dou
         add_block(&block_[block], first, n, gradient, hessian);
     }
     model_known_ = true;
-    mirror(hessian);
+    mirror(hessian, emulator_.n_labels());
     return chi2(x);
 }
 
@@ -74,13 +74,6 @@ void PixelProblem::start_sums(double* gradient, double* hessian) const {
     const std::size_t n_labels = emulator_.n_labels();
     std::fill_n(gradient, n_labels, 0.0);
     std::fill_n(hessian, n_labels * n_labels, 0.0);
-}
-
-void PixelProblem::mirror(double* hessian) const { // the kernel sums the lower triangle
-    const std::size_t n_labels = emulator_.n_labels();
-    for (std::size_t i = 0; i < n_labels; ++i)
-        for (std::size_t j = 0; j < i; ++j)
-            hessian[j * n_labels + i] = hessian[i * n_labels + j];
 }
 
 } // namespace maury

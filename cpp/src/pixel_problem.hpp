@@ -26,7 +26,6 @@ class PixelProblem final : public FullProblem {
 
   private:
     void start_sums(double* gradient, double* hessian) const;
-    void mirror(double* hessian) const;
     void add_block(const double* jacobian, std::size_t first, std::size_t n, double* gradient,
                    double* hessian);
 

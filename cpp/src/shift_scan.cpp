@@ -2,6 +2,7 @@
 
 #include "maury/parallel.hpp"
 #include "simd/kernels.hpp"
+#include "spectrum.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -56,8 +57,8 @@ void scan_shift(const Observed& observed, std::size_t n_spectra, const Number* f
                   u < static_cast<double>(last - most)))
                 continue;
             const auto left = static_cast<std::ptrdiff_t>(u);
-            const double rms = scatter ? scatter[left] : 0.0, part = u - static_cast<double>(left),
-                         weight = 1.0 / (1.0 / inverse + rms * rms);
+            const double part = u - static_cast<double>(left),
+                         weight = weight_of(inverse, scatter ? scatter[left] : 0.0);
             if (!std::isfinite(weight))
                 continue;
             const double value = weight * std::clamp(f, least_flux, most_flux);

@@ -13,8 +13,7 @@ std::size_t Spectrum::set(std::size_t n_pixels, const Number* flux, const Number
     std::size_t usable = 0;
     for (std::size_t p = 0; p < n_pixels; ++p) {
         const double f = static_cast<double>(flux[p]), inverse = static_cast<double>(ivar[p]);
-        const double rms = scatter ? scatter[p] : 0.0;
-        const double weight = rms == 0.0 ? inverse : 1.0 / (1.0 / inverse + rms * rms);
+        const double weight = weight_of(inverse, scatter ? scatter[p] : 0.0);
         const bool good =
             std::isfinite(f) && std::isfinite(inverse) && inverse > 0.0 && std::isfinite(weight);
         weight_[p] = good ? weight : 0.0;

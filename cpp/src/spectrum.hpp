@@ -6,6 +6,11 @@
 
 namespace maury {
 
+// 1 / (1 / ivar + scatter^2), for ivar above 0.
+inline double weight_of(double ivar, double scatter) {
+    return scatter == 0.0 ? ivar : 1.0 / (1.0 / ivar + scatter * scatter);
+}
+
 // Pixels that do not count hold 0 in all three arrays.
 class Spectrum {
   public:

@@ -11,6 +11,22 @@ namespace {
 constexpr double far = 0.5;    // pixels, or their squares: a search elsewhere may end in another minimum
 constexpr double margin = 2.0; // in sigma: nearer to its ends the emulator lacks what a pixel sees
 
+// The n pixels from here on: where they lie, and what their instrument does.
+ObservedPixels part_of(ObservedPixels pixels, std::size_t grid, std::size_t optics, std::size_t n) {
+    pixels.n = n;
+    pixels.low += grid;
+    pixels.high += grid;
+    if (pixels.arm)
+        pixels.arm += grid;
+    if (pixels.variance)
+        pixels.variance += optics;
+    if (pixels.resolution)
+        pixels.resolution += optics * pixels.n_neighbours;
+    if (pixels.narrowing)
+        pixels.narrowing += optics;
+    return pixels;
+}
+
 } // namespace
 
 View::View(const Emulator& emulator, const Observed& observed, TrunkPoint& point, const Spectrum& spectrum)
@@ -19,21 +35,9 @@ View::View(const Emulator& emulator, const Observed& observed, TrunkPoint& point
       lower_(seen_.size()), upper_(seen_.size()) {}
 
 void View::set(std::size_t i, double* x) {
-    ObservedPixels pixels = observed_.pixels;
-    const std::size_t n = observed_.n_pixels, grid = observed_.one_grid ? 0 : i * n,
-                      variance = observed_.one_variance ? 0 : i * n;
-    pixels.n = n;
-    pixels.low += grid;
-    pixels.high += grid;
-    if (pixels.arm)
-        pixels.arm += grid;
-    if (pixels.variance)
-        pixels.variance += variance;
-    if (pixels.resolution)
-        pixels.resolution += variance * pixels.n_neighbours;
-    if (pixels.narrowing)
-        pixels.narrowing += variance;
-    instrument_.set(pixels);
+    const std::size_t n = observed_.n_pixels;
+    instrument_.set(
+        part_of(observed_.pixels, observed_.one_grid ? 0 : i * n, observed_.one_variance ? 0 : i * n, n));
     first_ = 0;
     shift_ = observed_.shift ? observed_.shift[i] : 0.0;
     problem_.set_shift(shift_);
@@ -75,25 +79,13 @@ bool View::on_emulator(std::size_t p) const {
 
 // What lies beyond would cost time, and sums that depend on it would depend on how far a file goes on there.
 void View::narrow() {
-    ObservedPixels pixels = instrument_.pixels();
-    std::size_t first = 0, end = pixels.n;
+    std::size_t first = 0, end = n();
     while (first < end && !on_emulator(first))
         ++first;
     while (first < end && !on_emulator(end - 1))
         --end;
     first_ = first;
-    pixels.n = end - first;
-    pixels.low += first;
-    pixels.high += first;
-    if (pixels.variance)
-        pixels.variance += first;
-    if (pixels.arm)
-        pixels.arm += first;
-    if (pixels.resolution)
-        pixels.resolution += first * pixels.n_neighbours;
-    if (pixels.narrowing)
-        pixels.narrowing += first;
-    instrument_.set(pixels);
+    instrument_.set(part_of(instrument_.pixels(), first, first, end - first));
 }
 
 // A row of a resolution matrix sees neighbours; without some of them it would see too little.

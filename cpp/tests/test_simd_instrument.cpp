@@ -3,6 +3,7 @@
 #include "check.hpp"
 #include "level.hpp"
 #include "maury/aligned.hpp"
+#include "random_numbers.hpp"
 #include "simd/kernels.hpp"
 
 #include <algorithm>
@@ -16,16 +17,6 @@ using maury::Aligned;
 using maury::simd::CubeTails;
 using maury::simd::kernels;
 using maury::simd::padded;
-
-std::mt19937_64 generator(5);
-
-template <typename Number> Aligned<Number> random_numbers(std::size_t n) {
-    std::normal_distribution<double> normal;
-    Aligned<Number> numbers(n);
-    for (Number& number : numbers)
-        number = static_cast<Number>(normal(generator));
-    return numbers;
-}
 
 // Rows of 0, 4, 8, ... weights of what begins anywhere.
 struct Band {

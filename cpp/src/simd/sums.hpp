@@ -7,41 +7,35 @@
 namespace maury::simd {
 namespace {
 
-double dot(const double* a, const double* b, std::size_t n) {
-    Doubles sum[4] = {};
-    std::size_t p = 0;
-    for (; p + 4 * n_doubles <= n; p += 4 * n_doubles)
-        MAURY_UNROLL for (std::size_t i = 0; i < 4; ++i) sum[i] +=
-            load<Doubles>(a + p + i * n_doubles) * load<Doubles>(b + p + i * n_doubles);
-    double rest = 0.0;
-    for (; p < n; ++p)
-        rest += a[p] * b[p];
-    return sum_of((sum[0] + sum[1]) + (sum[2] + sum[3])) + rest;
+template <typename Vector> Vector load_as(const float* from) { return load_floats<Vector>(from); }
+template <typename Vector> Vector load_as(const double* from) { return load<Vector>(from); }
+
+// Neighbours first.
+template <std::size_t U, typename Vector> Vector sum_of_vectors(Vector (&sum)[U]) {
+    for (std::size_t width = U / 2; width > 0; width /= 2)
+        for (std::size_t i = 0; i < width; ++i)
+            sum[i] = sum[2 * i] + sum[2 * i + 1];
+    return sum[0];
 }
 
-double dot_mixed(const float* a, const double* b, std::size_t n) {
-    Doubles sum[2] = {};
+// In U sums, each as wide as a vector of B.
+template <std::size_t U, typename Vector, typename A, typename B>
+B dot_of(const A* a, const B* b, std::size_t n) {
+    constexpr std::size_t width = sizeof(Vector) / sizeof(B);
+    Vector sum[U] = {};
     std::size_t p = 0;
-    for (; p + 2 * n_doubles <= n; p += 2 * n_doubles)
-        MAURY_UNROLL for (std::size_t i = 0; i < 2; ++i) sum[i] +=
-            load_floats<Doubles>(a + p + i * n_doubles) * load<Doubles>(b + p + i * n_doubles);
-    double rest = 0.0;
+    for (; p + U * width <= n; p += U * width)
+        MAURY_UNROLL for (std::size_t i = 0; i < U; ++i) sum[i] +=
+            load_as<Vector>(a + p + i * width) * load_as<Vector>(b + p + i * width);
+    B rest = 0;
     for (; p < n; ++p)
-        rest += static_cast<double>(a[p]) * b[p];
-    return sum_of(sum[0] + sum[1]) + rest;
+        rest += static_cast<B>(a[p]) * b[p];
+    return sum_of(sum_of_vectors(sum)) + rest;
 }
 
-float dot_single(const float* a, const float* b, std::size_t n) {
-    Floats sum[2] = {};
-    std::size_t p = 0;
-    for (; p + 2 * n_floats <= n; p += 2 * n_floats)
-        MAURY_UNROLL for (std::size_t i = 0; i < 2; ++i) sum[i] +=
-            load<Floats>(a + p + i * n_floats) * load<Floats>(b + p + i * n_floats);
-    float rest = 0.0f;
-    for (; p < n; ++p)
-        rest += a[p] * b[p];
-    return sum_of(sum[0] + sum[1]) + rest;
-}
+double dot(const double* a, const double* b, std::size_t n) { return dot_of<4, Doubles>(a, b, n); }
+double dot_mixed(const float* a, const double* b, std::size_t n) { return dot_of<2, Doubles>(a, b, n); }
+float dot_single(const float* a, const float* b, std::size_t n) { return dot_of<2, Floats>(a, b, n); }
 
 double weighted_square(const double* w, const double* a, const double* b, std::size_t n) {
     Doubles sum[4] = {};
