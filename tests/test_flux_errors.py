@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from maury.learn.flux_errors import TEFF_EDGES, flux_errors
+from maury.labels import TEFF_BINS
+from maury.learn.flux_errors import flux_errors
 from maury.show.flux_errors import plot_flux_errors
 from maury.show.tables import flux_error_table
 
@@ -52,6 +53,6 @@ def test_words_and_picture():
     assert [line.split()[0] for line in lines[1:]] == ["3000-5000", "12000-20000"]
     figure = plot_flux_errors(found, "made up")
     assert len(figure.axes) == 3 * 2
-    assert figure.axes[0].get_title().startswith(f"{TEFF_EDGES[0]:.0f}-{TEFF_EDGES[1]:.0f} K\n20 spectra")
+    assert figure.axes[0].get_title().startswith(f"{TEFF_BINS[0]:.0f}-{TEFF_BINS[1]:.0f} K\n20 spectra")
     with pytest.raises(ValueError, match="no spectrum"):
         plot_flux_errors(flux_errors(TRUE[:0], IVAR[:0], TRUE[:0], TEFF[:0]))

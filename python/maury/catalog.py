@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from maury.labels import find_label
 from maury.measure.errors import formal_errors, scaled_errors
 from maury.measure.quality import Flag, flag_names, is_valid, reduced, set_flags, training_distance
+from maury.output import check_new_file
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -173,13 +174,7 @@ def check_output(path: str | os.PathLike[str], overwrite: bool = False) -> Path:
     path = Path(path)
     if _ending(path) == ".parquet":
         _need_parquet()
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder; give the name of a file")
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists; choose another name, or say overwrite")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path.parent}: no such folder to write {path.name} into; make it first")
-    return path
+    return check_new_file(path, overwrite)
 
 
 def write_catalog(table: QTable, path: str | os.PathLike[str], overwrite: bool = False) -> None:
@@ -242,6 +237,11 @@ def read_catalog(path: str | os.PathLike[str]) -> QTable:
     covariance = covariance.reshape(len(table), n_labels, n_labels)  # Parquet keeps it flat
     _add(table, "covariance", covariance, table["covariance"].info.description)
     return table
+
+
+def column_values(catalog: QTable, name: str) -> NDArray[np.float64]:
+    """Numbers of a column, without their unit."""
+    return np.asarray(getattr(catalog[name], "value", catalog[name]), dtype=float)
 
 
 def label_names(catalog: QTable) -> list[str]:

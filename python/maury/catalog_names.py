@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from maury.catalog import column_values
+
 if TYPE_CHECKING:
     from astropy.table import QTable
 
@@ -30,7 +32,7 @@ def add_dr17_names(catalog: QTable) -> QTable:
     if "rchi2_noise" in catalog.colnames:
         columns["CHISQ_JI"] = "rchi2_noise"
     for theirs, ours in columns.items():
-        values = np.asarray(getattr(catalog[ours], "value", catalog[ours]), dtype=np.float32)
+        values = column_values(catalog, ours).astype(np.float32)
         values = np.where(valid & np.isfinite(values), values, np.float32(MISSING))
         unit = catalog[ours].unit
         table[theirs] = values if unit is None else values * unit

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maury.labels import LABELS
+from maury.labels import LABELS, TEFF_BINS, offset_and_mad
 from maury.measure.quality import is_valid
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
-#: Ranges of Teff of the paper's table 3 [K].
-TEFF_BINS = (3000.0, 5000.0, 8000.0, 12000.0, 20000.0, 35000.0)
 RADIUS = 3.0  # arcsec
 _OPTIONAL = ("star_id", "visit_id", "ra", "dec")
 POSITIONS = {"star_id": "star_id|MANGAID", "ra": "ra", "dec": "dec"}
@@ -289,8 +287,8 @@ def _summary(difference: Array) -> tuple[int, float, float, float]:
     known = difference[np.isfinite(difference)]
     if not known.size:
         return 0, np.nan, np.nan, np.nan
-    offset = float(np.median(known))
-    return known.size, offset, float(np.std(known)), float(np.median(np.abs(known - offset)))
+    offset, mad = offset_and_mad(known)
+    return known.size, offset, float(np.std(known)), mad
 
 
 @dataclass(frozen=True, eq=False)

@@ -43,6 +43,10 @@ LABELS: dict[str, Label] = {
 }
 
 
+#: Ranges of Teff of the paper's table 3 [K].
+TEFF_BINS = (3000.0, 5000.0, 8000.0, 12000.0, 20000.0, 35000.0)
+
+
 def find_label(name: str) -> Label:
     """Return the entry of `LABELS`, or a plain one without unit for a name that is not in the table."""
     return LABELS.get(name) or Label(name, "", name, name)
@@ -64,6 +68,30 @@ def untransformed(values: ArrayLike, transforms: Sequence[str]) -> NDArray[np.fl
     return labels
 
 
+def scaled(
+    labels: ArrayLike, label_min: ArrayLike, label_max: ArrayLike, transforms: Sequence[str]
+) -> NDArray[np.float64]:
+    """Labels (..., L) as fractions of a range, of their log10 where `transforms` says "log10"."""
+    low, high = transformed(label_min, transforms), transformed(label_max, transforms)
+    fraction: NDArray[np.float64] = (transformed(labels, transforms) - low) / (high - low)
+    return fraction
+
+
+def unscaled(
+    fraction: NDArray[np.float64], label_min: ArrayLike, label_max: ArrayLike, transforms: Sequence[str]
+) -> NDArray[np.float64]:
+    """Undo `scaled`."""
+    low, high = transformed(label_min, transforms), transformed(label_max, transforms)
+    return untransformed(low + fraction * (high - low), transforms)
+
+
+def offset_and_mad(difference: ArrayLike) -> tuple[float, float]:
+    """Median of differences, and the median absolute deviation from it; NaN counts for nothing."""
+    values = np.asarray(difference, dtype=np.float64)
+    offset = float(np.nanmedian(values))
+    return offset, float(np.nanmedian(np.abs(values - offset)))
+
+
 def spread_labels(bounds: ArrayLike, transforms: Sequence[str], n: int) -> NDArray[np.float64]:
     """Labels (n, L) that fill the box of `bounds` (L, 2) evenly, in the variables that a network sees.
 
@@ -75,5 +103,4 @@ def spread_labels(bounds: ArrayLike, transforms: Sequence[str], n: int) -> NDArr
     for _ in range(64):
         ratio = (1 + ratio) ** (1 / (len(lower) + 1))
     points = (0.5 + np.arange(1, n + 1)[:, None] * ratio ** -np.arange(1.0, len(lower) + 1)) % 1.0
-    low, high = transformed(lower, transforms), transformed(upper, transforms)
-    return np.clip(untransformed(low + points * (high - low), transforms), lower, upper)
+    return np.clip(unscaled(points, lower, upper, transforms), lower, upper)

@@ -115,14 +115,20 @@ def prepare(spectra: Spectra, wavelength: ArrayLike, window: int = 400) -> Prepa
     ivar *= continuum**2
     bad |= ~(np.isfinite(flux) & np.isfinite(ivar))
     flux[bad], ivar[bad] = 1.0, 0.0
-    per_pixel = np.where(bad, np.nan, flux * np.sqrt(ivar))
-    snr = np.zeros(len(spectra))
-    some = ~bad.all(axis=1)
-    snr[some] = np.nanmedian(per_pixel[some], axis=1)
-    return Prepared(flux, ivar, lsf, snr)
+    return Prepared(flux, ivar, lsf, signal_to_noise(flux, ivar))
 
 
-def _edges(centre: Array) -> Array:
+def signal_to_noise(flux: Array, ivar: Array) -> Array:
+    """Median (N,) of flux times sqrt(ivar), both (N, P), over the pixels with ivar above 0; 0 without any."""
+    snr = np.zeros(len(flux))
+    some = (ivar > 0).any(axis=1)
+    per_pixel = np.where(ivar[some] > 0, flux[some] * np.sqrt(ivar[some]), np.nan)
+    snr[some] = np.nanmedian(per_pixel, axis=1)
+    return snr
+
+
+def pixel_edges(centre: Array) -> Array:
+    """Edges (P + 1,) of the pixels of a grid (P,): half-way between the centres."""
     middle = 0.5 * (centre[1:] + centre[:-1])
     return np.concatenate([[2 * centre[0] - middle[0]], middle, [2 * centre[-1] - middle[-1]]])
 
@@ -144,7 +150,7 @@ def _rebin(
     good = ~mask & np.isfinite(flux) & np.isfinite(ivar) & (ivar > 0)
     if good.sum() < 2:
         return empty
-    edges, grid_edges = _edges(wavelength), _edges(grid)
+    edges, grid_edges = pixel_edges(wavelength), pixel_edges(grid)
     inside = (edges[1:] > grid_edges[0]) & (edges[:-1] < grid_edges[-1])
     if not (inside & good).any():
         return empty

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from maury.labels import TEFF_BINS
+
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
-# Teff [K]: those of the paper's Table 3.
-TEFF_EDGES = (3000.0, 5000.0, 8000.0, 12000.0, 20000.0, 35000.0)
 _STEP, _MOST = 2e-4, 0.5  # of errors, normalised flux
 ERROR_EDGES = np.linspace(-_MOST, _MOST, round(2 * _MOST / _STEP) + 1)
 FLUX_EDGES = np.linspace(0.0, 1.6, 161)
@@ -24,7 +24,7 @@ class FluxErrors:
     Attributes
     ----------
     spectra : (B,) int
-        Spectra in each bin of `TEFF_EDGES`.
+        Spectra in each bin of `TEFF_BINS`.
     errors : (B, E) int
         Pixels with an error between two of `ERROR_EDGES`; larger ones are in the first and last.
     joint : (B, F, F) int
@@ -64,10 +64,10 @@ def flux_errors(true: Array, ivar: Array, emulated: Array, teff: Array) -> FluxE
     true, ivar, emulated : (N, P)
         Normalised flux, its inverse variance (0 = missing), and what the emulator gives for its labels.
     teff : (N,)
-        Known [K]; spectra beyond the ends of `TEFF_EDGES` are in the first or last bin.
+        Known [K]; spectra beyond the ends of `TEFF_BINS` are in the first or last bin.
     """
-    n_bins = len(TEFF_EDGES) - 1
-    place = np.clip(np.searchsorted(TEFF_EDGES, teff, side="right") - 1, 0, n_bins - 1)
+    n_bins = len(TEFF_BINS) - 1
+    place = np.clip(np.searchsorted(TEFF_BINS, teff, side="right") - 1, 0, n_bins - 1)
     n_errors, n_flux = len(ERROR_EDGES) - 1, len(FLUX_EDGES) - 1
     errors = np.zeros((n_bins, n_errors), dtype=np.int64)
     joint = np.zeros((n_bins, n_flux, n_flux), dtype=np.int64)

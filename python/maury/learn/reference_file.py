@@ -25,6 +25,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from maury.labels import LABELS, find_label
+from maury.output import check_new_file
 from maury.readers import ReadError
 from maury.readers._fits import is_fits, open_fits
 from maury.spectra import Floats, Spectra
@@ -152,10 +153,7 @@ def check_reference_path(path: str | PathLike[str], overwrite: bool = False) -> 
     ending = next((e for e in (".fits", ".fits.gz") if path.name.lower().endswith(e)), None)
     if ending is None:
         raise ValueError(f"{path}: a reference set is a FITS file; let its name end in .fits or .fits.gz")
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists; choose another name, or say overwrite")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path.parent}: no such folder to write {path.name} into; make it first")
+    check_new_file(path, overwrite)
     return ending
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_array, csr_array
 
-from maury.prepare import _edges
+from maury.prepare import pixel_edges
 from maury.readers import ReadError, read_spectra
 from maury.spectra import FWHM_PER_SIGMA
 
@@ -188,7 +188,7 @@ def broadening(variance: Array) -> csr_array:
 
 def _overlap(wavelength: Array, grid: Array) -> csr_array:
     """Operator that rebins flux density, flux conserved: how much of a new pixel each old one covers."""
-    old, new = _edges(wavelength), _edges(grid)
+    old, new = pixel_edges(wavelength), pixel_edges(grid)
     cut = np.unique(np.concatenate([old, new]))
     cut = cut[(cut >= max(old[0], new[0])) & (cut <= min(old[-1], new[-1]))]
     middle, width = 0.5 * (cut[1:] + cut[:-1]), np.diff(cut)

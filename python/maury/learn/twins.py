@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from maury.learn.select import select
 from maury.learn.train import train
 from maury.measure.fit import fit_normalized
+from maury.measure.quality import reduced
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -122,7 +123,7 @@ def train_twins(reference: Reference, twin: Reference, *, progress: bool = False
         chosen.star_id,
         chosen.labels,
         np.stack([result.labels for result in results]),
-        np.stack([r.chi2_noise / np.maximum(r.n_pixels - len(first.labels), 1) for r in results]),
+        np.stack([reduced(r.chi2_noise, r.n_pixels, len(first.labels)) for r in results]),
         chosen.flux,
         chosen.ivar,
     )

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maury.labels import find_label
+from maury.labels import find_label, offset_and_mad
 from maury.learn.flux_errors import FluxErrors, flux_errors
 from maury.learn.select import TrainingSet, select, split_stars
 from maury.learn.train import Recipe, train_on
 from maury.measure.fit import fit_normalized
+from maury.measure.quality import reduced
 from maury.spectra import Spectra
 
 if TYPE_CHECKING:
@@ -74,8 +75,9 @@ class Validation:
         for j, name in enumerate(self.names):
             unit = u.Unit(find_label(name).unit)
             inside = [difference[row, j] for _, _, row in rows]
-            table[f"{name}_offset"] = [np.nanmedian(d) for d in inside] * unit
-            table[f"{name}_mad"] = [np.nanmedian(np.abs(d - np.nanmedian(d))) for d in inside] * unit
+            table[f"{name}_offset"], table[f"{name}_mad"] = (
+                np.transpose([offset_and_mad(d) for d in inside]) * unit
+            )
         return table
 
     def table(self) -> QTable:
@@ -185,7 +187,7 @@ def _measure(emulator: Emulator, chosen: TrainingSet, rows: NDArray[np.bool_], f
         known,
         result.labels,
         np.sqrt(np.diagonal(result.covariance, axis1=1, axis2=2)),
-        result.chi2 / np.maximum(result.n_pixels - len(names), 1),
+        reduced(result.chi2, result.n_pixels, len(names)),
         np.full(len(known), fold),
         flux_errors(flux, ivar, emulator.predict(known), teff),
     )

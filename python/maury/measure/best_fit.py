@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maury.measure.continuum import median_ratio
-from maury.measure.observe import observe
+from maury.measure.observe import observe, rest_wavelength
 from maury.measure.velocity import pixel_velocity
 from maury.spectra import Spectra
 
@@ -61,19 +61,13 @@ def best_fit(spectrum: Spectra, emulator: Emulator, row: Any) -> BestFit:
     extra = np.sign(broadening) * (broadening / pixel) ** 2 if pixel > 0 else 0.0
     model = observed.core(fit_broadening=True).see(emulator.core, labels, np.array([[extra]]))
     ratio = median_ratio(observed, model, native, emulator)
-    place = 0.5 * (observed.low[0] + observed.high[0]) - observed.shift[0]
-    grid = np.arange(len(emulator.wavelength), dtype=np.float64)
-    if emulator.log10_grid is not None:
-        start, step = emulator.log10_grid
-        wavelength = 10.0 ** (start + step * place)
-    else:
-        wavelength = np.interp(place, grid, emulator.wavelength)
+    wavelength = rest_wavelength(spectrum, observed, np.array([rv]))[0]
     return BestFit(
         wavelength=wavelength,
         flux=(observed.flux * ratio)[0],
         ivar=(observed.ivar / ratio**2)[0],
         model=model[0],
-        scatter=np.interp(place, grid, emulator.scatter),
+        scatter=np.interp(wavelength, emulator.wavelength, emulator.scatter),
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from maury.measure.errors import VARIABLES, ErrorModel, term_names
+from maury.output import check_new_file
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -61,9 +62,7 @@ def check_error_output(path: str | os.PathLike[str], overwrite: bool = False) ->
     path = Path(path)
     if path.suffix.lower() != ".ecsv":
         raise ValueError(f"{path}: a file of errors ends in .ecsv")
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists; choose another name, or say overwrite")
-    return path
+    return check_new_file(path, overwrite)
 
 
 def read_errors(path: str | os.PathLike[str]) -> ErrorModel:

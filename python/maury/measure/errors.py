@@ -40,6 +40,8 @@ def visit_variables(catalog: QTable, variables: Sequence[str]) -> Array:
     ValueError
         If the catalogue lacks one of them.
     """
+    from maury.catalog import column_values
+
     missing = [name for name in variables if name not in catalog.colnames]
     if missing:
         raise ValueError(
@@ -48,7 +50,7 @@ def visit_variables(catalog: QTable, variables: Sequence[str]) -> Array:
         )
     values = np.empty((len(catalog), len(variables)))
     for i, name in enumerate(variables):
-        column = np.asarray(getattr(catalog[name], "value", catalog[name]), dtype=float)
+        column = column_values(catalog, name)
         values[:, i] = np.log10(np.where(column > 0, column, np.nan)) if VARIABLES[name] else column
     return values
 

@@ -14,6 +14,7 @@ from maury import _core
 from maury.measure.observe import Observed, on_grid
 from maury.measure.plan import fit_plan
 from maury.measure.velocity import pixel_velocity, to_shift, to_velocity
+from maury.spectra import SPEED_OF_LIGHT
 
 if TYPE_CHECKING:
     from maury.emulator import Emulator
@@ -278,12 +279,11 @@ def _with_nuisances(result: FitResult, choice: Choice, emulator: Emulator, shift
     values, errors = result.nuisances, result.nuisance_errors
     n_arms = values.shape[1] - choice.fit_rv - choice.fit_broadening
     names: dict[str, Any] = {}
-    step = 0.0 if emulator.log10_grid is None else emulator.log10_grid[1]
     pixel = pixel_velocity(emulator)
     column = 0
     if choice.fit_rv:
         names["rv"] = to_velocity(values[:, 0], emulator)
-        names["rv_err"] = errors[:, 0] * pixel * 10.0 ** (values[:, 0] * step)
+        names["rv_err"] = errors[:, 0] * pixel * (1.0 + names["rv"] / SPEED_OF_LIGHT)
         column = 1
     else:
         names["rv"] = to_velocity(shift, emulator)

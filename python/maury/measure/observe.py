@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maury import _core
+from maury.measure.velocity import to_shift
+from maury.prepare import signal_to_noise
 from maury.spectra import SPEED_OF_LIGHT, Spectra
 
 if TYPE_CHECKING:
@@ -83,11 +85,10 @@ class Observed:
     ) -> _core.Observed:
         """Give the pixels to the C++ core; `native` at the resolution of the emulator."""
         matrix = self.resolution is not None and not native
-        variance = np.zeros_like(self.variance) if native else self.variance
         return _core.Observed(
             self.low,
             self.high,
-            None if matrix else variance,
+            None if matrix or native else self.variance,
             self.arm,
             self.resolution if matrix else None,
             self.narrowing if matrix else None,
@@ -123,22 +124,18 @@ def observe(
     if spectra.arm is not None:  # numbered from 0
         number = np.atleast_2d(spectra.arm)
         arm = np.unique(number, return_inverse=True)[1].reshape(number.shape).astype(np.int32)
-    one_grid = len(wavelength) == len(arm) == 1
-    if not one_grid:
+    if not len(wavelength) == len(arm) == 1:
         wavelength = np.broadcast_to(wavelength, spectra.flux.shape)
         arm = np.broadcast_to(arm, spectra.flux.shape)
     doppler = (1.0 + rv / SPEED_OF_LIGHT)[:, None]
-    step = None if emulator.log10_grid is None else emulator.log10_grid[1]
-    if step is None:  # the velocity is no shift there: taken out of the wavelengths
+    even = emulator.log10_grid is not None
+    if not even:  # the velocity is no shift there: taken out of the wavelengths
         wavelength = wavelength / doppler
         arm = np.broadcast_to(arm, wavelength.shape)
-        one_grid = len(wavelength) == 1
-        shift = np.zeros(len(spectra))
-    else:
-        shift = np.log10(doppler[:, 0]) / step
+    shift = to_shift(rv, emulator) if even else np.zeros(len(spectra))
+    slack = to_shift(margin, emulator) if even else 0.0
     low, high = _edges(wavelength, arm)
     low, high = _position(low, emulator), _position(high, emulator)
-    slack = 0.0 if step is None else np.log10(1.0 + margin / SPEED_OF_LIGHT) / step
     inside = (high - shift[:, None] > -0.5 - slack) & (
         low - shift[:, None] < len(emulator.wavelength) - 0.5 + slack
     )
@@ -156,7 +153,7 @@ def observe(
     np.multiply(spectra.ivar[:, columns], continuum**2, out=ivar, where=usable)
     sigma = np.full(flux.shape, np.nan)
     if spectra.lsf is not None:
-        rest = 1.0 if step is not None else doppler  # what the wavelengths are in
+        rest = 1.0 if even else doppler  # what the wavelengths are in
         sigma = spectra.lsf[:, columns] / rest / _pixel_width(wavelength[:, columns], emulator)
     own = _own_sigma(emulator, 0.5 * (low + high) - shift[:, None])
     resolution = narrowing = None
@@ -173,11 +170,6 @@ def observe(
         variance = variance[:1]
     used = ivar > 0
     sharper = known & np.isfinite(own) & (sigma < _SHARPER * own) & used
-    with np.errstate(invalid="ignore"):
-        signal = np.where(used, flux * np.sqrt(ivar), np.nan)
-    any_used = used.any(axis=1)
-    snr = np.zeros(len(flux))
-    snr[any_used] = np.nanmedian(signal[any_used], axis=1)
     return Observed(
         flux=flux,
         ivar=ivar,
@@ -193,7 +185,7 @@ def observe(
         narrowing=narrowing,
         shift=shift,
         sharper=sharper.sum(axis=1) >= np.fmax(0.1 * used.sum(axis=1), 1),
-        snr=snr,
+        snr=signal_to_noise(flux, ivar),
     )
 
 
@@ -204,7 +196,7 @@ def on_grid(flux: Array, ivar: Array, lsf: Array | None, emulator: Emulator) -> 
     if lsf is not None:
         if emulator.lsf is None:
             raise ValueError("lsf: the emulator does not know its own, so the difference to it is not known")
-        width = np.gradient(emulator.wavelength)
+        width = _pixel_width(emulator.wavelength, emulator)
         variance = np.fmax((lsf**2 - emulator.lsf**2) / width**2, 0.0)
     n = len(flux)
     return Observed(
@@ -224,6 +216,13 @@ def on_grid(flux: Array, ivar: Array, lsf: Array | None, emulator: Emulator) -> 
         sharper=np.zeros(n, dtype=bool),
         snr=np.zeros(n),
     )
+
+
+def rest_wavelength(spectra: Spectra, observed: Observed, rv: Array) -> Array:
+    """Wavelengths (N, P) of the pixels of `observed`, at rest [Angstrom]; rv (N,) as for `observe`."""
+    columns = slice(observed.first, observed.first + observed.flux.shape[1])
+    wavelength = np.atleast_2d(spectra.wavelength)[:, columns]
+    return np.asarray(wavelength / (1.0 + rv / SPEED_OF_LIGHT)[:, None])
 
 
 def _span(inside: Mask) -> slice:

@@ -23,10 +23,10 @@ from maury.measure.emission import emission_lines, shows_emission
 from maury.measure.error_file import apply_errors, read_errors
 from maury.measure.errors import ErrorModel
 from maury.measure.fit import Choice, FitResult, fit_observed, predict_observed
-from maury.measure.observe import Observed, observe
+from maury.measure.observe import Observed, observe, rest_wavelength
 from maury.measure.regions import in_regions
 from maury.measure.velocity import scan_velocity, to_shift
-from maury.spectra import SPEED_OF_LIGHT, Spectra
+from maury.spectra import Spectra
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -139,7 +139,9 @@ def fit(
                 own_start = _of_rows(start, rows, len(spectra))
                 guess = _of_rows(photometry, rows, len(spectra))
                 some = replace(choice, start=own_start, fit_rv=free, fit_arms=arms)
-                own = spectra[rows] if matrix else replace(spectra[rows], resolution=None)
+                own = spectra[rows]
+                if spectra.resolution is not None and not matrix:
+                    own = replace(own, resolution=None)
                 part = _measure(own, emulator, some, guess, leave_out, partial(show, of=bar.n))
                 parts.append((rows, part))
     measured = _joined(parts, len(spectra))
@@ -220,7 +222,7 @@ def _emission(
     """Whether emission lines are in the residual; outliers of the fit are looked at too."""
     rv = np.nan_to_num(cast("Any", result.rv))
     wavelength = spectra.wavelength[..., observed.first : observed.first + observed.flux.shape[1]]
-    rest = np.atleast_2d(wavelength) / (1 + rv / SPEED_OF_LIGHT)[:, None]
+    rest = rest_wavelength(spectra, observed, rv)
     scatter = np.interp(rest, emulator.wavelength, emulator.scatter)
     model = predict_observed(emulator, observed, result, choice)
     return shows_emission(*emission_lines(wavelength, observed.flux, observed.ivar, model, rv, scatter))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maury.labels import transformed
+from maury.labels import scaled
 from maury.measure.caution import CAUTION, in_caution
 from maury.spectra import SPEED_OF_LIGHT
 
@@ -209,15 +209,10 @@ def training_distance(labels: ArrayLike, emulator: Emulator) -> NDArray[np.float
         if len(training) > NEIGHBOUR:
             from scipy.spatial import cKDTree
 
-            tree = cKDTree(_scaled(training, emulator))
+            scaling = (emulator.label_min, emulator.label_max, emulator.transforms)
+            tree = cKDTree(scaled(training, *scaling))
             # The nearest neighbour of a training star is itself.
             own = tree.query(tree.data, k=[NEIGHBOUR + 1])[0]
             far = np.percentile(own, TRAINING_PERCENTILE)
-            distance[known] = tree.query(_scaled(labels[known], emulator), k=[NEIGHBOUR])[0][:, 0] / far
+            distance[known] = tree.query(scaled(labels[known], *scaling), k=[NEIGHBOUR])[0][:, 0] / far
     return distance
-
-
-def _scaled(labels: NDArray[np.float64], emulator: Emulator) -> NDArray[np.float64]:
-    """Labels as fractions of the emulator's range, in log10 where the emulator takes log10."""
-    low, high = (transformed(end, emulator.transforms) for end in (emulator.label_min, emulator.label_max))
-    return (transformed(labels, emulator.transforms) - low) / (high - low)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from maury.labels import transformed, untransformed
+from maury.labels import scaled, unscaled
 from maury.measure.starts import candidate_labels
 from maury.spectra import SPEED_OF_LIGHT
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from maury.measure.observe import Observed
 
 Array = NDArray[np.float64]
+Velocity = TypeVar("Velocity", float, Array)
 
 N_TEMPLATES = 32
 
@@ -38,14 +39,15 @@ def scan_velocity(observed: Observed, emulator: Emulator, max_rv: float, threads
     return to_velocity(shift, emulator)
 
 
-def to_shift(rv: float, emulator: Emulator) -> float:
-    """Pixels of the emulator's even log grid that a velocity, c*z [km/s], moves a spectrum by."""
+def to_shift(rv: Velocity, emulator: Emulator) -> Velocity:
+    """Pixels of the emulator's even log grid that velocities, c*z [km/s], move spectra by."""
     if emulator.log10_grid is None:
         raise ValueError(
             "velocity: the wavelengths of this emulator are not even in log10, so velocities cannot be "
             "fitted; give them in the spectra, and velocity='given'"
         )
-    return float(np.log10(1.0 + rv / SPEED_OF_LIGHT) / emulator.log10_grid[1])
+    shift: Velocity = np.log10(1.0 + rv / SPEED_OF_LIGHT) / emulator.log10_grid[1]
+    return shift
 
 
 def to_velocity(shift: Array, emulator: Emulator) -> Array:
@@ -68,8 +70,7 @@ def _templates(emulator: Emulator) -> NDArray[np.float32]:
     labels = np.asarray(emulator.training_labels)
     if len(labels) < 4 * N_TEMPLATES:
         labels = candidate_labels(emulator, np.asarray(emulator.bounds))
-    low, high = (transformed(end, emulator.transforms) for end in (emulator.label_min, emulator.label_max))
-    scaled = (transformed(labels, emulator.transforms) - low) / (high - low)
-    centres, _ = kmeans2(scaled, N_TEMPLATES, minit="++", seed=0)
-    flux = emulator.predict(untransformed(low + centres * (high - low), emulator.transforms))
+    scaling = (emulator.label_min, emulator.label_max, emulator.transforms)
+    centres, _ = kmeans2(scaled(labels, *scaling), N_TEMPLATES, minit="++", seed=0)
+    flux = emulator.predict(unscaled(centres, *scaling))
     return np.ascontiguousarray(flux, dtype=np.float32)

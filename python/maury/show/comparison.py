@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maury.labels import find_label
+from maury.labels import find_label, offset_and_mad
 from maury.show.tables import format_label
 
 if TYPE_CHECKING:
@@ -116,9 +116,9 @@ def _draw(
             _plain_ticks(axis)
     half = 1.2 * float(np.percentile(np.abs(difference), 97)) or 1.0
     bottom.set_ylim(-half, half)
-    offset = float(np.median(difference))
-    mad = float(np.median(np.abs(difference - offset)))
-    numbers = [format_label(name, value).replace("-", "\N{MINUS SIGN}") for value in (offset, mad)]
+    numbers = [
+        format_label(name, value).replace("-", "\N{MINUS SIGN}") for value in offset_and_mad(difference)
+    ]
     text = f"{len(known)} stars, offset {numbers[0]}{unit}, MAD {numbers[1]}{unit}"
     top.set_title(text, fontsize=10)
     return points

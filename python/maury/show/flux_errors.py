@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from maury.learn.flux_errors import ERROR_EDGES, FLUX_EDGES, TEFF_EDGES
+from maury.labels import TEFF_BINS
+from maury.learn.flux_errors import ERROR_EDGES, FLUX_EDGES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,9 +54,7 @@ def plot_flux_errors(found: FluxErrors, title: str = "") -> Figure:
             )
         ends = [FLUX_EDGES[0], FLUX_EDGES[-1]]
         top.plot(ends, ends, color=_LINE, lw=0.8)
-        top.set_title(
-            f"{TEFF_EDGES[b]:.0f}-{TEFF_EDGES[b + 1]:.0f} K\n{found.spectra[b]} spectra", fontsize=9
-        )
+        top.set_title(f"{TEFF_BINS[b]:.0f}-{TEFF_BINS[b + 1]:.0f} K\n{found.spectra[b]} spectra", fontsize=9)
         top.set_xlabel("flux")
         shares = np.add.reduceat(found.errors[b], np.arange(0, found.errors.shape[1], _REBIN))
         middle.stairs(shares / max(1, shares.sum()), coarse, fill=True, color=_FILL)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maury.catalog import label_names
+from maury.catalog import column_values, label_names
 from maury.labels import find_label
 from maury.measure.quality import flag_names
 from maury.show.tables import format_label, row_name
@@ -141,10 +141,10 @@ def plot_kiel(catalog: QTable, emulator: Emulator) -> Figure:
     names = label_names(catalog)
     if not {"teff", "logg"} <= set(names):
         raise ValueError(f"catalog: a Kiel diagram needs the labels teff and logg, got {', '.join(names)}")
-    teff, logg = _values(catalog, "teff"), _values(catalog, "logg")
+    teff, logg = column_values(catalog, "teff"), column_values(catalog, "logg")
     shown = np.isfinite(teff) & np.isfinite(logg)
     flagged = np.asarray(catalog["flags"]) != 0
-    colour = _values(catalog, "fe_h") if "fe_h" in names else np.zeros(len(catalog))
+    colour = column_values(catalog, "fe_h") if "fe_h" in names else np.zeros(len(catalog))
 
     figure = Figure(figsize=(8, 7), dpi=_DPI)
     axes = figure.add_axes((0.1, 0.15, 0.74, 0.79))
@@ -158,8 +158,8 @@ def plot_kiel(catalog: QTable, emulator: Emulator) -> Figure:
         axes.errorbar(
             teff[shown],
             logg[shown],
-            xerr=np.nan_to_num(_values(catalog, "teff_err")[shown]),
-            yerr=np.nan_to_num(_values(catalog, "logg_err")[shown]),
+            xerr=np.nan_to_num(column_values(catalog, "teff_err")[shown]),
+            yerr=np.nan_to_num(column_values(catalog, "logg_err")[shown]),
             fmt="none",
             ecolor="0.55",
             elinewidth=0.7,
@@ -213,10 +213,6 @@ def picture_names(catalog: QTable) -> list[str]:
         taken.add(name)
         names.append(f"{name}.png")
     return names
-
-
-def _values(catalog: QTable, name: str) -> Array:
-    return np.asarray(getattr(catalog[name], "value", catalog[name]), dtype=float)
 
 
 def _shade_gaps(axes: Axes, wave: Array, usable: NDArray[np.bool_]) -> None:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maury.catalog import label_names
-from maury.compare import TEFF_BINS
-from maury.labels import find_label
+from maury.catalog import column_values, label_names
+from maury.labels import TEFF_BINS, find_label
 from maury.measure.errors import ErrorModel
 from maury.measure.quality import is_valid
 from maury.measure.repeats import pull_width, repeat_pairs
@@ -30,7 +29,7 @@ _KINDS = ("formal", "repeat")
 def error_table(catalog: QTable, model: ErrorModel) -> str:
     """Median formal and repeat errors in ranges of Teff, as in the paper's table 3."""
     names = label_names(catalog)
-    teff = _values(catalog, "teff") if "teff" in names else np.full(len(catalog), np.nan)
+    teff = column_values(catalog, "teff") if "teff" in names else np.full(len(catalog), np.nan)
     repeat = model.predict(catalog)
     valid = is_valid(np.asarray(catalog["flags"]))
     rows = []
@@ -40,7 +39,7 @@ def error_table(catalog: QTable, model: ErrorModel) -> str:
             cells = [f"{low:.0f}-{high:.0f} K" if kind == "formal" else "", kind, str(here.sum())]
             for name in names:
                 sigma = (
-                    _values(catalog, f"{name}_err_formal")
+                    column_values(catalog, f"{name}_err_formal")
                     if kind == "formal"
                     else repeat[:, model.labels.index(name)]
                 )
@@ -71,13 +70,13 @@ def plot_pulls(catalog: QTable, model: ErrorModel) -> Figure:
     names = label_names(catalog)
     pairs = repeat_pairs(catalog, names)
     sigma = model.predict(catalog)
-    snr = np.minimum(*(_values(catalog, "snr")[rows] for rows in (pairs.first, pairs.second)))
-    teff = _values(catalog, "teff")[pairs.first] if "teff" in names else np.full(len(pairs), np.nan)
+    snr = np.minimum(*(column_values(catalog, "snr")[rows] for rows in (pairs.first, pairs.second)))
+    teff = column_values(catalog, "teff")[pairs.first] if "teff" in names else np.full(len(pairs), np.nan)
     figure = Figure(figsize=(11, 0.6 + 2.2 * len(names)), dpi=130, layout="constrained")
     grid: Any = figure.subplots(len(names), 3, squeeze=False)
     x = np.linspace(-5, 5, 201)
     for j, name in enumerate(names):
-        value, error = _values(catalog, name), sigma[:, model.labels.index(name)]
+        value, error = column_values(catalog, name), sigma[:, model.labels.index(name)]
         pull = (value[pairs.first] - value[pairs.second]) / np.hypot(error[pairs.first], error[pairs.second])
         histogram, *widths = grid[j]
         histogram.hist(pull, bins=np.linspace(-5, 5, 51), density=True, color="#7fb0e0")
@@ -113,7 +112,3 @@ def _draw_widths(axes: Any, pull: Array, weight: Array, by: Array, bins: tuple[f
 
 def _error(name: str, sigma: float) -> str:
     return f"{sigma:.1f}" if name == "teff" else f"{sigma:.3f}"
-
-
-def _values(catalog: QTable, name: str) -> Array:
-    return np.asarray(getattr(catalog[name], "value", catalog[name]), dtype=float)

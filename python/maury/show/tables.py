@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maury.catalog import label_names
-from maury.learn.flux_errors import TEFF_EDGES
+from maury.labels import TEFF_BINS, offset_and_mad
 from maury.measure.quality import flag_names
 
 if TYPE_CHECKING:
@@ -103,10 +103,8 @@ def difference_table(catalog: QTable, known: Mapping[str, NDArray[np.float64]]) 
         difference = difference[np.isfinite(difference)]
         if not difference.size:
             continue
-        offset = float(np.median(difference))
-        mad = float(np.median(np.abs(difference - offset)))
         reported = float(np.nanmedian(_values(catalog[f"{name}_err"])))
-        numbers = [format_label(name, value) for value in (offset, mad, reported)]
+        numbers = [format_label(name, value) for value in (*offset_and_mad(difference), reported)]
         rows.append([name, str(catalog[name].unit or ""), *numbers, str(difference.size)])
     return columns_text(["label", "unit", "offset", "MAD", "reported", "stars"], rows)
 
@@ -188,7 +186,7 @@ def flux_error_table(found: FluxErrors) -> str:
     limits = [found.within(part) for part in parts]
     rows = [
         [teff_words(low, high), str(n), *(f"{limit[b]:.4f}" for limit in limits)]
-        for b, (low, high, n) in enumerate(zip(TEFF_EDGES, TEFF_EDGES[1:], found.spectra, strict=False))
+        for b, (low, high, n) in enumerate(zip(TEFF_BINS, TEFF_BINS[1:], found.spectra, strict=False))
         if n
     ]
     return columns_text(["teff", "spectra", *(f"{100 * part:.0f} %" for part in parts)], rows)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from maury.labels import find_label
+from maury.labels import find_label, offset_and_mad
 from maury.learn.twins import KINDS
 from maury.show.tables import columns_text, format_label, teff_words
 
@@ -37,9 +37,7 @@ def twin_table(twins: Twins) -> str:
             cells = [words, kind, str(int(inside.sum())), f"{np.nanmedian(twins.rchi2[k, inside]):.2f}"]
             for j, name in enumerate(twins.names):
                 difference = twins.fitted[k, inside, j] - twins.known[inside, j]
-                offset = float(np.nanmedian(difference))
-                mad = float(np.nanmedian(np.abs(difference - offset)))
-                cells += [format_label(name, offset), format_label(name, mad)]
+                cells += [format_label(name, value) for value in offset_and_mad(difference)]
             rows.append(cells)
     return columns_text(head, rows)
 
