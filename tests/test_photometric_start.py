@@ -81,3 +81,10 @@ def test_a_wrong_photometric_start_costs_nothing():
         np.testing.assert_allclose(got[name].value, want[name].value, rtol=1e-6, atol=1e-6)
     assert (got["n_starts"] - want["n_starts"]).tolist() == [1, 0, 1, 1]
     assert got["n_agree"][3] == want["n_agree"][3] + 1
+
+
+def test_photometry_of_the_wrong_shape_is_refused():
+    emulator = made_up_stars.emulator()
+    spectra = made_up_stars.spectra(emulator, rv=0.0)
+    with pytest.raises(ValueError, match=r"photometry: expected labels of shape \(4, 3\), .* got \(3,\)"):
+        maury.fit(spectra, emulator, photometry=LABELS[0])

@@ -109,6 +109,12 @@ def fit(
         raise ValueError(f"velocity: expected 'fit' or 'given', got {velocity!r}")
     if not max_rv > 0:
         raise ValueError(f"max_rv: expected km/s above 0, got {max_rv}")
+    shape = (len(spectra), len(emulator.labels))
+    if photometry is not None and np.shape(photometry) != shape:
+        raise ValueError(
+            f"photometry: expected labels of shape {shape}, one row a spectrum with NaN where unknown, got "
+            f"{np.shape(photometry)}; see maury.measure.photometry.photometric_start"
+        )
     model = errors if errors is None or isinstance(errors, ErrorModel) else read_errors(errors)
     choice = Choice(
         start,
