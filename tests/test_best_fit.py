@@ -72,6 +72,18 @@ def test_broadening_with_a_resolution_matrix(emulator):
         assert chi2(fit) == pytest.approx(catalog["chi2"][i], rel=0.05)
 
 
+def test_an_arm_off_the_other(emulator):
+    spectra = stars(emulator)
+    spectra.arm = (spectra.wavelength > 5300.0).astype(int)
+    spectra.wavelength = np.where(
+        spectra.arm == 1, spectra.wavelength * (1 + 60.0 / 299792.458), spectra.wavelength
+    )
+    catalog, fits = rows_of(emulator, spectra)
+    np.testing.assert_allclose(catalog["arm_rv"].value[:, 0], 60.0, atol=10.0)
+    for i, fit in enumerate(fits):
+        assert chi2(fit) == pytest.approx(catalog["chi2"][i], rel=0.05)
+
+
 def test_at_rest_on_the_grid_of_the_emulator(emulator):
     spectra = made_up_stars.spectra(emulator, rv=0.0, lsf=np.full((4, N), 1.2))
     catalog, fits = rows_of(emulator, spectra)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maury.measure.continuum import median_ratio
-from maury.measure.observe import observe, rest_wavelength
+from maury.measure.observe import Observed, observe, rest_wavelength
 from maury.measure.velocity import pixel_velocity
 from maury.spectra import Spectra
 
@@ -47,7 +47,7 @@ def best_fit(spectrum: Spectra, emulator: Emulator, row: Any) -> BestFit:
         Of length 1.
     emulator : Emulator
     row : astropy.table.Row
-        Of the catalogue that `maury.fit` made. Velocities of further arms are not taken into account.
+        Of the catalogue that `maury.fit` made.
     """
     if not np.isfinite(spectrum.wavelength).any():  # a file that could not be read
         nothing = np.full(len(emulator.wavelength), np.nan)
@@ -56,10 +56,12 @@ def best_fit(spectrum: Spectra, emulator: Emulator, row: Any) -> BestFit:
     broadening = _number(row, "broadening", 0.0)
     labels = np.array([[_number(row, name, np.nan) for name in emulator.labels]])
     observed = observe(spectrum, emulator, np.array([rv]))
-    native = observed.core(native=True).see(emulator.core, labels, np.empty((1, 0)))
     pixel = pixel_velocity(emulator)
     extra = np.sign(broadening) * (broadening / pixel) ** 2 if pixel > 0 else 0.0
-    model = observed.core(fit_broadening=True).see(emulator.core, labels, np.array([[extra]]))
+    arms = _arm_shifts(row, observed, pixel)
+    native = observed.core(native=True, fit_arms=True).see(emulator.core, labels, arms[None])
+    core = observed.core(fit_arms=True, fit_broadening=True)
+    model = core.see(emulator.core, labels, np.append(arms, extra)[None])
     ratio = median_ratio(observed, model, native, emulator)
     wavelength = rest_wavelength(spectrum, observed, np.array([rv]))[0]
     return BestFit(
@@ -69,6 +71,15 @@ def best_fit(spectrum: Spectra, emulator: Emulator, row: Any) -> BestFit:
         model=model[0],
         scatter=np.interp(wavelength, emulator.wavelength, emulator.scatter),
     )
+
+
+def _arm_shifts(row: Any, observed: Observed, pixel: float) -> Array:
+    """Shifts of the second arm on, less that of the first; 0 where they were not fitted."""
+    shifts = np.zeros(int(observed.arm.max()))
+    if "arm_rv" in row.colnames and pixel > 0:
+        told = np.atleast_1d(getattr(row["arm_rv"], "value", row["arm_rv"]))[: len(shifts)]
+        shifts[: len(told)] = np.nan_to_num(told) / pixel
+    return shifts
 
 
 def _number(row: Any, name: str, missing: float) -> float:
