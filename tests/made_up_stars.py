@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 from astropy.io import fits
 
-from maury.catalog import build_catalog
+from maury.catalog import catalog_table
 from maury.emulator import Emulator
+from maury.measure.columns import catalog_columns
 from maury.measure.fit import FitResult
 from maury.spectra import Spectra
 
@@ -111,3 +112,10 @@ def write_sdss(path, emulator, labels, snr=80.0, z=1e-4, seed=0):
     hdus = [fits.PrimaryHDU(), fits.BinTableHDU.from_columns(table), fits.BinTableHDU.from_columns(summary)]
     fits.HDUList(hdus).writeto(path)
     return path
+
+
+def build_catalog(fit, spectra, model, options=None, **found):
+    """Return the catalogue of a result; found: what else the pipeline finds, sharper and emission."""
+    options = options or {}
+    columns = catalog_columns(fit, spectra, model, options.get("max_rv", np.inf), **found)
+    return catalog_table(columns, model, options)

@@ -10,7 +10,7 @@ from astropy.table import QTable, Table
 
 import made_up_stars as made_up
 import maury
-from maury.catalog import build_catalog, check_output, describe_catalog, read_catalog, write_catalog
+from maury.catalog import check_output, describe_catalog, read_catalog, write_catalog
 from maury.measure.quality import Flag
 
 ENDINGS = [".fits", ".fits.gz", ".fit", ".ecsv", ".parquet", ".FITS"]
@@ -26,7 +26,7 @@ def catalog():
         problem=["", "", "cut short", ""],
         rv=[10.0, np.nan, 0.0, 3.0],
     )
-    return build_catalog(made_up.failed_result(), spectra, emulator, {"threads": 2, "bounds": None})
+    return made_up.build_catalog(made_up.failed_result(), spectra, emulator, {"threads": 2, "bounds": None})
 
 
 def without_accents(catalog):
@@ -70,7 +70,7 @@ def test_the_file_reads_with_astropy_alone(catalog, tmp_path, ending):
 
 def test_one_row_and_no_row(tmp_path):
     emulator = made_up.emulator()
-    one = build_catalog(made_up.result(made_up.LABELS[:1]), made_up.spectra(emulator)[:1], emulator)
+    one = made_up.build_catalog(made_up.result(made_up.LABELS[:1]), made_up.spectra(emulator)[:1], emulator)
     for ending in (".fits", ".ecsv", ".parquet"):
         write_catalog(one, tmp_path / f"one{ending}")
         back = read_catalog(tmp_path / f"one{ending}")
@@ -209,6 +209,6 @@ def test_description_of_a_catalogue_without_any_fit():
     for array in (fit.labels, fit.covariance, fit.chi2, fit.chi2_noise):
         array[:] = np.nan
     fit.converged[:] = False
-    text = describe_catalog(build_catalog(fit, spectra, emulator))
+    text = describe_catalog(made_up.build_catalog(fit, spectra, emulator))
     assert "no value" in text
     assert "0 rows without a flag" in text

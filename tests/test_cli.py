@@ -288,7 +288,7 @@ def test_version():
 
 
 def test_a_fault_of_ours_keeps_its_traceback(stars, monkeypatch):
-    monkeypatch.setattr(maury, "fit", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(maury, "fit_files", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         fit(*FILES)
 

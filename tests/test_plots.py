@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import made_up_stars as made_up
-from maury.catalog import build_catalog
 from maury.measure.quality import Flag
 from maury.show.comparison import plot_comparison
 from maury.show.plots import picture_names, plot_kiel, plot_star, save_figure
@@ -24,7 +23,7 @@ def emulator():
 def catalog(emulator):
     """The second star has no fit."""
     spectra = made_up.spectra(emulator, rv=[0.0, np.nan, 1.0, 2.0])
-    return build_catalog(made_up.failed_result(), spectra, emulator)
+    return made_up.build_catalog(made_up.failed_result(), spectra, emulator)
 
 
 def texts(figure):
@@ -99,7 +98,7 @@ def test_a_failed_star_shows_its_spectrum_and_flags_in_words(emulator, catalog, 
 
 def test_an_unreadable_file_tells_its_problem(emulator, tmp_path):
     spectra = made_up.spectra(emulator, problem="$x^ it is cut short; " + 20 * "get it again ")
-    catalog = build_catalog(made_up.failed_result(), spectra, emulator)
+    catalog = made_up.build_catalog(made_up.failed_result(), spectra, emulator)
     figure = star(emulator, catalog[1], usable=False, model=np.full(made_up.N_PIXELS, np.nan))
     assert painted(figure, tmp_path) > 0.005
     assert "it is cut short" in texts(figure)
@@ -108,7 +107,7 @@ def test_an_unreadable_file_tells_its_problem(emulator, tmp_path):
 @pytest.mark.parametrize("name", ["$_{Cen}$ A", "星 1", "a_b^c\\frac"])
 def test_names_are_drawn_as_they_are(emulator, tmp_path, name):
     spectra = made_up.spectra(emulator, star_id=name)
-    catalog = build_catalog(made_up.result(), spectra, emulator)
+    catalog = made_up.build_catalog(made_up.result(), spectra, emulator)
     figure = star(emulator, catalog[0])
     assert painted(figure, tmp_path) > 0.03
     assert name in texts(figure)
@@ -146,7 +145,7 @@ def test_kiel_diagram_without_any_fit(emulator, tmp_path):
     fit = made_up.failed_result()
     fit.labels[:] = np.nan
     fit.converged[:] = False
-    catalog = build_catalog(fit, made_up.spectra(emulator), emulator)
+    catalog = made_up.build_catalog(fit, made_up.spectra(emulator), emulator)
     bare = made_up.emulator(training_labels=None)
     for model in (emulator, bare):
         figure = plot_kiel(catalog, model)
@@ -156,7 +155,7 @@ def test_kiel_diagram_without_any_fit(emulator, tmp_path):
 
 def test_kiel_diagram_of_one_star(emulator, tmp_path):
     bare = made_up.emulator(training_labels=None)
-    one = build_catalog(made_up.result(made_up.LABELS[:1]), made_up.spectra(bare)[:1], bare)
+    one = made_up.build_catalog(made_up.result(made_up.LABELS[:1]), made_up.spectra(bare)[:1], bare)
     figure = plot_kiel(one, bare)
     assert painted(figure, tmp_path) > 0.003
     low, high = sorted(figure.axes[0].get_xlim())
@@ -172,7 +171,9 @@ def test_kiel_diagram_needs_its_labels(emulator, catalog):
 def test_files_are_named_in_kebab_and_never_twice():
     emulator = made_up.emulator()
     names = ["BD+17 4708", "bd+17.4708", "Kiel", "$$$"]
-    catalog = build_catalog(made_up.result(), made_up.spectra(emulator, star_id=names, visit_id=""), emulator)
+    catalog = made_up.build_catalog(
+        made_up.result(), made_up.spectra(emulator, star_id=names, visit_id=""), emulator
+    )
     assert picture_names(catalog) == ["bdp17-4708.png", "bdp17-4708-2.png", "kiel-2.png", "spectrum.png"]
 
 

@@ -152,9 +152,8 @@ def test_limit_at_both_ends(emulator):
     shift = to_shift(1000.0, emulator)
     ends = to_velocity(np.array([shift, 0.9 * shift, -0.9 * shift, -shift]), emulator)
     result = made_up_stars.result(rv=ends, rv_err=np.ones(4))
-    catalog = maury.catalog.build_catalog(
-        result, made_up_stars.spectra(emulator), emulator, {"max_rv": 1000.0}
-    )
+    spectra = made_up_stars.spectra(emulator)
+    catalog = made_up_stars.build_catalog(result, spectra, emulator, {"max_rv": 1000.0})
     told = (np.asarray(catalog["flags"]) & Flag.RV_AT_LIMIT) != 0
     assert told.tolist() == [True, False, False, True]
 

@@ -4,8 +4,9 @@
 >>> spectra = maury.read_spectra("spec-0266-51602-0031.fits")  # doctest: +SKIP
 >>> catalog = maury.fit(spectra)  # doctest: +SKIP
 
-`fit` does everything: rest frame, normalisation, fit, errors, quality flags. `fit_normalized` is the fit
-alone, for pipelines that prepare their spectra themselves. The method is that of Imig et al. 2021 (AJ).
+`fit` does everything: rest frame, normalisation, fit, errors, quality flags. `fit_files` does it to files of
+any size, and goes on where it was ended; `cluster` is for many machines. `fit_normalized` is the fit alone,
+for pipelines that prepare their spectra themselves. The method is that of Imig et al. 2021 (AJ).
 
 Everything below is loaded when it is first used, so ``import maury`` costs next to nothing.
 """
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
     from .catalog import read_catalog, write_catalog
     from .emulator import Emulator
     from .learn.train import train
+    from .measure import cluster
     from .measure.fit import fit_normalized
     from .measure.pipeline import fit
     from .measure.quality import Flag
+    from .measure.survey import fit_files
     from .prepare import running_median
     from .readers import ReadError, ReadWarning, read_spectra
     from .spectra import Spectra
@@ -33,7 +36,9 @@ __all__ = [
     "ReadWarning",
     "Spectra",
     "__version__",
+    "cluster",
     "fit",
+    "fit_files",
     "fit_normalized",
     "read_catalog",
     "read_spectra",
@@ -48,7 +53,9 @@ _HOME = {
     "ReadError": ".readers",
     "ReadWarning": ".readers",
     "Spectra": ".spectra",
+    "cluster": ".measure",
     "fit": ".measure.pipeline",
+    "fit_files": ".measure.survey",
     "fit_normalized": ".measure.fit",
     "read_catalog": ".catalog",
     "read_spectra": ".readers",
@@ -67,7 +74,8 @@ def __getattr__(name: str) -> Any:
         except PackageNotFoundError:  # a source tree on the path, never installed
             value = "0+unknown"
     elif name in _HOME:
-        value = getattr(import_module(_HOME[name], __name__), name)
+        home = import_module(_HOME[name], __name__)
+        value = getattr(home, name, None) or import_module(f"{_HOME[name]}.{name}", __name__)
     else:
         raise AttributeError(f"module 'maury' has no attribute {name!r}")
     globals()[name] = value

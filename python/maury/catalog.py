@@ -7,7 +7,6 @@ import os
 import tempfile
 import warnings
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,21 +14,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maury.labels import find_label
-from maury.measure.errors import formal_errors, scaled_errors
-from maury.measure.quality import Flag, flag_names, is_valid, reduced, set_flags, training_distance
+from maury.measure.quality import Flag, flag_names
 from maury.output import check_new_file
 
 if TYPE_CHECKING:
     from astropy.table import QTable
 
     from maury.emulator import Emulator
-    from maury.measure.fit import FitResult
-    from maury.spectra import Spectra
+    from maury.measure.columns import Columns
 
-_NUISANCES = {
+_DESCRIPTIONS = {
+    "star_id": "name of the star",
+    "visit_id": "name of the exposure",
+    "file": "where the spectrum came from",
+    "chi2": "chi2 with the scatter of the emulator",
+    "rchi2": "chi2 over degrees of freedom",
+    "rchi2_noise": "the same from the noise of the spectrum alone",
+    "n_pixels": "pixels in the fit",
+    "n_clipped": "outliers that were left out",
+    "snr": "signal-to-noise ratio of the file, else of the pixels fitted",
+    "rv": "velocity c z, fitted where rv_err tells; NaN = not known",
+    "rv_err": "error of rv",
     "arm_rv": "velocities of the second arm on, less that of the first",
     "broadening": "sigma of the broadening beyond the line-spread function",
     "broadening_err": "error of broadening",
+    "converged": "whether the fit found a minimum",
+    "status": "why the fit ended",
+    "flags": "sum of the bits FLAG0, FLAG1, ... of the header; 0 = no complaint",
+    "valid": "whether the paper would have published it",
+    "training_distance": "distance to training stars; above 1 = outside",
+    "start": "how the fit was started",
+    "n_starts": "starts that were followed",
+    "n_agree": "of them, those that ended in this minimum",
+    "problem": "why a file could not be read",
+    "covariance": "of the labels, in their units",
 }
 _FORMATS = {
     ".fits": "fits",
@@ -40,30 +58,17 @@ _FORMATS = {
 }
 
 
-def build_catalog(
-    result: FitResult,
-    spectra: Spectra,
-    emulator: Emulator,
-    options: Mapping[str, Any] | None = None,
-    sharper: NDArray[np.bool_] | bool = False,
-    emission: NDArray[np.bool_] | bool = False,
-) -> QTable:
-    """Make the catalogue of N fitted spectra.
+def catalog_table(columns: Columns, emulator: Emulator, options: Mapping[str, Any]) -> QTable:
+    """Make the catalogue of N fitted spectra from its columns: adds units, descriptions and the header.
 
     Parameters
     ----------
-    result : FitResult
-        The fit of the N spectra, in their order.
-    spectra : Spectra
-        As read. Its `snr`, `rv` and `problem` go into columns and flags.
+    columns : dict of (N, ...) arrays
+        From `maury.measure.columns.catalog_columns`.
     emulator : Emulator
         The one that was fitted; names and units of the labels come from it.
-    options : mapping, optional
+    options : mapping
         What the user chose, written into the header as JSON under ``OPTIONS``.
-    sharper : (N,) bool
-        Whether a spectrum is sharper than the emulator.
-    emission : (N,) bool
-        Whether emission lines were found; see `maury.measure.emission`.
 
     Returns
     -------
@@ -75,64 +80,18 @@ def build_catalog(
     from astropy import units as u
     from astropy.table import QTable
 
-    from maury.measure.fit import Status  # needs the compiled core, which a catalogue to read does not
-
-    n_labels = len(emulator.labels)
-    n_pixels = np.asarray(result.n_pixels)
-    max_rv = (options or {}).get("max_rv", np.inf)
-    flags = set_flags(result, spectra, emulator, sharper, max_rv, emission)
-    formal = formal_errors(result.covariance)
-    rchi2 = reduced(result.chi2, n_pixels, n_labels)
-    reported = scaled_errors(formal, rchi2)
-
+    described = dict(_DESCRIPTIONS)
+    unit_of = dict.fromkeys(("rv", "rv_err", "arm_rv", "broadening", "broadening_err"), "km/s")
+    for name, unit in zip(emulator.labels, emulator.units, strict=True):
+        described[name] = find_label(name).description
+        described[f"{name}_err"] = f"error of {name}"
+        described[f"{name}_err_formal"] = f"error of {name} from the covariance alone"
+        unit_of |= dict.fromkeys((name, f"{name}_err", f"{name}_err_formal"), unit)
     table = QTable()
-    _add(table, "star_id", np.asarray(spectra.star_id, dtype=str), "name of the star")
-    _add(table, "visit_id", np.asarray(spectra.visit_id, dtype=str), "name of the exposure")
-    _add(table, "file", np.asarray(spectra.file, dtype=str), "where the spectrum came from")
-    for j, name in enumerate(emulator.labels):
-        unit = u.Unit(emulator.units[j]) if emulator.units[j] else None
-        _add(table, name, result.labels[:, j], find_label(name).description, unit)
-        _add(table, f"{name}_err", reported[:, j], f"error of {name}", unit)
-        _add(table, f"{name}_err_formal", formal[:, j], f"error of {name} from the covariance alone", unit)
-    _add(table, "chi2", result.chi2, "chi2 with the scatter of the emulator")
-    _add(table, "rchi2", rchi2, "chi2 over degrees of freedom")
-    rchi2_noise = reduced(result.chi2_noise, n_pixels, n_labels)
-    _add(table, "rchi2_noise", rchi2_noise, "the same from the noise of the spectrum alone")
-    _add(table, "n_pixels", n_pixels.astype(np.int32), "pixels in the fit")
-    _add(table, "n_clipped", np.asarray(result.n_clipped, dtype=np.int32), "outliers that were left out")
-    _add(
-        table,
-        "snr",
-        np.asarray(spectra.snr, dtype=float),
-        "signal-to-noise ratio of the file, else of the pixels fitted",
-    )
-    nothing = np.full(len(n_pixels), np.nan)
-    rv, rv_err = (nothing if value is None else value for value in (result.rv, result.rv_err))
-    rv = np.where(np.isfinite(rv_err), rv, spectra.rv)
-    _add(table, "rv", rv, "velocity c z, fitted where rv_err tells; NaN = not known", u.km / u.s)
-    _add(table, "rv_err", rv_err, "error of rv", u.km / u.s)
-    for name, description in _NUISANCES.items():
-        values = getattr(result, name)
-        if values is not None:
-            _add(table, name, values, description, u.km / u.s)
-    _add(table, "converged", np.asarray(result.converged, dtype=bool), "whether the fit found a minimum")
-    status = [Status(code).name.lower().replace("_", " ") for code in result.status]
-    _add(table, "status", np.array(status, dtype=str), "why the fit ended")
-    _add(table, "flags", flags, "sum of the bits FLAG0, FLAG1, ... of the header; 0 = no complaint")
-    _add(table, "valid", is_valid(flags), "whether the paper would have published it")
-    distance = training_distance(result.labels, emulator)
-    _add(table, "training_distance", distance, "distance to training stars; above 1 = outside")
-    _add(table, "start", np.asarray(result.start, dtype=str), "how the fit was started")
-    _add(table, "n_starts", np.asarray(result.n_starts, dtype=np.int32), "starts that were followed")
-    _add(
-        table,
-        "n_agree",
-        np.asarray(result.n_agree, dtype=np.int32),
-        "of them, those that ended in this minimum",
-    )
-    _add(table, "problem", np.asarray(spectra.problem, dtype=str), "why a file could not be read")
-    _add(table, "covariance", np.asarray(result.covariance, dtype=float), "of the labels, in their units")
-    table.meta.update(_provenance(emulator, options or {}))
+    for name, values in columns.items():
+        own_unit = unit_of.get(name)
+        _add(table, name, values, described[name], u.Unit(own_unit) if own_unit else None)
+    table.meta.update(_provenance(emulator, options))
     return table
 
 
@@ -142,12 +101,11 @@ def _add(table: QTable, name: str, values: NDArray[Any], description: str, unit:
 
 
 def _provenance(emulator: Emulator, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Header keys of eight letters at most, so that FITS keeps them."""
+    """Header keys of eight letters at most, so that FITS keeps them; the same input gives the same bytes."""
     import maury
 
     meta: dict[str, Any] = {
         "MAURYVER": maury.__version__,
-        "DATE": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "EMULATOR": emulator.name,
         "EMUHASH": emulator.file_hash,
         "LABELS": ",".join(emulator.labels),
@@ -259,7 +217,7 @@ def describe_catalog(table: QTable) -> str:
         head = f"{n_rows} {'spectrum' if n_rows == 1 else 'spectra'}, {len(set(table['star_id']))} star names"
     lines = [
         f"maury catalogue: {head}, {n_converged} converged",
-        f"  made      {meta['DATE']} by maury {meta['MAURYVER']}",
+        f"  made      by maury {meta['MAURYVER']}",
         f"  emulator  {meta['EMULATOR'] or '(no name)'}, {meta['EMUHASH'][:12]}",
         f"  errors    {meta['ERRORS']}",
     ]

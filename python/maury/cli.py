@@ -15,6 +15,8 @@ from maury.report_cli import report_command
 from maury.train_cli import train, twins, validate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from astropy.table import QTable
 
     from maury.emulator import Emulator
@@ -144,47 +146,54 @@ def _how_to_see(command: Any) -> Any:
 )
 @_emulator
 @_plot
-@click.option("--format", "kind", metavar="NAME", help="Format of the files, where guessing fails.")
+@click.option("--format", metavar="NAME", help="Format of the files, where guessing fails.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads; all cores by default.")
-@click.option("--overwrite", is_flag=True, help="Replace a catalogue that exists.")
+@click.option("--overwrite", is_flag=True, help="Replace a catalogue that exists, or an unfinished run.")
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="Measure on a Dask cluster: its address, or scheduler file."
+)
 @_how_to_see
 def fit_command(
     files: tuple[str, ...],
     output: Path,
     emulator: str,
     plot: Path | None,
-    kind: str | None,
-    threads: int | None,
-    overwrite: bool,
-    resolution: float | None,
-    fwhm: float | None,
     photometry: str | None,
     isochrones: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Measure the stars in FILES and write a catalogue.
 
-    A file that cannot be read becomes a flagged row; the others are not harmed.
+    A file that cannot be read becomes a flagged row; the others are not harmed. A run that was ended goes on
+    where it stopped: give the same command again.
     """
     import maury
-    from maury.catalog import check_output, write_catalog
-    from maury.measure.resolution import with_resolution
     from maury.show.tables import summary_sentence, summary_table
 
-    check_output(output, overwrite)
     model = maury.Emulator.load(emulator)
     if (photometry is None) != (not isochrones):
         raise click.UsageError("--photometry and --isochrones go together: give both, or none")
-    spectra = with_resolution(_read(files, kind), resolution, fwhm)
     if photometry is not None:
-        options["photometry"] = _photometric_start(spectra, photometry, isochrones, model)
-    catalog = maury.fit(spectra, model, threads=threads, progress=True, **options)
-    write_catalog(catalog, output, overwrite)
+        from astropy.table import Table
+
+        from maury.isochrones import read_isochrones
+
+        options["photometry"] = Table.read(photometry)
+        options["isochrones"] = read_isochrones(list(isochrones))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", maury.ReadWarning)  # it names the first bad file; here all are named
+        try:
+            catalog = maury.fit_files(files, output, model, progress=True, **options)
+        except KeyboardInterrupt:
+            click.echo("Ended. What is measured is kept: the same command goes on from there.", err=True)
+            raise
+    for problem in catalog["problem"][catalog["problem"] != ""]:
+        click.echo(f"Warning: {problem}", err=True)
     click.echo(summary_table(catalog))
     click.echo()
     click.echo(f"{summary_sentence(catalog)} Written to {output}.")
     if plot is not None:
-        _draw(spectra, catalog, model, plot)
+        _draw(_spectra_of(files, options), catalog, model, plot)
 
 
 @main.command(short_help="Measure stars that come with maury and have known labels.")
@@ -220,28 +229,13 @@ def info(file: str) -> None:
         click.echo(describe_catalog(maury.read_catalog(file)))
 
 
-def _read(files: tuple[str, ...], kind: str | None) -> Spectra:
-    import maury
+def _spectra_of(files: tuple[str, ...], options: dict[str, Any]) -> Iterator[Spectra]:
+    """Spectra of length 1 in the order of the catalogue, few in memory."""
+    from maury.measure.resolution import with_resolution
+    from maury.readers.blocks import spectra_blocks
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", maury.ReadWarning)  # it names the first bad file; here all are named
-        spectra = maury.read_spectra(files[0] if len(files) == 1 else list(files), format=kind)
-    for problem in spectra.problem[spectra.problem != ""]:
-        click.echo(f"Warning: {problem}", err=True)
-    return spectra
-
-
-def _photometric_start(
-    spectra: Spectra, photometry: str, isochrones: tuple[str, ...], model: Emulator
-) -> Any:
-    from astropy.table import Table
-
-    from maury.isochrones import read_isochrones
-    from maury.measure.photometry import start_of_stars
-
-    return start_of_stars(
-        spectra.star_id, Table.read(photometry), read_isochrones(list(isochrones)), model.labels
-    )
+    for block in spectra_blocks(files, options["format"]):
+        yield from with_resolution(block.read(), options["resolution"], options["fwhm"])
 
 
 def _demo_stars() -> Spectra:
@@ -253,7 +247,7 @@ def _demo_stars() -> Spectra:
         return maury.read_spectra(folder)
 
 
-def _draw(spectra: Spectra, catalog: QTable, emulator: Emulator, folder: Path) -> None:
+def _draw(spectra: Iterable[Spectra], catalog: QTable, emulator: Emulator, folder: Path) -> None:
     """One picture a spectrum, and the Kiel diagram."""
     from maury.measure.best_fit import best_fit
     from maury.show.plots import picture_names, plot_kiel, plot_star, save_figure
@@ -261,10 +255,10 @@ def _draw(spectra: Spectra, catalog: QTable, emulator: Emulator, folder: Path) -
     folder.mkdir(parents=True, exist_ok=True)
     names = picture_names(catalog)
     with _bar(len(catalog), "drawing") as bar:
-        for i, row in enumerate(catalog):
-            shown = best_fit(spectra[i], emulator, row)
+        for spectrum, row, name in zip(spectra, catalog, names, strict=True):
+            shown = best_fit(spectrum, emulator, row)
             figure = plot_star(shown.wavelength, shown.flux, shown.ivar, shown.model, row, shown.scatter)
-            save_figure(figure, folder / names[i])
+            save_figure(figure, folder / name)
             bar.update()
     if {"teff", "logg"} <= set(emulator.labels):
         save_figure(plot_kiel(catalog, emulator), folder / "kiel.png")

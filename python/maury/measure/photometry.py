@@ -6,7 +6,7 @@ extinction, the point is the one with the least ((C - C_i) / s_C)^2 + ((M - M_i)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -76,24 +76,40 @@ def start_of_stars(star_id: ArrayLike, photometry: Table, isochrones: Table, lab
     ValueError
         If a column is missing, or no star is in the table.
     """
+    known = starts_by_name(photometry, isochrones, labels)
+    start = named_starts(star_id, known, len(labels))
+    if len(start) and not any(str(name).strip() in known for name in np.asarray(star_id)):
+        raise ValueError(
+            f"photometry: none of the stars is in its column {_name_column(photometry)}; the first star is "
+            f"{np.asarray(star_id)[0]}, the first name there {next(iter(known), '(none)')}"
+        )
+    return start
+
+
+def starts_by_name(photometry: Table, isochrones: Table, labels: Sequence[str]) -> dict[str, Array]:
+    """Labels (L,) by the name of the star, for all of a table; see `start_of_stars`."""
+    starts = photometric_start(photometry, isochrones, labels)
+    known: dict[str, Array] = {}
+    for name, start in zip(photometry[_name_column(photometry)], starts, strict=True):
+        known.setdefault(str(name).strip(), start)
+    return known
+
+
+def _name_column(photometry: Table) -> str:
     names = {name.lower(): name for name in photometry.colnames}
-    column_of_ids = names.get("star_id", names.get("mangaid"))
-    if column_of_ids is None:
+    column = names.get("star_id", names.get("mangaid"))
+    if column is None:
         raise ValueError(
             f"photometry: expected a column star_id or MANGAID, got {', '.join(photometry.colnames)}"
         )
-    row: dict[str, int] = {}
-    for i, name in enumerate(photometry[column_of_ids]):
-        row.setdefault(str(name).strip(), i)
-    rows = np.array([row.get(str(name).strip(), -1) for name in np.asarray(star_id)], dtype=int)
-    if len(rows) and (rows < 0).all():
-        raise ValueError(
-            f"photometry: none of the stars is in its column {column_of_ids}; the first star is "
-            f"{np.asarray(star_id)[0]}, the first name there {next(iter(row), '(none)')}"
-        )
-    start = np.full((len(rows), len(labels)), np.nan)
-    start[rows >= 0] = photometric_start(photometry, isochrones, labels)[rows[rows >= 0]]
-    return start
+    return str(column)
+
+
+def named_starts(star_id: ArrayLike, known: Mapping[str, Array], n_labels: int) -> Array:
+    """Labels (N, L) of `starts_by_name` for named stars; NaN for stars that are not in it."""
+    nothing = np.full(n_labels, np.nan)
+    rows = [known.get(str(name).strip(), nothing) for name in np.asarray(star_id)]
+    return np.array(rows).reshape(-1, n_labels)
 
 
 def photometric_start(

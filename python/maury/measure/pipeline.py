@@ -6,9 +6,8 @@ spectra -> velocity -> observe -> fit -> take back what noise, resolution and ga
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from itertools import product
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -16,13 +15,15 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maury.catalog import build_catalog
+from maury.catalog import catalog_table
 from maury.emulator import Emulator
+from maury.measure.columns import Columns, catalog_columns
 from maury.measure.continuum import median_ratio
 from maury.measure.emission import emission_lines, shows_emission
 from maury.measure.error_file import apply_errors, read_errors
 from maury.measure.errors import ErrorModel
 from maury.measure.fit import Choice, FitResult, fit_observed, predict_observed
+from maury.measure.jobs import run_jobs
 from maury.measure.observe import Observed, observe, rest_wavelength
 from maury.measure.regions import in_regions
 from maury.measure.velocity import scan_velocity, to_shift
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 
 CLIP = 4.0  # sigma
+_ROWS = 100  # of a job
 _SAME_CHI2 = 0.1  # fits that differ by less have found the same minimum
 
 
@@ -105,66 +107,136 @@ def fit(
 
     if not isinstance(emulator, Emulator):
         emulator = Emulator.load(emulator)
-    if velocity not in ("fit", "given"):
-        raise ValueError(f"velocity: expected 'fit' or 'given', got {velocity!r}")
-    if not max_rv > 0:
-        raise ValueError(f"max_rv: expected km/s above 0, got {max_rv}")
+    model = errors if errors is None or isinstance(errors, ErrorModel) else read_errors(errors)
+    settings = Settings(use_scatter, n_starts, velocity, max_rv, arm_rv, broadening, tuple(leave_out), bounds)
+    with tqdm(total=2 * len(spectra), desc="fitting", unit="fit", disable=None if progress else True) as bar:
+        columns = measure(spectra, emulator, settings, start, photometry, threads, bar.update)
+    options = settings.header(start is not None, photometry is not None)
+    return finished_catalog(columns, emulator, options, model)
+
+
+def finished_catalog(
+    columns: Columns, emulator: Emulator, options: Mapping[str, Any], errors: ErrorModel | None
+) -> QTable:
+    """Make the catalogue of what was measured, with the errors that it shall have."""
+    catalog = catalog_table(columns, emulator, options)
+    return catalog if errors is None else apply_errors(catalog, errors)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to measure; see `fit`."""
+
+    use_scatter: bool = True
+    n_starts: int = 6
+    velocity: str = "fit"
+    max_rv: float = 1000.0
+    arm_rv: bool | None = None
+    broadening: bool = False
+    leave_out: tuple[str, ...] = ()
+    bounds: ArrayLike | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no spectrum can be measured with."""
+        if self.velocity not in ("fit", "given"):
+            raise ValueError(f"velocity: expected 'fit' or 'given', got {self.velocity!r}")
+        if not self.max_rv > 0:
+            raise ValueError(f"max_rv: expected km/s above 0, got {self.max_rv}")
+
+    def header(self, start: bool, photometry: bool) -> dict[str, Any]:
+        """Return what the header of the catalogue tells of them."""
+        return {
+            "use_scatter": self.use_scatter,
+            "n_starts": self.n_starts,
+            "start": "given" if start else "search",
+            "photometry": photometry,
+            "velocity": self.velocity,
+            "max_rv": self.max_rv,
+            "broadening": self.broadening,
+            "arm_rv": self.arm_rv,
+            "leave_out": list(self.leave_out),
+        }
+
+
+def measure(
+    spectra: Spectra,
+    emulator: Emulator,
+    settings: Settings,
+    start: ArrayLike | None = None,
+    photometry: ArrayLike | None = None,
+    threads: int | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> Columns:
+    """Measure spectra as `fit` does; return the columns of the catalogue as plain arrays.
+
+    Each row depends on its own spectrum alone. `progress` is told how many fits more are done, two a
+    spectrum, from several threads but never at once.
+    """
     shape = (len(spectra), len(emulator.labels))
     if photometry is not None and np.shape(photometry) != shape:
         raise ValueError(
             f"photometry: expected labels of shape {shape}, one row a spectrum with NaN where unknown, got "
             f"{np.shape(photometry)}; see maury.measure.photometry.photometric_start"
         )
-    model = errors if errors is None or isinstance(errors, ErrorModel) else read_errors(errors)
     choice = Choice(
         start,
-        bounds,
-        use_scatter,
+        settings.bounds,
+        settings.use_scatter,
         threads,
-        n_starts,
+        settings.n_starts,
         clip=CLIP,
-        max_rv=max_rv,
-        fit_broadening=broadening,
+        max_rv=settings.max_rv,
+        fit_broadening=settings.broadening,
     )
-    moving = np.full(len(spectra), velocity == "fit") & (spectra.rv != 0)
-    if moving.any():
-        to_shift(max_rv, emulator)  # says what is wrong before the work
-    with tqdm(total=2 * len(spectra), desc="fitting", unit="fit", disable=None if progress else True) as bar:
+    jobs = list(_jobs(spectra, emulator, settings))
+    if len(jobs) > 1:  # threads over the jobs, so that all of the work is shared out
+        choice = replace(choice, threads=1)
 
-        def show(done: int, of: int = 0) -> None:
-            bar.update(of + done - bar.n)
+    def work(job: _Job, show: Callable[[int], None]) -> _Measured:
+        some = replace(
+            choice,
+            start=_of_rows(start, job.rows, len(spectra)),
+            fit_rv=job.fit_rv,
+            fit_arms=job.fit_arms,
+        )
+        own = spectra[job.rows]
+        if spectra.resolution is not None and not job.matrix:
+            own = replace(own, resolution=None)
+        return _measure(
+            own, emulator, some, _of_rows(photometry, job.rows, len(spectra)), settings.leave_out, show
+        )
 
-        parts = []
-        with_matrix = np.zeros(len(spectra), dtype=bool)
-        if spectra.resolution is not None:
-            with_matrix |= np.isfinite(spectra.resolution).any(axis=(1, 2))
-        for free, matrix in product((True, False), repeat=2):
-            rows = np.flatnonzero((moving == free) & (with_matrix == matrix))
-            if len(rows) or not len(spectra):
-                arms = free and spectra.arm is not None if arm_rv is None else arm_rv
-                own_start = _of_rows(start, rows, len(spectra))
-                guess = _of_rows(photometry, rows, len(spectra))
-                some = replace(choice, start=own_start, fit_rv=free, fit_arms=arms)
-                own = spectra[rows]
-                if spectra.resolution is not None and not matrix:
-                    own = replace(own, resolution=None)
-                part = _measure(own, emulator, some, guess, leave_out, partial(show, of=bar.n))
-                parts.append((rows, part))
-    measured = _joined(parts, len(spectra))
-    options = {
-        "use_scatter": use_scatter,
-        "n_starts": n_starts,
-        "start": "search" if start is None else "given",
-        "photometry": photometry is not None,
-        "velocity": velocity,
-        "max_rv": max_rv,
-        "broadening": broadening,
-        "arm_rv": arm_rv,
-        "leave_out": list(leave_out),
-    }
+    done = run_jobs(work, jobs, threads, progress)
+    measured = _joined([(job.rows, part) for job, part in zip(jobs, done, strict=True)], len(spectra))
     spectra = replace(spectra, snr=np.where(np.isfinite(spectra.snr), spectra.snr, measured.snr))
-    catalog = build_catalog(measured.result, spectra, emulator, options, measured.sharper, measured.emission)
-    return catalog if model is None else apply_errors(catalog, model)
+    return catalog_columns(
+        measured.result, spectra, emulator, settings.max_rv, measured.sharper, measured.emission
+    )
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Rows that can be measured together."""
+
+    rows: NDArray[np.intp]
+    fit_rv: bool
+    fit_arms: bool
+    matrix: bool
+
+
+def _jobs(spectra: Spectra, emulator: Emulator, settings: Settings) -> Iterator[_Job]:
+    """Few rows at a time, so that memory is flat and what they need stays in the cache."""
+    moving = np.full(len(spectra), settings.velocity == "fit") & (spectra.rv != 0)
+    if moving.any():
+        to_shift(settings.max_rv, emulator)  # says what is wrong before the work
+    with_matrix = np.zeros(len(spectra), dtype=bool)
+    if spectra.resolution is not None:
+        with_matrix |= np.isfinite(spectra.resolution).any(axis=(1, 2))
+    for free, matrix in product((True, False), repeat=2):
+        rows = np.flatnonzero((moving == free) & (with_matrix == matrix))
+        arms = free and spectra.arm is not None if settings.arm_rv is None else settings.arm_rv
+        for first in range(0, len(rows), _ROWS) if len(spectra) else (0,):
+            yield _Job(rows[first : first + _ROWS], free, arms, matrix)
 
 
 @dataclass(frozen=True)

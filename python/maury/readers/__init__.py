@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -61,8 +61,7 @@ def read_spectra(path: PathLike | Iterable[PathLike], format: str | None = None)
     ValueError
         `format` is not a known name.
     """
-    if format is not None and format not in FORMATS:
-        raise ValueError(f"format: expected one of {', '.join(FORMATS)} or None, got {format!r}")
+    check_format(format)
     with warnings.catch_warnings(record=True) as notes:
         warnings.filterwarnings("always", category=ReadWarning)
         spectra = _read_all(path, format)
@@ -73,19 +72,13 @@ def read_spectra(path: PathLike | Iterable[PathLike], format: str | None = None)
 
 
 def _read_all(path: PathLike | Iterable[PathLike], format: str | None) -> Spectra:
-    if isinstance(path, str | os.PathLike):
-        files = _files(path)
-        if files == [Path(path).expanduser()]:
-            return _read(files[0], format)
-    else:
-        files = [file for item in path for file in _files(item)]
-        if not files:
-            raise ReadError("no files given; pass at least one")
+    files = list_files(path)
+    if isinstance(path, str | os.PathLike) and files == [Path(path).expanduser()]:
+        return _read(files[0], format)
     parts = [_read_or_explain(file, format) for file in files]
     failed = [str(part.problem[0]) for part in parts if (part.problem != "").all()]
     if failed and len(failed) == len(parts):
-        several = f"none of the {len(parts)} files can be read; " if len(parts) > 1 else ""
-        raise ReadError(several + failed[0])
+        raise none_readable(len(parts), failed[0])
     if failed:
         warnings.warn(
             f"{len(failed)} of {len(parts)} files cannot be read, see Spectra.problem; {failed[0]}",
@@ -95,8 +88,33 @@ def _read_all(path: PathLike | Iterable[PathLike], format: str | None) -> Spectr
     return Spectra.concatenate(parts)
 
 
+def check_format(format: str | None) -> None:
+    """Raise ValueError if there is no format of this name."""
+    if format is not None and format not in FORMATS:
+        raise ValueError(f"format: expected one of {', '.join(FORMATS)} or None, got {format!r}")
+
+
+def read_each(files: Sequence[Path], format: str | None = None) -> Spectra:
+    """Read some files; one that cannot be read is a row with a `problem`."""
+    return Spectra.concatenate([_read_or_explain(file, format) for file in files])
+
+
+def none_readable(n: int, first: str) -> ReadError:
+    """Return the error for n files of which none can be read, the first for this reason."""
+    return ReadError((f"none of the {n} files can be read; " if n > 1 else "") + first)
+
+
+def list_files(path: PathLike | Iterable[PathLike]) -> list[Path]:
+    """Files that a path, a list of paths, the folder of a library, or its name, stand for."""
+    if isinstance(path, str | os.PathLike):
+        return _files(path)
+    files = [file for item in path for file in _files(item)]
+    if not files:
+        raise ReadError("no files given; pass at least one")
+    return files
+
+
 def _files(path: PathLike) -> list[Path]:
-    """Return the files that a path, a folder or the name of an installed library stands for."""
     folder = _installed(path) if path in _LIBRARIES else Path(path).expanduser()
     if not folder.is_dir():
         return [folder]
@@ -126,7 +144,12 @@ def _read_or_explain(path: Path, format: str | None) -> Spectra:
     try:
         return _read(path, format)
     except ReadError as error:
-        return Spectra([np.nan], [np.nan], [0.0], star_id=path.name, file=str(path), problem=str(error))
+        return unreadable(path, str(error))
+
+
+def unreadable(path: Path, problem: str) -> Spectra:
+    """One row that says why there is no spectrum."""
+    return Spectra([np.nan], [np.nan], [0.0], star_id=path.name, file=str(path), problem=problem)
 
 
 def _read(path: Path, format: str | None) -> Spectra:

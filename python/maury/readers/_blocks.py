@@ -15,14 +15,17 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from maury.readers._fits import ReadError, columns, has_columns, open_stream
+from maury.readers._fits import DAMAGED, ReadError, columns, has_columns, open_stream
 
 Table = dict[str, NDArray[Any]]
-Block = tuple[int, int, Callable[[], Table]]
+Block = tuple[int, int, int, Callable[[], Table]]
+
+_UNREADABLE: tuple[type[Exception], ...] = (KeyError, *DAMAGED)
+_STEP = 1 << 20  # bytes: of a damaged stream, what is lost of its good part
 
 
 def table_blocks(path: Path, rows: int, needed: tuple[str, ...], what: str) -> Iterator[Block]:
-    """Blocks of the table in the second HDU: first row, rows of the whole table, and a function to unpack it.
+    """Blocks of the table in the second HDU, each with a function to unpack it.
 
     Parameters
     ----------
@@ -36,23 +39,57 @@ def table_blocks(path: Path, rows: int, needed: tuple[str, ...], what: str) -> I
 
     Yields
     ------
-    first, n_rows, unpack
-        ``unpack()`` gives the columns by upper-case name.
+    first, n, n_rows, unpack
+        First row, rows of the block, rows of the whole table. ``unpack()`` gives the columns by upper-case
+        name; it may be called later, and in another thread.
+
+    Raises
+    ------
+    ReadError
+        At once, if there is no such table; after its last whole row, if the file ends early or is damaged.
     """
     with open_stream(path) as stream:
         header = _table_header(stream, path, needed, what)
         n_rows, row_bytes = int(header["NAXIS2"]), int(header["NAXIS1"])
         if n_rows == 0:
             raise ReadError(f"{path}: its table has no rows; get the file again")
+        row_type = _plain_rows(header)
         for first in range(0, n_rows, rows):
             n = min(rows, n_rows - first)
-            data = stream.read(n * row_bytes)
-            if len(data) < n * row_bytes:
+            data = _read(stream, n * row_bytes)
+            whole = len(data) // row_bytes
+            if whole:
+                part = data[: whole * row_bytes]
+                yield first, whole, n_rows, partial(_unpacked, header, row_type, part, whole)
+            if whole < n:
                 raise ReadError(
-                    f"{path}: it is cut short, after row {first + len(data) // row_bytes} of {n_rows}; "
+                    f"{path}: it is cut short or damaged, after row {first + whole} of {n_rows}; "
                     "get the file again"
                 )
-            yield first, n_rows, partial(_unpacked, header, data, n)
+
+
+def n_table_rows(path: Path, needed: tuple[str, ...]) -> int | None:
+    """Rows of the table in the second HDU; None if there is none with these columns. Reads headers alone."""
+    try:
+        with open_stream(path) as stream:
+            return int(_table_header(stream, path, needed, "")["NAXIS2"])
+    except (ReadError, ValueError, OSError):
+        return None
+
+
+def _read(stream: Any, n_bytes: int) -> memoryview:
+    """Read so many bytes, or fewer where the stream ends or its packing is damaged."""
+    buffer = memoryview(bytearray(n_bytes))
+    got = 0
+    while got < n_bytes:
+        try:
+            n = stream.readinto(buffer[got : got + _STEP])
+        except DAMAGED:
+            break
+        if not n:
+            break
+        got += n
+    return buffer[:got]
 
 
 def _table_header(stream: Any, path: Path, needed: tuple[str, ...], what: str) -> fits.Header:
@@ -63,7 +100,7 @@ def _table_header(stream: Any, path: Path, needed: tuple[str, ...], what: str) -
         n_bytes = int(np.prod(shape)) * abs(int(primary["BITPIX"])) // 8 if shape else 0
         stream.seek(n_bytes + -n_bytes % 2880, 1)
         header = fits.Header.fromfile(stream)
-    except (OSError, EOFError, KeyError) as error:
+    except _UNREADABLE as error:
         raise ReadError(f"{path}: its second HDU cannot be read ({error}); get the file again") from error
     found = "no table"
     if header.get("XTENSION") == "BINTABLE":
@@ -75,8 +112,25 @@ def _table_header(stream: Any, path: Path, needed: tuple[str, ...], what: str) -
     raise ReadError(f"{path}: expected {what} in its second HDU, got {found}; pass another file")
 
 
-def _unpacked(header: fits.Header, data: bytes, n: int) -> Table:
-    return columns(_table(header, data, n))
+def _plain_rows(header: fits.Header) -> np.dtype[Any] | None:
+    """Type of a row whose bytes are its values; None where only astropy knows how to unpack them."""
+    plain = {"A", "B", "I", "J", "K", "E", "D"}
+    definition = _table(header, b"", 0).columns
+    if all(
+        column.format.format in plain and column.bscale in ("", None, 1) and column.bzero in ("", None, 0)
+        for column in definition
+    ):
+        row_type: np.dtype[Any] = definition.dtype.newbyteorder(">")
+        if row_type.itemsize == header["NAXIS1"]:
+            return row_type
+    return None
+
+
+def _unpacked(header: fits.Header, row_type: np.dtype[Any] | None, data: memoryview, n: int) -> Table:
+    if row_type is None:
+        return columns(_table(header, bytes(data), n))
+    rows = np.frombuffer(data, dtype=row_type)
+    return {name.upper(): rows[name] for name in rows.dtype.names or ()}
 
 
 def _table(header: fits.Header, data: bytes, n: int) -> fits.BinTableHDU:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
+from isal import igzip, isal_zlib
 from numpy.typing import NDArray
 
 from maury.spectra import SPEED_OF_LIGHT, Floats
@@ -28,11 +29,20 @@ class ReadWarning(UserWarning):
     """Something about a file is worth knowing, but its other spectra, or its pixels, can be used."""
 
 
+#: What reading from `open_stream` raises where a file is cut short or damaged.
+DAMAGED: tuple[type[Exception], ...] = (
+    OSError,
+    EOFError,
+    zlib.error,
+    cast("type[Exception]", isal_zlib.error),
+)
+
+
 def open_stream(path: Path) -> Any:
-    """Bytes of a file, unpacked if it is gzip-compressed."""
+    """Bytes of a file, unpacked if it is gzip-compressed (by ISA-L, twice as fast as zlib)."""
     with path.open("rb") as plain:
         packed = plain.read(2) == b"\x1f\x8b"
-    return gzip.open(path) if packed else path.open("rb")
+    return igzip.IGzipFile(path) if packed else path.open("rb")
 
 
 def is_fits(path: Path) -> bool:
@@ -51,7 +61,7 @@ def open_fits(path: Path) -> Iterator[fits.HDUList]:
         with fits.open(stream, memmap=False) as hdus:
             yield hdus
             # To astropy a cut-off gzip stream is a file with fewer HDUs; only its very end tells.
-            while isinstance(stream, gzip.GzipFile) and stream.read(1 << 20):
+            while isinstance(stream, igzip.IGzipFile) and stream.read(1 << 20):
                 pass
 
 

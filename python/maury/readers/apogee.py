@@ -116,7 +116,7 @@ def read_allstar(path: str | PathLike[str], rows: int = 20000) -> Table:
 
     needed = (*_COLUMNS, *_RAW)
     parts: list[dict[str, NDArray[Any]]] = []
-    for _, _, unpack in table_blocks(Path(path), rows, needed, "allStar of APOGEE"):
+    for *_, unpack in table_blocks(Path(path), rows, needed, "allStar of APOGEE"):
         parts.append(_kept(unpack()))
     return Table({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 

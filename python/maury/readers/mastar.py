@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maury.readers._blocks import table_blocks
+from maury.readers._blocks import Table, table_blocks
 from maury.readers._fits import exact_log_grid, has_columns, table_at
 from maury.spectra import Floats, Spectra
 
 FILL = -999.0
-_NEEDED = ("MANGAID", "WAVE", "FLUX", "IVAR")
+NEEDED, WHAT = ("MANGAID", "WAVE", "FLUX", "IVAR"), "a table of MaStar spectra"
 Select = Callable[[NDArray[np.str_], NDArray[np.str_]], NDArray[np.bool_]]
 
 
 def matches(path: Path, hdus: Any) -> bool:
     """Whether the second HDU is a table of MaStar spectra."""
-    return has_columns(table_at(hdus, 1), *_NEEDED)
+    return has_columns(table_at(hdus, 1), *NEEDED)
 
 
 def read(path: Path, hdus: Any) -> Spectra:
@@ -65,17 +65,17 @@ def read_blocks(
     if rows < 1:
         raise ValueError(f"rows: expected at least 1 row a block, got {rows}")
     chosen = None
-    for first, n_rows, unpack in table_blocks(Path(path), rows, _NEEDED, "a table of MaStar spectra"):
+    for first, n, n_rows, unpack in table_blocks(Path(path), rows, NEEDED, WHAT):
         if chosen is None:
             chosen = select if callable(select) else _row_mask(select, n_rows)
         if callable(chosen):
-            block = _block(unpack(), str(path))
+            block = to_spectra(unpack(), str(path))
             keep = np.asarray(chosen(block.star_id, block.visit_id), dtype=bool)
         else:
-            keep = chosen[first : first + rows]
+            keep = chosen[first : first + n]
             if not keep.any():
                 continue
-            block = _block(unpack(), str(path))
+            block = to_spectra(unpack(), str(path))
         if keep.all():
             yield block
         elif keep.any():
@@ -100,7 +100,27 @@ def _row_mask(select: ArrayLike | None, n_rows: int) -> NDArray[np.bool_]:
     return mask
 
 
-def _block(table: dict[str, NDArray[Any]], file: str) -> Spectra:
+def to_spectra(table: Table, file: str) -> Spectra:
+    """Spectra of some rows, by upper-case column name; a row that cannot be one has a `problem`."""
+    try:
+        return _block(table, file)
+    except ValueError as error:
+        n = len(table["MANGAID"])
+        if n > 1:
+            rows = ({name: values[i : i + 1] for name, values in table.items()} for i in range(n))
+            return Spectra.concatenate([to_spectra(row, file) for row in rows])
+        return Spectra(
+            [np.nan],
+            [np.nan],
+            [0.0],
+            star_id=_text(table["MANGAID"]),
+            visit_id=visit_names(table) if "MJD" in table else "",
+            file=file,
+            problem=f"{file}: this row is no spectrum: {error}",
+        )
+
+
+def _block(table: Table, file: str) -> Spectra:
     flux, ivar = (np.asarray(table[name], dtype=np.float64) for name in ("FLUX", "IVAR"))
     star = _text(table["MANGAID"])
     mask = flux == FILL

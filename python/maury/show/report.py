@@ -105,7 +105,7 @@ def _page(catalog: QTable, spectra: Mapping[int, str], cmd: tuple[str, str] | No
         summary=_summary(catalog),
         errors=catalog.meta["ERRORS"],
         made=f"maury {catalog.meta['MAURYVER']}, emulator {catalog.meta['EMULATOR'] or '(no name)'} "
-        f"{catalog.meta['EMUHASH'][:12]}, {catalog.meta['DATE']}",
+        f"{catalog.meta['EMUHASH'][:12]}",
         library=Markup(Resources(mode="inline", components=["bokeh"]).render()),
         css=Markup(here.joinpath("report.css").read_text("utf-8")),
         js=Markup(here.joinpath("report.js").read_text("utf-8")),

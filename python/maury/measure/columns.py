@@ -1,0 +1,108 @@
+"""What a catalogue says of N fitted spectra, as plain arrays by name: quick to keep and to join.
+
+`maury.catalog.catalog_table` adds units, descriptions and the header.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maury.measure.errors import formal_errors, scaled_errors
+from maury.measure.fit import Status
+from maury.measure.quality import is_valid, reduced, set_flags, training_distance
+
+if TYPE_CHECKING:
+    from maury.emulator import Emulator
+    from maury.measure.fit import FitResult
+    from maury.spectra import Spectra
+
+Columns = dict[str, NDArray[Any]]
+
+_NUISANCES = ("arm_rv", "broadening", "broadening_err")  # where they were fitted
+
+
+def catalog_columns(
+    result: FitResult,
+    spectra: Spectra,
+    emulator: Emulator,
+    max_rv: float = np.inf,
+    sharper: NDArray[np.bool_] | bool = False,
+    emission: NDArray[np.bool_] | bool = False,
+) -> Columns:
+    """Return the columns of N fitted spectra in the order of the catalogue, (N, ...) each.
+
+    Parameters
+    ----------
+    result : FitResult
+        The fit of the N spectra, in their order.
+    spectra : Spectra
+        As read. Its `snr`, `rv` and `problem` go into columns and flags.
+    emulator : Emulator
+        The one that was fitted.
+    max_rv : float
+        How far velocities were searched [km/s].
+    sharper : (N,) bool
+        Whether a spectrum is sharper than the emulator.
+    emission : (N,) bool
+        Whether emission lines were found; see `maury.measure.emission`.
+    """
+    n_labels = len(emulator.labels)
+    n_pixels = np.asarray(result.n_pixels)
+    flags = set_flags(result, spectra, emulator, sharper, max_rv, emission)
+    formal = formal_errors(result.covariance)
+    rchi2 = reduced(result.chi2, n_pixels, n_labels)
+    reported = scaled_errors(formal, rchi2)
+    nothing = np.full(len(n_pixels), np.nan)
+    rv, rv_err = (nothing if value is None else value for value in (result.rv, result.rv_err))
+
+    columns: Columns = {name: np.asarray(getattr(spectra, name)) for name in ("star_id", "visit_id", "file")}
+    for j, name in enumerate(emulator.labels):
+        columns[name] = result.labels[:, j]
+        columns[f"{name}_err"] = reported[:, j]
+        columns[f"{name}_err_formal"] = formal[:, j]
+    columns |= {
+        "chi2": result.chi2,
+        "rchi2": rchi2,
+        "rchi2_noise": reduced(result.chi2_noise, n_pixels, n_labels),
+        "n_pixels": n_pixels.astype(np.int32),
+        "n_clipped": np.asarray(result.n_clipped, dtype=np.int32),
+        "snr": np.asarray(spectra.snr, dtype=float),
+        "rv": np.where(np.isfinite(rv_err), rv, spectra.rv),
+        "rv_err": rv_err,
+    }
+    columns |= {name: v for name in _NUISANCES if (v := getattr(result, name)) is not None}
+    status = [Status(code).name.lower().replace("_", " ") for code in result.status]
+    columns |= {
+        "converged": np.asarray(result.converged, dtype=bool),
+        "status": np.array(status, dtype=str),
+        "flags": flags,
+        "valid": is_valid(flags),
+        "training_distance": training_distance(result.labels, emulator),
+        "start": np.asarray(result.start, dtype=str),
+        "n_starts": np.asarray(result.n_starts, dtype=np.int32),
+        "n_agree": np.asarray(result.n_agree, dtype=np.int32),
+        "problem": np.asarray(spectra.problem, dtype=str),
+        "covariance": np.asarray(result.covariance, dtype=float),
+    }
+    return columns
+
+
+def join_columns(parts: Sequence[Columns]) -> Columns:
+    """All rows of the parts, in order; NaN where a part lacks a column, or some of the arms, of another."""
+    longest = max(parts, key=len)
+    return {name: np.concatenate(_alike(parts, name)) for name in longest}
+
+
+def _alike(parts: Sequence[Mapping[str, NDArray[Any]]], name: str) -> list[NDArray[Any]]:
+    shape = max((part[name].shape[1:] for part in parts if name in part), default=())
+    columns = []
+    for part in parts:
+        n = len(part["star_id"])
+        here = part.get(name, np.full((n, *shape), np.nan))
+        missing = [(0, 0), *((0, most - own) for most, own in zip(shape, here.shape[1:], strict=True))]
+        columns.append(np.pad(here, missing, constant_values=np.nan) if any(map(any, missing)) else here)
+    return columns
