@@ -6,7 +6,7 @@ files -> blocks -> measure, on threads or on a Dask cluster -> parts -> catalogu
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -141,16 +141,20 @@ def fit_files(
     with _nothing_lost(parts):
         done = parts.open(run, overwrite)
         total = count(paths, format)
+        before = sum(len(columns["star_id"]) for columns in done.values())
         with (
             _workers(recipe, scheduler, threads, total) as (submit, most),
-            tqdm(total=total, desc="fitting", unit="spectra", disable=None if progress else True) as bar,
+            tqdm(
+                total=total,
+                initial=before,
+                desc="fitting",
+                unit="spectra",
+                disable=None if progress else True,
+            ) as bar,
         ):
             for block, columns in _in_turn(spectra_blocks(paths, format), done, submit, most):
-                if columns is None:
-                    bar.initial += block.size  # so that the rate is that of this run
-                else:
-                    parts.save(block.number, columns)
-                    done[block.number] = columns
+                parts.save(block.number, columns)
+                done[block.number] = columns
                 bar.update(block.size)
         joined = join_columns([done[number] for number in sorted(done)])
         problem = joined["problem"]
@@ -189,21 +193,18 @@ def _state(path: Path) -> tuple[int, int] | tuple[()]:
 
 
 def _in_turn(
-    blocks: Iterable[Block], done: dict[int, Columns], submit: Submit, most: int
-) -> Iterator[tuple[Block, Columns | None]]:
-    """Blocks in their order with what was measured, None where it was done before; most wait at a time."""
-    waiting: deque[tuple[Block, Future[Columns] | None]] = deque()
-
-    def first() -> tuple[Block, Columns | None]:
-        block, future = waiting.popleft()
-        return block, None if future is None else future.result()
-
+    blocks: Iterable[Block], done: Container[int], submit: Submit, most: int
+) -> Iterator[tuple[Block, Columns]]:
+    """Blocks that are not done, in their order, with what was measured; most wait at a time."""
+    waiting: deque[tuple[Block, Future[Columns]]] = deque()
     for block in blocks:
-        waiting.append((block, None if block.number in done else submit(block)))
+        if block.number not in done:
+            waiting.append((block, submit(block)))
         while len(waiting) > most:
-            yield first()
-    while waiting:
-        yield first()
+            block, future = waiting.popleft()
+            yield block, future.result()
+    for block, future in waiting:
+        yield block, future.result()
 
 
 @contextmanager
@@ -243,7 +244,9 @@ def _nothing_lost(parts: Parts) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        kept = ""
+        why = error.strerror or str(error)
         if parts.folder.is_dir():
-            kept = f"; what was measured is kept in {parts.folder}: mend that, and run the same command again"
-        raise OSError(error.errno, f"{error.strerror or error}{kept}", error.filename) from error
+            text = f"{why}; what was measured is kept in {parts.folder}: mend that, and run this once more"
+        else:
+            text = f"{why}: nothing can be written beside the catalogue; choose another folder for it"
+        raise OSError(error.errno, text, error.filename or str(parts.folder)) from error

@@ -162,14 +162,18 @@ def _read(path: Path, format: str | None) -> Spectra:
         cut = isinstance(error, EOFError) or "truncated" in str(error) or "validating header" in str(error)
         what = "it is cut short" if cut else f"it cannot be read ({type(error).__name__}: {error})"
         raise ReadError(f"{path}: {what}; get the file again, or name its format") from error
-    empty = ~(~spectra.mask & (spectra.flux != 0)).any(axis=1)
-    if empty.all():
-        raise ReadError(f"{path}: {_why_empty(spectra)}, so nothing can be measured; leave it out")
-    if empty.any():
-        spectra.problem = np.array(
-            [f"{path}: {_why_empty(s)}" if bad else "" for s, bad in zip(spectra, empty, strict=True)]
-        )
+    explain_empty(spectra, path)
+    if (spectra.problem != "").all():
+        raise ReadError(str(spectra.problem[0]) + ", so nothing can be measured; leave it out")
     return spectra
+
+
+def explain_empty(spectra: Spectra, path: Path) -> None:
+    """Give spectra without a single usable pixel their `problem`."""
+    empty = ~(~spectra.mask & (spectra.flux != 0)).any(axis=1) & (spectra.problem == "")
+    if empty.any():
+        why = [f"{path}: {_why_empty(spectra[i])}" if empty[i] else "" for i in range(len(spectra))]
+        spectra.problem = np.where(empty, why, spectra.problem)
 
 
 def _read_with(path: Path, format: str | None) -> Spectra:

@@ -8,7 +8,7 @@ from functools import partial
 from os import PathLike
 from pathlib import Path
 
-from maury.readers import ReadError, check_format, list_files, mastar, read_each, unreadable
+from maury.readers import ReadError, check_format, explain_empty, list_files, mastar, read_each, unreadable
 from maury.readers._blocks import Table, n_table_rows, table_blocks
 from maury.spectra import Spectra
 
@@ -87,7 +87,9 @@ def _rows_of(file: Path) -> Iterator[_Unnumbered]:
 
 
 def _spectra(unpack: Callable[[], Table], file: Path) -> Spectra:
-    return mastar.to_spectra(unpack(), str(file))
+    spectra = mastar.to_spectra(unpack(), str(file))
+    explain_empty(spectra, file)
+    return spectra
 
 
 def _table_rows(file: Path, format: str | None) -> int | None:
