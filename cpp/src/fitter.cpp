@@ -24,10 +24,11 @@ Fitter<Number>::Fitter(const FitPlan& plan, const FitInput<Number>& input, const
                        const SolveOptions& options)
     : plan_(plan), emulator_(plan.emulator()), input_(input), output_(output), options_(options),
       n_(emulator_.n_labels()), n_all_(n_ + (input.observed ? input.observed->freedom.count() : 0)),
-      point_(emulator_.trunk()),
+      n_pixels_(input.observed ? input.observed->n_pixels : emulator_.n_pixels()), point_(emulator_.trunk()),
       cut_point_(emulator_.is_cut() ? std::make_unique<TrunkPoint>(emulator_.search_trunk()) : nullptr),
       view_(input.observed ? std::make_unique<View>(emulator_, *input.observed, point_, spectrum_) : nullptr),
       pixels_(view_ ? nullptr : std::make_unique<PixelProblem>(emulator_, point_, spectrum_)),
+      ratio_(input.medians ? std::make_unique<MedianRatio>(emulator_, *input.observed, *input.medians) : nullptr),
       full_(view_ ? static_cast<FullProblem&>(view_->problem()) : *pixels_), compressed_(emulator_.basis()),
       compressed_problem_(compressed_, cut_point_ ? *cut_point_ : point_, n_),
       mixed_(full_, compressed_, point_, spectrum_, n_),
@@ -49,10 +50,14 @@ Fitter<Number>::Fitter(const FitPlan& plan, const FitInput<Number>& input, const
 template <typename Number> void Fitter<Number>::fit(std::size_t i, const StopFlag& stop) {
     const std::size_t usable = set(i);
     store_nothing(i);
+    if (ratio_) {
+        std::copy_n(input_.flux + i * n_pixels_, n_pixels_, output_.flux + i * n_pixels_);
+        std::copy_n(input_.ivar + i * n_pixels_, n_pixels_, output_.ivar + i * n_pixels_);
+    }
     output_.n_pixels[i] = static_cast<std::int32_t>(usable);
     Status status = Status::TOO_FEW_PIXELS;
     if (usable > n_all_) {
-        status = measure(i, stop);
+        status = ratio_ ? measure_twice(i, stop) : measure(i, true, stop);
         if (status != Status::NON_FINITE && status != Status::TOO_FEW_PIXELS) {
             store_solution(i);
             if (!store_covariance(i))
@@ -83,10 +88,12 @@ template <typename Number> std::size_t Fitter<Number>::set(std::size_t i) {
     return usable;
 }
 
-template <typename Number> Status Fitter<Number>::measure(std::size_t i, const StopFlag& stop) {
+// to_the_end: chi2 and covariance are wanted as well, as exact as can be.
+template <typename Number>
+Status Fitter<Number>::measure(std::size_t i, bool to_the_end, const StopFlag& stop) {
     Status status = Status::NON_FINITE;
     if (in_coefficients_ && measure_in_coefficients(i, status, stop) &&
-        (status == Status::TOO_FEW_PIXELS || finish_in_coefficients(i, status, stop)))
+        (!to_the_end || status == Status::TOO_FEW_PIXELS || finish_in_coefficients(i, status, stop)))
         return status;
     return measure_in_pixels(i, stop);
 }
@@ -117,6 +124,8 @@ template <typename Number> bool Fitter<Number>::too_few(std::size_t i) const {
 
 template <typename Number> void Fitter<Number>::choose_starts(std::size_t i, bool compressed) {
     search_.clear();
+    if (near_)
+        return search_.add(near_start_.data());
     for (std::size_t s = 0; s < (input_.starts ? input_.n_given : 0); ++s) {
         emulator_.to_scaled(input_.starts + (i * input_.n_given + s) * n_, start_.data());
         if (std::all_of(start_.begin(), start_.end(), [](double x) { return std::isfinite(x); }))

@@ -6,6 +6,7 @@
 #include "compressed_problem.hpp"
 #include "maury/fit.hpp"
 #include "maury/parallel.hpp"
+#include "median_ratio.hpp"
 #include "mixed_problem.hpp"
 #include "pixel_problem.hpp"
 #include "search.hpp"
@@ -31,7 +32,7 @@ template <typename Number> class Fitter {
     static constexpr int most_rounds = 5;  // of clipping
 
     std::size_t set(std::size_t spectrum);
-    Status measure(std::size_t spectrum, const StopFlag& stop);
+    Status measure(std::size_t spectrum, bool to_the_end, const StopFlag& stop);
     void choose_starts(std::size_t spectrum, bool compressed);
     std::size_t search(std::size_t spectrum, const StopFlag& stop);
     Spectrum::Clipped clip(std::size_t spectrum, const double* model);
@@ -58,6 +59,10 @@ template <typename Number> class Fitter {
     SolveResult finish(std::size_t spectrum, double* x, const double* curvature, const SolveOptions& options);
     Status keep(const SolveResult& result, const std::vector<double>& x);
 
+    // fitter_twice.cpp
+    Status measure_twice(std::size_t spectrum, const StopFlag& stop);
+    void renormalise(std::size_t spectrum);
+
     // fitter_store.cpp
     void store_nothing(std::size_t spectrum);
     void store_solution(std::size_t spectrum);
@@ -69,12 +74,13 @@ template <typename Number> class Fitter {
     const FitInput<Number>& input_;
     const FitOutput& output_;
     const SolveOptions& options_;
-    std::size_t n_, n_all_; // L, and with the nuisances
+    std::size_t n_, n_all_, n_pixels_; // L, and with the nuisances; P
     Spectrum spectrum_;
     TrunkPoint point_;
     std::unique_ptr<TrunkPoint> cut_point_; // null: no cut, point_ serves both
     std::unique_ptr<View> view_;            // null: on the emulator's own pixels,
     std::unique_ptr<PixelProblem> pixels_;  // which this is for
+    std::unique_ptr<MedianRatio> ratio_;    // null: one fit
     FullProblem& full_;
     Compressed compressed_;
     CompressedProblem compressed_problem_;
@@ -91,7 +97,8 @@ template <typename Number> class Fitter {
     std::vector<std::size_t> free_;
     bool in_coefficients_; // whether those tell all
     bool seen_ = false;    // the rows are those of this spectrum
-    bool near_ = false;    // the start is next to the solution
+    bool near_ = false;    // the start is near_start_, next to the solution
+    std::vector<double> near_start_;
     int rounds_ = 0;       // of clipping, that are left
 };
 

@@ -98,7 +98,8 @@ template <typename Number> Status Fitter<Number>::search_pixels(std::size_t i) {
         else if (result.chi2 < least_)
             status = keep(result, start_);
     }
-    store_agreement(i, best_.data());
+    if (!near_)
+        store_agreement(i, best_.data());
     return status;
 }
 
