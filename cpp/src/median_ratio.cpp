@@ -12,9 +12,9 @@ MedianRatio::MedianRatio(const Emulator& emulator, const Observed& observed, con
     : emulator_(emulator), observed_(observed), medians_(medians), seen_(emulator.n_pixels()),
       native_(emulator.n_pixels()), shift_(observed.freedom.n_arms), native_shift_(shift_.size()),
       activations_(simd::padded(emulator.n_inputs())), coefficients_(emulator.n_pixels() + Instrument::pad) {
-    for (auto* values : {&seen_flux_, &native_flux_, &continuum_, &ratio_})
+    for (auto* values : {&seen_flux_, &native_flux_, &continuum_, &expected_, &ratio_})
         values->resize(observed.n_pixels);
-    for (auto* values : {&star_, &noise_, &noisy_, &median_, &expected_})
+    for (auto* values : {&star_, &noise_, &noisy_, &median_})
         values->resize(observed.n_pixels);
     bad_.resize(observed.n_pixels);
 }
@@ -27,7 +27,7 @@ const double* MedianRatio::of(std::size_t i, const double* ivar, const double* a
         star_[p] = static_cast<float>(continuum_[p] * seen_flux_[p]);
         noise_[p] = ivar[p] > 0.0 ? static_cast<float>(continuum_[p] / std::sqrt(ivar[p])) : 0.0f;
     }
-    std::fill(expected_.begin(), expected_.end(), 0.0f);
+    std::fill(expected_.begin(), expected_.end(), 0.0);
     const float* draw = medians_.draws;
     for (std::size_t d = 0; d < medians_.n_draws; ++d, draw += n)
         for (const float sign : {1.0f, -1.0f}) {
@@ -35,14 +35,14 @@ const double* MedianRatio::of(std::size_t i, const double* ivar, const double* a
                 noisy_[p] = star_[p] + sign * draw[p] * noise_[p];
             median(noisy_.data(), medians_.good + i * n, median_.data());
             for (std::size_t p = 0; p < n; ++p)
-                expected_[p] += median_[p];
+                expected_[p] += static_cast<double>(median_[p]);
         }
     for (std::size_t p = 0; p < n; ++p)
         star_[p] = static_cast<float>(continuum_[p] * native_flux_[p]);
     median(star_.data(), medians_.inside + i * n, median_.data());
     const double draws = 2.0 * static_cast<double>(medians_.n_draws);
     for (std::size_t p = 0; p < n; ++p) {
-        const double ratio = static_cast<double>(expected_[p]) / (draws * static_cast<double>(median_[p]));
+        const double ratio = expected_[p] / (draws * static_cast<double>(median_[p]));
         ratio_[p] = std::isfinite(ratio) && ratio > 0.0 ? ratio : 1.0;
     }
     return ratio_.data();

@@ -36,8 +36,8 @@ class MedianRatio {
     std::vector<double> shift_, native_shift_; // (arms,), and the one that native_ has
     Aligned<float> activations_;
     std::vector<double> coefficients_;                             // (P of the emulator + pad,) of the spline
-    std::vector<double> seen_flux_, native_flux_, continuum_, ratio_; // (P,)
-    std::vector<float> star_, noise_, noisy_, median_, expected_;  // (P,)
+    std::vector<double> seen_flux_, native_flux_, continuum_, expected_, ratio_; // (P,)
+    std::vector<float> star_, noise_, noisy_, median_;  // (P,)
     std::vector<std::uint8_t> bad_;                                // (P,)
     MedianWorkspace work_;
 };
