@@ -47,7 +47,7 @@ template <typename Number> class Fitter {
     bool leave_out(std::size_t spectrum, const Spectrum::Clipped& clipped, Status& status,
                    const StopFlag& stop);
     bool find(std::size_t spectrum, Status& status, const StopFlag& stop);
-    Status follow(std::size_t spectrum, const double* curvature);
+    Status follow(std::size_t spectrum, const double* curvature, double tolerance);
     bool finish_in_coefficients(std::size_t spectrum, Status& status, const StopFlag& stop);
 
     // fitter_pixels.cpp

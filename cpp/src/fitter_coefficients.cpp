@@ -5,6 +5,11 @@
 #include <algorithm>
 
 namespace maury {
+namespace {
+
+constexpr double near_enough = 1e-3; // formal errors: to tell outliers, and a star by its first fit
+
+} // namespace
 // False where it cannot be done, with nothing of use.
 template <typename Number>
 bool Fitter<Number>::measure_in_coefficients(std::size_t i, Status& status, const StopFlag& stop) {
@@ -43,7 +48,7 @@ bool Fitter<Number>::leave_out(std::size_t i, const Spectrum::Clipped& clipped, 
         choose_starts(i, true);
         return find(i, status, stop);
     }
-    status = follow(i, solver_.curvature());
+    status = follow(i, solver_.curvature(), near_enough);
     return status != Status::NON_FINITE;
 }
 
@@ -52,23 +57,24 @@ template <typename Number>
 bool Fitter<Number>::find(std::size_t i, Status& status, const StopFlag& stop) {
     if (near_) {
         std::copy_n(search_.start(0), n_, best_.begin());
-        status = follow(i, nullptr);
+        status = follow(i, nullptr, near_enough);
         return status != Status::NON_FINITE;
     }
     const std::size_t best = search(i, stop);
     if (best == search_.size())
         return false;
-    status = follow(i, search_.curvature(best));
+    status = follow(i, search_.curvature(best), near_enough);
     store_agreement(i, search_.x(best));
     return status != Status::NON_FINITE;
 }
 
-// From best_ on, in double.
-template <typename Number> Status Fitter<Number>::follow(std::size_t i, const double* curvature) {
+// From best_ on, in double, so far that no label is farther than tolerance of its formal error from the end.
+template <typename Number>
+Status Fitter<Number>::follow(std::size_t i, const double* curvature, double tolerance) {
     SolveOptions options = options_;
     options.first_damping = newton;
     options.learn_curvature = true;
-    options.gradient_tol = 0.5 * options_.gradient_tol; // so that rounding does not cost the pixels a step
+    options.gradient_tol = tolerance;
     options.max_evaluations = options_.max_evaluations - 1;
     const SolveResult result =
         solver_.solve(compressed_problem_, plan_.lower_scaled().data(), plan_.upper_scaled().data(),
@@ -86,6 +92,9 @@ bool Fitter<Number>::finish_in_coefficients(std::size_t i, Status& status, const
     options.first_damping = newton;
     options.learn_curvature = true;
     for (;; --rounds_) {
+        // By half, so that rounding does not cost the pixels a step.
+        if (follow(i, solver_.curvature(), 0.5 * options_.gradient_tol) == Status::NON_FINITE)
+            return false;
         const SolveResult result = full_solver_.solve(mixed_, lower_.data(), upper_.data(), best_.data(),
                                                       options, solver_.curvature());
         output_.n_evaluations[i] += result.n_evaluations;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 
 namespace maury {
 
@@ -51,15 +52,26 @@ Spectrum::Clipped Spectrum::clip(const double* model, double limit) {
     return clipped;
 }
 
-// Of the used pixels, n of them.
+// The n / 2-th of the n used pixels, by counting: of the bin that holds it the members are put in order.
 double Spectrum::median_pull(std::size_t n) {
-    if (n == 0)
-        return 0.0;
+    constexpr std::size_t n_bins = 1024;
+    constexpr double bins_a_sigma = 128.0;
+    const auto bin_of = [](double x) {
+        return static_cast<std::size_t>(std::min(static_cast<double>(n_bins - 1), x * bins_a_sigma));
+    };
+    std::uint32_t count[n_bins] = {};
+    for (std::size_t p = 0; p < size(); ++p)
+        count[bin_of(pulls_[p])] += weight_[p] > 0.0;
+    std::size_t bin = 0, before = 0;
+    while (bin + 1 < n_bins && before + count[bin] <= n / 2)
+        before += count[bin++];
     used_.clear();
     for (std::size_t p = 0; p < size(); ++p)
-        if (weight_[p] > 0.0)
+        if (weight_[p] > 0.0 && bin_of(pulls_[p]) == bin)
             used_.push_back(pulls_[p]);
-    const auto middle = used_.begin() + static_cast<std::ptrdiff_t>(n / 2);
+    if (used_.empty())
+        return 0.0;
+    const auto middle = used_.begin() + static_cast<std::ptrdiff_t>(n / 2 - before);
     std::nth_element(used_.begin(), middle, used_.end());
     return *middle;
 }
