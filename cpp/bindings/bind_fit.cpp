@@ -26,11 +26,37 @@ std::unique_ptr<FitPlan> make_plan(const Emulator& emulator, const py::object& l
                                      [](std::size_t) { check_signals(); });
 }
 
+// Medians that keep their arrays alive.
+struct MedianArrays {
+    Medians view;
+    py::array_t<double> continuum;
+    py::array_t<bool> good, inside;
+    py::array_t<float> draws;
+};
+
+MedianArrays make_medians(const py::object& continuum, const py::object& good, const py::object& inside,
+                          const py::object& draws, py::ssize_t half) {
+    MedianArrays made;
+    made.continuum = array<double>(continuum, "continuum", "(N, P)", {any, any});
+    const py::ssize_t n = made.continuum.shape(0), n_pixels = made.continuum.shape(1);
+    made.good = array<bool>(good, "good", "(N, P)", {n, n_pixels});
+    made.inside = array<bool>(inside, "inside", "(N, P)", {n, n_pixels});
+    made.draws = array<float>(draws, "draws", "(D, P)", {any, n_pixels});
+    if (made.draws.shape(0) < 1)
+        throw py::value_error("draws: expected one row at least");
+    if (half < 1)
+        throw py::value_error("half: expected 1 pixel or more, got " + std::to_string(half));
+    made.view = {static_cast<std::size_t>(half), made.continuum.data(), made.good.data(), made.inside.data(),
+                 static_cast<std::size_t>(made.draws.shape(0)), made.draws.data()};
+    return made;
+}
+
 struct Choices {
     int n_starts, threads, max_evaluations;
     bool compress;
     double clip;
     const ObservedArrays* observed; // null: the emulator's own pixels
+    const MedianArrays* medians;    // null: one fit
 };
 
 template <typename Number>
@@ -66,17 +92,32 @@ py::dict fit_in(const FitPlan& plan, const py::object& flux_given, const py::obj
                                   std::to_string(choices.observed->shift.shape(0)));
         input.observed = &choices.observed->view;
     }
+    if (choices.medians) {
+        if (!input.observed || input.observed->freedom.count() > 0)
+            throw py::value_error("medians: expected observed, with nothing but labels to fit");
+        if (choices.medians->continuum.shape(0) != n || choices.medians->continuum.shape(1) != n_pixels)
+            throw py::value_error("medians: expected the shape of flux " + shape_text({n, n_pixels}) +
+                                  ", got " + describe(choices.medians->continuum));
+        input.medians = &choices.medians->view;
+    }
     const auto n_nuisances = static_cast<py::ssize_t>(input.observed ? input.observed->freedom.count() : 0);
 
     py::array_t<double> labels({n, n_labels}), covariance({n, n_labels, n_labels}), chi2(n), chi2_noise(n);
     py::array_t<std::int32_t> used(n), status(n), n_evaluations(n), n_starts(n), n_agree(n), n_clipped(n);
     py::array_t<double> nuisances({n, n_nuisances}), nuisance_errors({n, n_nuisances});
     py::array_t<bool> at_bound({n, n_labels});
-    const FitOutput output{labels.mutable_data(),         covariance.mutable_data(), chi2.mutable_data(),
+    const std::vector<py::ssize_t> of_medians{choices.medians ? n : 0, n_pixels};
+    py::array_t<double> flux_corrected(of_medians), ivar_corrected(of_medians), model(of_medians);
+    FitOutput output{labels.mutable_data(),         covariance.mutable_data(), chi2.mutable_data(),
                            chi2_noise.mutable_data(),     used.mutable_data(),       status.mutable_data(),
                            n_evaluations.mutable_data(),  at_bound.mutable_data(),   n_starts.mutable_data(),
                            n_agree.mutable_data(),        n_clipped.mutable_data(),  nuisances.mutable_data(),
                            nuisance_errors.mutable_data()};
+    if (choices.medians) {
+        output.flux = flux_corrected.mutable_data();
+        output.ivar = ivar_corrected.mutable_data();
+        output.model = model.mutable_data();
+    }
     SolveOptions options = fit_options();
     options.max_evaluations = choices.max_evaluations;
 
@@ -105,19 +146,25 @@ py::dict fit_in(const FitPlan& plan, const py::object& flux_given, const py::obj
     result["n_clipped"] = n_clipped;
     result["nuisances"] = nuisances;
     result["nuisance_errors"] = nuisance_errors;
+    if (choices.medians) {
+        result["flux"] = flux_corrected;
+        result["ivar"] = ivar_corrected;
+        result["model"] = model;
+    }
     return result;
 }
 
 py::dict fit(const FitPlan& plan, const py::object& flux, const py::object& ivar, const py::object& scatter,
              const py::object& starts, int n_starts, int threads, int max_evaluations,
-             const py::object& progress, bool compress, double clip, const ObservedArrays* observed) {
+             const py::object& progress, bool compress, double clip, const ObservedArrays* observed,
+             const MedianArrays* medians) {
     if (n_starts < 1)
         throw py::value_error("n_starts: expected 1 or more, got " + std::to_string(n_starts));
     if (max_evaluations < 1)
         throw py::value_error("max_evaluations: expected 1 or more, got " + std::to_string(max_evaluations));
     if (!(clip >= 0.0))
         throw py::value_error("clip: expected 0 or more, got " + std::to_string(clip));
-    const Choices choices{n_starts, threads, max_evaluations, compress, clip, observed};
+    const Choices choices{n_starts, threads, max_evaluations, compress, clip, observed, medians};
     const auto fit_them = py::isinstance<py::array_t<float>>(flux) ? fit_in<float> : fit_in<double>;
     return fit_them(plan, flux, ivar, scatter, starts, choices, progress);
 }
@@ -128,11 +175,16 @@ void bind_fit(py::module_& m) {
     py::class_<FitPlan>(m, "FitPlan", "What all fits with one emulator inside the same bounds share.")
         .def(py::init(&make_plan), py::arg("emulator"), py::arg("lower"), py::arg("upper"),
              py::arg("candidates") = py::none(), py::arg("threads") = 0, py::keep_alive<1, 2>());
+    py::class_<MedianArrays>(m, "Medians",
+                             "The running medians (N, P) that normalised spectra, and noise (D, P) to tell how "
+                             "they err.\nSee cpp/include/maury/fit.hpp.")
+        .def(py::init(&make_medians), py::arg("continuum"), py::arg("good"), py::arg("inside"),
+             py::arg("draws"), py::arg("half"));
     m.def(
         "fit_batch", &fit, py::arg("plan"), py::arg("flux"), py::arg("ivar"), py::arg("scatter") = py::none(),
         py::arg("starts") = py::none(), py::arg("n_starts") = 6, py::arg("threads") = 0,
         py::arg("max_evaluations") = 200, py::arg("progress") = py::none(), py::arg("compress") = true,
-        py::arg("clip") = 0.0, py::arg("observed") = py::none(),
+        py::arg("clip") = 0.0, py::arg("observed") = py::none(), py::arg("medians") = py::none(),
         "Fit the labels of N spectra, both arrays float32 or both float64. See cpp/include/maury/fit.hpp "
         "for\n"
         "every argument and result.\n\n"

@@ -2,6 +2,7 @@
 
 #include "simd/kernels.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace maury {
@@ -21,12 +22,12 @@ bool compresses(const Emulator& emulator) {
 Compressed::Compressed(const Basis& basis)
     : basis_(basis), linear_(basis.stride), gram_(basis.stride * basis.stride),
       packed_gram_(basis.stride * basis.n_coefficients), scratch_(simd::gram_scratch(basis.n_coefficients)),
-      offset_(basis.n_coefficients), product_(basis.n_coefficients) {}
+      gram_left_out_(gram_.size()), single_(basis.stride), sum_(basis.stride), offset_(basis.n_coefficients),
+      product_(basis.n_coefficients) {}
 
 bool Compressed::set(const double* flux, const double* weight, const float* rows, const double* mean,
                      std::size_t n_pixels, const StopFlag& stop) {
     stop.check();
-    const std::size_t n = n_coefficients();
     root_.resize(n_pixels);
     residual_.resize(n_pixels);
     const auto& kernels = simd::kernels();
@@ -34,19 +35,85 @@ bool Compressed::set(const double* flux, const double* weight, const float* rows
     // Float32 has a small range: weights enter in units of their largest.
     const double heaviest =
         kernels.weighted_difference(weight, flux, mean, n_pixels, root_.data(), residual_.data());
-    kernels.gram(rows, n_pixels, n, root_.data(), residual_.data(), gram_.data(), linear_.data(),
-                 scratch_.data());
+    kernels.gram(rows, n_pixels, n_coefficients(), root_.data(), residual_.data(), gram_.data(),
+                 linear_.data(), scratch_.data());
     for (double& value : linear_)
         value *= heaviest;
     for (double& value : gram_)
         value *= heaviest;
+    pack();
+    return finite();
+}
+
+bool Compressed::leave_out(const std::vector<LeftOut>& left_out, const double* flux, const double* weight,
+                           const float* rows, const double* mean, std::size_t n_pixels,
+                           const StopFlag& stop) {
+    constexpr std::size_t many = 16; // of so many pixels one
+    if (many * left_out.size() > n_pixels)
+        return set(flux, weight, rows, mean, n_pixels, stop);
+    stop.check();
+    const auto& kernels = simd::kernels();
+    const std::size_t n = left_out.size();
+    double heaviest = 1e-300; // never zero
+    for (const LeftOut& one : left_out)
+        heaviest = std::max(heaviest, one.weight);
+    rows_left_out_.resize(n * stride());
+    root_left_out_.resize(2 * n); // and no residual
+    for (std::size_t i = 0; i < n; ++i) {
+        std::copy_n(rows + left_out[i].pixel * stride(), stride(), &rows_left_out_[i * stride()]);
+        root_left_out_[i] = std::sqrt(static_cast<float>(left_out[i].weight / heaviest));
+    }
+    std::fill_n(&root_left_out_[n], n, 0.0f);
+    kernels.gram(rows_left_out_.data(), n, n_coefficients(), root_left_out_.data(), &root_left_out_[n],
+                 gram_left_out_.data(), sum_.data(), scratch_.data());
+    for (std::size_t i = 0; i < n_coefficients() * stride(); ++i)
+        gram_[i] -= heaviest * gram_left_out_[i];
+    pack();
+    constant_ = kernels.weighted_square(weight, flux, mean, n_pixels);
+    sum_rows(flux, mean, weight, rows, n_pixels, linear_.data());
+    return finite();
+}
+
+void Compressed::slope_of(const double* model, const double* flux, const double* weight, const float* rows,
+                          std::size_t n_pixels, double* slope) const {
+    sum_rows(model, flux, weight, rows, n_pixels, sum_.data());
+    std::copy_n(sum_.begin(), n_coefficients(), slope);
+}
+
+void Compressed::sum_rows(const double* a, const double* b, const double* weight, const float* rows,
+                          std::size_t n_pixels, double* sum) const {
+    root_.resize(n_pixels);
+    residual_.resize(n_pixels);
+    const auto& kernels = simd::kernels();
+    const double heaviest =
+        kernels.weighted_difference(weight, a, b, n_pixels, root_.data(), residual_.data());
+    for (std::size_t p = 0; p < n_pixels; ++p)
+        residual_[p] *= root_[p] * root_[p];
+    kernels.weighted_rows(rows, n_pixels, stride(), residual_.data(), sum);
+    for (std::size_t k = 0; k < stride(); ++k)
+        sum[k] *= heaviest;
+}
+
+void Compressed::model(const double* h, const float* rows, const double* mean, std::size_t n_pixels,
+                       double* model) const {
+    for (std::size_t k = 0; k < n_coefficients(); ++k)
+        single_[k] = static_cast<float>(h[k] - basis_.middle[k]);
+    simd::kernels().expand_single(rows, stride(), n_pixels, single_.data(), mean, model);
+}
+
+void Compressed::pack() {
+    const std::size_t n = n_coefficients();
     for (std::size_t i = 0; i < stride(); i += simd::panel) // symmetric: a row is a column
         for (std::size_t k = 0; k < n; ++k)
             for (std::size_t lane = 0; lane < simd::panel; ++lane)
                 packed_gram_[i * n + k * simd::panel + lane] =
                     static_cast<float>(gram_[k * stride() + i + lane]);
-    bool finite = std::isfinite(constant_); // no product is larger than the squares on the diagonal
-    for (std::size_t k = 0; k < n; ++k)
+}
+
+// No product is larger than the squares on the diagonal.
+bool Compressed::finite() const {
+    bool finite = std::isfinite(constant_);
+    for (std::size_t k = 0; k < n_coefficients(); ++k)
         finite = finite && std::isfinite(linear_[k]) && std::isfinite(gram(k)[k]);
     return finite;
 }

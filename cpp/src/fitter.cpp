@@ -9,7 +9,6 @@ namespace {
 
 constexpr double distinct = 0.05;        // of the label range: nearer candidates count as one
 constexpr std::size_t n_considered = 24; // candidates among which the search chooses
-constexpr double newton = 1e-4;          // damping of what starts next to the least
 constexpr double misleading = 0.2;       // part of chi2
 
 // Of the search, in float32.
@@ -25,16 +24,20 @@ Fitter<Number>::Fitter(const FitPlan& plan, const FitInput<Number>& input, const
                        const SolveOptions& options)
     : plan_(plan), emulator_(plan.emulator()), input_(input), output_(output), options_(options),
       n_(emulator_.n_labels()), n_all_(n_ + (input.observed ? input.observed->freedom.count() : 0)),
-      point_(emulator_.trunk()),
+      n_pixels_(input.observed ? input.observed->n_pixels : emulator_.n_pixels()), point_(emulator_.trunk()),
       cut_point_(emulator_.is_cut() ? std::make_unique<TrunkPoint>(emulator_.search_trunk()) : nullptr),
       view_(input.observed ? std::make_unique<View>(emulator_, *input.observed, point_, spectrum_) : nullptr),
       pixels_(view_ ? nullptr : std::make_unique<PixelProblem>(emulator_, point_, spectrum_)),
+      ratio_(input.medians ? std::make_unique<MedianRatio>(emulator_, *input.observed, *input.medians) : nullptr),
       full_(view_ ? static_cast<FullProblem&>(view_->problem()) : *pixels_), compressed_(emulator_.basis()),
       compressed_problem_(compressed_, cut_point_ ? *cut_point_ : point_, n_),
+      mixed_(full_, compressed_, point_, spectrum_, n_),
       search_(emulator_, plan.candidates(), std::max(input.n_given, considered(input.n_starts))), solver_(n_),
       full_solver_(n_all_), lower_(plan.lower_scaled()), upper_(plan.upper_scaled()), start_(n_all_),
       best_(n_all_), first_(n_all_), hessian_(n_all_ * n_all_), factor_(n_all_ * n_all_),
-      curvature_(n_all_ * n_all_), column_(n_all_), scale_(n_) {
+      curvature_(n_all_ * n_all_), column_(n_all_), scale_(n_),
+      // The finish takes two evaluations at least.
+      in_coefficients_(input.compress && n_all_ == n_ && !emulator_.is_cut() && options.max_evaluations > 2) {
     lower_.resize(n_all_);
     upper_.resize(n_all_);
     ends_.reserve(n_ * std::max(input.n_given, considered(input.n_starts)));
@@ -47,12 +50,14 @@ Fitter<Number>::Fitter(const FitPlan& plan, const FitInput<Number>& input, const
 template <typename Number> void Fitter<Number>::fit(std::size_t i, const StopFlag& stop) {
     const std::size_t usable = set(i);
     store_nothing(i);
+    if (ratio_) {
+        std::copy_n(input_.flux + i * n_pixels_, n_pixels_, output_.flux + i * n_pixels_);
+        std::copy_n(input_.ivar + i * n_pixels_, n_pixels_, output_.ivar + i * n_pixels_);
+    }
     output_.n_pixels[i] = static_cast<std::int32_t>(usable);
     Status status = Status::TOO_FEW_PIXELS;
     if (usable > n_all_) {
-        status = measure(i, stop);
-        if (input_.clip > 0.0 && status != Status::NON_FINITE)
-            status = measure_without_outliers(i, status, stop);
+        status = ratio_ ? measure_twice(i, stop) : measure(i, true, stop);
         if (status != Status::NON_FINITE && status != Status::TOO_FEW_PIXELS) {
             store_solution(i);
             if (!store_covariance(i))
@@ -64,6 +69,8 @@ template <typename Number> void Fitter<Number>::fit(std::size_t i, const StopFla
 
 // Returns the number of usable pixels.
 template <typename Number> std::size_t Fitter<Number>::set(std::size_t i) {
+    seen_ = false;
+    rounds_ = most_rounds;
     if (!view_) {
         const std::size_t n = emulator_.n_pixels();
         return spectrum_.set(n, input_.flux + i * n, input_.ivar + i * n, input_.scatter);
@@ -81,59 +88,44 @@ template <typename Number> std::size_t Fitter<Number>::set(std::size_t i) {
     return usable;
 }
 
-// The nuisances are searched from where they stand. Where they end far from there, once more from the end.
-template <typename Number> Status Fitter<Number>::measure(std::size_t i, const StopFlag& stop) {
-    constexpr int most_turns = 3;
-    Status status = measure_once(i, stop);
-    for (int turn = 1;
-         turn < most_turns && view_ && status != Status::NON_FINITE && view_->moved(best_.data()); ++turn)
-        status = measure_once(i, stop);
-    return status;
+// to_the_end: chi2 and covariance are wanted as well, as exact as can be.
+template <typename Number>
+Status Fitter<Number>::measure(std::size_t i, bool to_the_end, const StopFlag& stop) {
+    Status status = Status::NON_FINITE;
+    if (in_coefficients_ && measure_in_coefficients(i, status, stop) &&
+        (!to_the_end || status == Status::TOO_FEW_PIXELS || finish_in_coefficients(i, status, stop)))
+        return status;
+    return measure_in_pixels(i, stop);
 }
 
-template <typename Number> Status Fitter<Number>::measure_once(std::size_t i, const StopFlag& stop) {
-    full_.begin(stop);
-    bool compressed = false;
-    if (view_) {
+template <typename Number> void Fitter<Number>::see() {
+    if (view_ && !seen_)
         view_->see(best_.data());
-        compressed = compressed_.set(spectrum_.flux(), spectrum_.weight(), view_->rows(), view_->mean(),
-                                     spectrum_.size(), stop);
-    } else {
-        compressed = compressed_.set(spectrum_.flux(), spectrum_.weight(), stop);
-    }
-    choose_starts(i, compressed);
-    // The finish takes two evaluations at least.
-    const bool compress = input_.compress && compressed && options_.max_evaluations > 2;
-    return compress ? search_compressed(i, stop) : search_pixels(i);
+    seen_ = true;
 }
 
 template <typename Number>
-Status Fitter<Number>::measure_without_outliers(std::size_t i, Status status, const StopFlag& stop) {
-    constexpr int most_rounds = 5;
-    for (int round = 0; round < most_rounds && status != Status::NON_FINITE; ++round) {
-        full_.chi2(best_.data());
-        const auto clipped = spectrum_.clip(full_.model(), input_.clip);
-        if (clipped.n == 0)
-            break;
-        if (output_.n_clipped)
-            output_.n_clipped[i] += static_cast<std::int32_t>(clipped.n);
-        output_.n_pixels[i] -= static_cast<std::int32_t>(clipped.n);
-        if (static_cast<std::size_t>(output_.n_pixels[i]) <= n_all_)
-            return Status::TOO_FEW_PIXELS;
-        // What weighed that much may have led the search astray.
-        if (clipped.chi2 > misleading * least_) {
-            status = measure(i, stop);
-        } else {
-            SolveOptions options = options_;
-            options.first_damping = newton;
-            status = keep(finish(i, best_.data(), nullptr, options), best_);
-        }
-    }
-    return status;
+Spectrum::Clipped Fitter<Number>::clip(std::size_t i, const double* model) {
+    const auto clipped = spectrum_.clip(model, input_.clip);
+    if (output_.n_clipped)
+        output_.n_clipped[i] += static_cast<std::int32_t>(clipped.n);
+    output_.n_pixels[i] -= static_cast<std::int32_t>(clipped.n);
+    return clipped;
+}
+
+// What weighed that much may have led the search astray.
+template <typename Number> bool Fitter<Number>::misled(const Spectrum::Clipped& clipped) const {
+    return clipped.chi2 > misleading * least_;
+}
+
+template <typename Number> bool Fitter<Number>::too_few(std::size_t i) const {
+    return static_cast<std::size_t>(output_.n_pixels[i]) <= n_all_;
 }
 
 template <typename Number> void Fitter<Number>::choose_starts(std::size_t i, bool compressed) {
     search_.clear();
+    if (near_)
+        return search_.add(near_start_.data());
     for (std::size_t s = 0; s < (input_.starts ? input_.n_given : 0); ++s) {
         emulator_.to_scaled(input_.starts + (i * input_.n_given + s) * n_, start_.data());
         if (std::all_of(start_.begin(), start_.end(), [](double x) { return std::isfinite(x); }))
@@ -152,11 +144,8 @@ template <typename Number> void Fitter<Number>::choose_starts(std::size_t i, boo
     }
 }
 
-// Both searches set best_, least_, hessian_ and, from the starts, ends_. They leave the nuisances as they
-// are; the finish does not.
-
-// The search decides which minimum; that is followed in double to its end, at last in pixel space.
-template <typename Number> Status Fitter<Number>::search_compressed(std::size_t i, const StopFlag& stop) {
+// Of compressed chi2, in float32: which of the starts leads to the least; their number if none does. Sets ends_.
+template <typename Number> std::size_t Fitter<Number>::search(std::size_t i, const StopFlag& stop) {
     SolveOptions options = options_;
     options.cost_tol = 0.0; // chi2 in float32 is not that smooth
     options.chi2_error = search_chi2_error;
@@ -168,7 +157,7 @@ template <typename Number> Status Fitter<Number>::search_compressed(std::size_t 
                 input_.n_starts, stop);
     const std::size_t best = search_.best();
     if (best == search_.size())
-        return search_pixels(i);
+        return best;
     ends_.clear();
     for (std::size_t s = 0; s < search_.size(); ++s) {
         if (search_.followed(s))
@@ -176,65 +165,7 @@ template <typename Number> Status Fitter<Number>::search_compressed(std::size_t 
         output_.n_evaluations[i] += search_.result(s).n_evaluations;
     }
     std::copy_n(search_.x(best), n_, best_.begin());
-
-    options = options_;
-    options.first_damping = newton;
-    options.learn_curvature = true;
-    options.gradient_tol = 0.5 * options_.gradient_tol; // so that rounding does not cost the pixels a step
-    options.max_evaluations -= search_.result(best).n_evaluations + 1; // one for the pixels
-    if (options.max_evaluations > 0) {
-        const SolveResult result =
-            solver_.solve(compressed_problem_, plan_.lower_scaled().data(), plan_.upper_scaled().data(),
-                          best_.data(), options, search_.curvature(best));
-        output_.n_evaluations[i] += result.n_evaluations;
-        options.max_evaluations -= result.n_evaluations;
-    }
-    options.gradient_tol = options_.gradient_tol;
-    options.max_evaluations = std::max(1, options.max_evaluations + 1);
-    const Status status = keep(finish(i, best_.data(), solver_.curvature(), options), best_);
-    store_agreement(i, search_.x(best));
-    return status;
-}
-
-template <typename Number> Status Fitter<Number>::search_pixels(std::size_t i) {
-    Status status = Status::NON_FINITE;
-    least_ = std::numeric_limits<double>::infinity();
-    ends_.clear();
-    first_ = best_;
-    for (std::size_t s = 0; s < std::min(search_.size(), std::max(input_.n_given, input_.n_starts)); ++s) {
-        start_ = first_;
-        std::copy_n(search_.start(s), n_, start_.begin());
-        const SolveResult result = finish(i, start_.data(), nullptr, options_);
-        ends_.insert(ends_.end(), start_.begin(), start_.begin() + static_cast<std::ptrdiff_t>(n_));
-        if (result.status == Status::NON_FINITE)
-            std::fill_n(ends_.end() - static_cast<std::ptrdiff_t>(n_), n_,
-                        std::numeric_limits<double>::quiet_NaN());
-        else if (result.chi2 < least_)
-            status = keep(result, start_);
-    }
-    store_agreement(i, best_.data());
-    return status;
-}
-
-// From x (n_all,) on, in pixel space, labels and nuisances together. curvature (L, L) or null: see solve.hpp
-template <typename Number>
-SolveResult Fitter<Number>::finish(std::size_t i, double* x, const double* curvature,
-                                   const SolveOptions& options) {
-    if (curvature)
-        for (std::size_t k = 0; k < n_; ++k)
-            std::copy_n(curvature + k * n_, n_, &curvature_[k * n_all_]);
-    const SolveResult result = full_solver_.solve(full_, lower_.data(), upper_.data(), x, options,
-                                                  curvature ? curvature_.data() : nullptr);
-    output_.n_evaluations[i] += result.n_evaluations;
-    return result;
-}
-
-template <typename Number>
-Status Fitter<Number>::keep(const SolveResult& result, const std::vector<double>& x) {
-    std::copy(x.begin(), x.end(), best_.begin());
-    least_ = result.chi2;
-    std::copy_n(full_solver_.hessian(), hessian_.size(), hessian_.begin());
-    return result.status;
+    return best;
 }
 
 template class Fitter<float>;

@@ -27,6 +27,8 @@ template <typename Number> void Fitter<Number>::store_nothing(std::size_t i) {
     for (double* values : {output_.nuisances, output_.nuisance_errors})
         if (values)
             std::fill_n(values + i * (n_all_ - n_), n_all_ - n_, not_known);
+    if (output_.model)
+        std::fill_n(output_.model + i * n_pixels_, n_pixels_, not_known);
 }
 
 template <typename Number> void Fitter<Number>::store_solution(std::size_t i) {
@@ -42,6 +44,8 @@ template <typename Number> void Fitter<Number>::store_solution(std::size_t i) {
     if (output_.nuisances)
         std::copy_n(&best_[n_], n_all_ - n_, output_.nuisances + i * (n_all_ - n_));
     full_.chi2(best_.data());
+    if (output_.model)
+        std::copy_n(full_.model(), spectrum_.size(), output_.model + i * n_pixels_ + (view_ ? view_->first() : 0));
     output_.chi2[i] = least_;
     output_.chi2_noise[i] =
         simd::kernels().weighted_square(spectrum_.ivar(), spectrum_.flux(), full_.model(), spectrum_.size());

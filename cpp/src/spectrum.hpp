@@ -1,6 +1,8 @@
 // The pixels of the spectrum that is being fitted.
 #pragma once
 
+#include "maury/compress.hpp"
+
 #include <cstddef>
 #include <vector>
 
@@ -26,6 +28,7 @@ class Spectrum {
         double chi2; // that they had
     };
     Clipped clip(const double* model, double limit);
+    const std::vector<LeftOut>& clipped() const { return clipped_; } // by the last clip
 
     std::size_t size() const { return flux_.size(); }
     const double* flux() const { return flux_.data(); }
@@ -33,7 +36,10 @@ class Spectrum {
     const double* weight() const { return weight_.data(); }
 
   private:
-    std::vector<double> flux_, ivar_, weight_, pulls_;
+    double median_pull(std::size_t n);
+
+    std::vector<double> flux_, ivar_, weight_, pulls_, used_;
+    std::vector<LeftOut> clipped_;
 };
 
 extern template std::size_t Spectrum::set<float>(std::size_t, const float*, const float*, const double*);

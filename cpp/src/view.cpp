@@ -29,15 +29,18 @@ ObservedPixels part_of(ObservedPixels pixels, std::size_t grid, std::size_t opti
 
 } // namespace
 
+ObservedPixels pixels_of(const Observed& observed, std::size_t i) {
+    const std::size_t n = observed.n_pixels;
+    return part_of(observed.pixels, observed.one_grid ? 0 : i * n, observed.one_variance ? 0 : i * n, n);
+}
+
 View::View(const Emulator& emulator, const Observed& observed, TrunkPoint& point, const Spectrum& spectrum)
     : emulator_(emulator), observed_(observed), instrument_(emulator.n_pixels()),
       problem_(emulator, point, spectrum, instrument_, observed.freedom), seen_(observed.freedom.count()),
       lower_(seen_.size()), upper_(seen_.size()) {}
 
 void View::set(std::size_t i, double* x) {
-    const std::size_t n = observed_.n_pixels;
-    instrument_.set(
-        part_of(observed_.pixels, observed_.one_grid ? 0 : i * n, observed_.one_variance ? 0 : i * n, n));
+    instrument_.set(pixels_of(observed_, i));
     first_ = 0;
     shift_ = observed_.shift ? observed_.shift[i] : 0.0;
     problem_.set_shift(shift_);

@@ -12,6 +12,9 @@
 
 namespace maury {
 
+// The pixels of spectrum i.
+ObservedPixels pixels_of(const Observed& observed, std::size_t i);
+
 class View {
   public:
     // All must outlive this.
@@ -26,6 +29,7 @@ class View {
     std::size_t n() const { return instrument_.pixels().n; }
     // Of those: scatter (P of the emulator,), null = 0, as they see it; NaN beyond the emulator.
     const double* scatter(const double* scatter);
+    const double* scatter() const { return scatter_.data(); } // the same once more
 
     // An arm without weight (n(),) tells no velocity, and one is needed that the others differ from.
     void fix_unseen_arms(const double* weight);

@@ -5,6 +5,7 @@ from typing import TypedDict, TypeVar, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from typing_extensions import NotRequired
 
 _Float = TypeVar("_Float", np.float32, np.float64)
 
@@ -80,6 +81,17 @@ class Observed:
         threads: int = 0,
     ) -> NDArray[np.float64]: ...
 
+@final
+class Medians:
+    def __init__(
+        self,
+        continuum: NDArray[np.float64],
+        good: NDArray[np.bool_],
+        inside: NDArray[np.bool_],
+        draws: NDArray[np.float32],
+        half: int,
+    ) -> None: ...
+
 class _FitBatch(TypedDict):
     labels: NDArray[np.float64]
     covariance: NDArray[np.float64]
@@ -94,6 +106,9 @@ class _FitBatch(TypedDict):
     n_clipped: NDArray[np.int32]
     nuisances: NDArray[np.float64]
     nuisance_errors: NDArray[np.float64]
+    flux: NotRequired[NDArray[np.float64]]
+    ivar: NotRequired[NDArray[np.float64]]
+    model: NotRequired[NDArray[np.float64]]
 
 def fit_batch(
     plan: FitPlan,
@@ -108,4 +123,5 @@ def fit_batch(
     compress: bool = True,
     clip: float = 0.0,
     observed: Observed | None = None,
+    medians: Medians | None = None,
 ) -> _FitBatch: ...

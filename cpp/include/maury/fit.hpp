@@ -67,6 +67,19 @@ struct Observed {
 void see(const Emulator& emulator, const Observed& observed, std::size_t n_spectra, const double* labels,
          const double* nuisances, double* flux);
 
+// What is known of the running medians that normalised N spectra on the sampling of the emulator. Noise, the
+// instrument and gaps move a median; once a fit has told the star, flux is multiplied by
+//   E[med(c f_seen + noise)] / med(c f_native)
+// and fitted again: see median_ratio.hpp.
+struct Medians {
+    std::size_t half = 0;              // pixels on each side
+    const double* continuum = nullptr; // (N, P) c, the running median
+    const bool* good = nullptr;        // (N, P) pixels that took part in it
+    const bool* inside = nullptr;      // (N, P) pixels that lie on the emulator
+    std::size_t n_draws = 0;           // each is taken with both signs
+    const float* draws = nullptr;      // (n_draws, P) normal deviates
+};
+
 // Number is float or double. Pixel p of a spectrum has the weight w_p = 1 / (1 / ivar_p + scatter_p^2), or
 // none if ivar_p <= 0 or any of flux_p, ivar_p, scatter_p is not finite, or if it lies beyond the emulator.
 template <typename Number> struct FitInput {
@@ -89,6 +102,10 @@ template <typename Number> struct FitInput {
     // twentieth of the label range from each other; from some more where noise does not tell them apart.
     std::size_t n_starts = 6;
 
+    // Not null: a second fit, from where the first ended; only where nothing but labels varies. Starts and
+    // evaluations are then those of both, all else of the second.
+    const Medians* medians = nullptr;
+
     // False searches in pixel space: slower, the same minimum. See compress.hpp.
     bool compress = true;
 };
@@ -110,6 +127,10 @@ struct FitOutput {
     std::int32_t* n_clipped = nullptr; // (N,) pixels left out by clip
     // (N, count() of the freedom) in the order of Freedom, and their formal errors
     double *nuisances = nullptr, *nuisance_errors = nullptr;
+    // (N, P) with medians, and not null then: flux and ivar of the second fit
+    double *flux = nullptr, *ivar = nullptr;
+    // (N, P) of the solution, as the spectrum shows it; NaN beyond the emulator
+    double* model = nullptr;
 };
 
 // Down to a few ten-thousandths of a formal error.

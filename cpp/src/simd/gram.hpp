@@ -101,5 +101,33 @@ void gram(const float* rows, std::size_t n_pixels, std::size_t n_columns, const 
             gram[i * stride + j] = gram[j * stride + i];
 }
 
+// V vectors of numbers at a time, n_pixels of a block
+template <std::size_t V>
+void add_rows(const float* rows, std::size_t stride, std::size_t n_pixels, const float* v, double* out) {
+    Floats sum[V];
+    MAURY_UNROLL for (std::size_t i = 0; i < V; ++i) sum[i] = Floats{};
+    for (std::size_t p = 0; p < n_pixels; ++p, rows += stride)
+        MAURY_UNROLL for (std::size_t i = 0; i < V; ++i) sum[i] += load<Floats>(rows + i * n_floats) * v[p];
+    float part[V * n_floats];
+    MAURY_UNROLL for (std::size_t i = 0; i < V; ++i) store(part + i * n_floats, sum[i]);
+    MAURY_UNROLL for (std::size_t i = 0; i < V * n_floats; i += n_doubles)
+        store(out + i, load<Doubles>(out + i) + load_floats<Doubles>(part + i));
+}
+
+void weighted_rows(const float* rows, std::size_t n_pixels, std::size_t stride, const float* v, double* out) {
+    constexpr std::size_t all = panel / n_floats, block = 128;
+    for (std::size_t k = 0; k < stride; ++k)
+        out[k] = 0.0;
+    for (std::size_t first = 0; first < n_pixels; first += block) {
+        const std::size_t n = n_pixels - first < block ? n_pixels - first : block;
+        const float* from = rows + first * stride;
+        std::size_t k = 0;
+        for (; k + 4 * panel <= stride && 4 * all <= n_sums; k += 4 * panel)
+            add_rows<4 * all>(from + k, stride, n, v + first, out + k);
+        for (; k < stride; k += panel)
+            add_rows<all>(from + k, stride, n, v + first, out + k);
+    }
+}
+
 } // namespace
 } // namespace maury::simd

@@ -10,19 +10,20 @@ namespace {
 
 // Two vectors of groups of g numbers -> one of twice as many groups of half the length, in order; each new
 // number is the sum of a number in the first half of its group and of one in the second.
-template <std::size_t g, std::size_t... i> Doubles fold(Doubles x, Doubles y, std::index_sequence<i...>) {
-    constexpr std::size_t half = n_doubles / 2, h = g / 2;
-    return __builtin_shufflevector(x, y, (i / half * n_doubles + i % half / h * g + i % half % h)...) +
-           __builtin_shufflevector(x, y, (i / half * n_doubles + i % half / h * g + i % half % h + h)...);
+template <std::size_t g, typename Vector, std::size_t... i>
+Vector fold(Vector x, Vector y, std::index_sequence<i...>) {
+    constexpr std::size_t lanes = sizeof...(i), half = lanes / 2, h = g / 2;
+    return __builtin_shufflevector(x, y, (i / half * lanes + i % half / h * g + i % half % h)...) +
+           __builtin_shufflevector(x, y, (i / half * lanes + i % half / h * g + i % half % h + h)...);
 }
 
 // The sum of each of n vectors, as one vector.
-template <std::size_t n> Doubles sums_of(const Doubles* v) {
+template <std::size_t n, std::size_t lanes = n, typename Vector> Vector sums_of(const Vector* v) {
     if constexpr (n == 1)
         return *v;
     else
-        return fold<2 * n_doubles / n>(sums_of<n / 2>(v), sums_of<n / 2>(v + n / 2),
-                                       std::make_index_sequence<n_doubles>());
+        return fold<2 * lanes / n>(sums_of<n / 2, lanes>(v), sums_of<n / 2, lanes>(v + n / 2),
+                                   std::make_index_sequence<lanes>());
 }
 
 // As many pixels as a vector holds, C columns.
@@ -80,6 +81,29 @@ void expand(const float* rows, std::size_t stride, std::size_t n_pixels, const d
         for (std::size_t c = 0; c < n_columns; ++c)
             out[c * out_stride + p] =
                 row_times(rows + p * stride, stride, columns + c * stride) + (bias ? bias[p] : 0.0);
+}
+
+void expand_single(const float* rows, std::size_t stride, std::size_t n_pixels, const float* column,
+                   const double* bias, double* out) {
+    std::size_t p = 0;
+    for (; p + n_floats <= n_pixels; p += n_floats) {
+        Floats sum[n_floats] = {};
+        for (std::size_t k = 0; k < stride; k += n_floats) {
+            const Floats here = load<Floats>(column + k);
+            MAURY_UNROLL for (std::size_t i = 0; i < n_floats; ++i) sum[i] +=
+                load<Floats>(rows + (p + i) * stride + k) * here;
+        }
+        float total[n_floats];
+        store(total, sums_of<n_floats>(sum));
+        MAURY_UNROLL for (std::size_t i = 0; i < n_floats; i += n_doubles)
+            store(out + p + i, load_floats<Doubles>(total + i) + load<Doubles>(bias + p + i));
+    }
+    for (; p < n_pixels; ++p) {
+        Floats sum{};
+        for (std::size_t k = 0; k < stride; k += n_floats)
+            sum += load<Floats>(rows + p * stride + k) * load<Floats>(column + k);
+        out[p] = static_cast<double>(sum_of(sum)) + bias[p];
+    }
 }
 
 } // namespace

@@ -6,11 +6,13 @@ moves it too; so do gaps. Once a first fit has told what star it is, all three a
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from maury import _core
 from maury.measure.observe import running_median
 
 if TYPE_CHECKING:
@@ -43,8 +45,7 @@ def median_ratio(observed: Observed, model: Array, native: Array, emulator: Emul
     np.divide(1.0, np.sqrt(observed.ivar), out=noise, where=observed.ivar > 0)
     expected = np.zeros_like(continuum)
     for pair in range(N_PAIRS):
-        # The same for a pixel of the file, whatever else is fitted.
-        draw = np.random.default_rng(pair).standard_normal(observed.first + noise.shape[1])[observed.first :]
+        draw = _draw(pair, observed.first, noise.shape[1])
         for sign in (1.0, -1.0):
             expected += running_median(
                 continuum * (model + sign * draw * noise), ~observed.good, observed, emulator
@@ -53,6 +54,23 @@ def median_ratio(observed: Observed, model: Array, native: Array, emulator: Emul
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = expected / (2 * N_PAIRS * reference)
     return np.where(np.isfinite(ratio) & (ratio > 0), ratio, 1.0)
+
+
+def known_medians(observed: Observed, emulator: Emulator) -> _core.Medians:
+    """Give the C++ core what it needs to find the same ratio, on the sampling of the emulator."""
+    draws = _draws(observed.first, observed.flux.shape[1])
+    good, inside = np.ascontiguousarray(observed.good), np.ascontiguousarray(observed.inside)
+    return _core.Medians(observed.continuum, good, inside, draws, emulator.window // 2)
+
+
+def _draw(pair: int, first: int, n_pixels: int) -> Array:
+    """Noise (P,) of a pair: the same for a pixel of the file, whatever else is fitted."""
+    return np.random.default_rng(pair).standard_normal(first + n_pixels)[first:]
+
+
+@lru_cache(maxsize=4)
+def _draws(first: int, n_pixels: int) -> NDArray[np.float32]:
+    return np.array([_draw(pair, first, n_pixels) for pair in range(N_PAIRS)], dtype=np.float32)
 
 
 def _filled(continuum: Array, good: NDArray[np.bool_]) -> Array:

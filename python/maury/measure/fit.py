@@ -166,7 +166,7 @@ def fit_normalized(
     if lsf is not None:
         observed = on_grid(data, weight, _rows("lsf", lsf, emulator), emulator)
         observed = observed if observed.variance.any() else None
-    return _run(
+    result, _ = _run(
         emulator,
         data,
         weight,
@@ -174,6 +174,7 @@ def fit_normalized(
         Choice(start, bounds, use_scatter, threads, n_starts),
         progress=progress,
     )
+    return result
 
 
 def fit_observed(
@@ -210,9 +211,34 @@ def fit_observed(
         fit_broadening=choice.fit_broadening,
         most_shift=most,
     )
-    result = _run(emulator, observed.flux, observed.ivar, core, choice, near=near, progress=progress)
+    result, _ = _run(emulator, observed.flux, observed.ivar, core, choice, near=near, progress=progress)
     start = observed.shift if shift is None else shift
     return _with_nuisances(result, choice, emulator, start)
+
+
+def fit_observed_twice(
+    emulator: Emulator,
+    observed: Observed,
+    choice: Choice,
+    medians: _core.Medians,
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[FitResult, Array, Array, Array]:
+    """Fit, put right the running medians, fit again from there; nothing but the labels varies.
+
+    Returns the second fit, with the starts of the first; flux and ivar as fitted then, and the model on the
+    same pixels, (N, P), which is NaN beyond the emulator.
+    """
+    result, out = _run(
+        emulator,
+        observed.flux,
+        observed.ivar,
+        observed.core(),
+        choice,
+        progress=progress,
+        medians=medians,
+    )
+    return _with_nuisances(result, choice, emulator, observed.shift), out["flux"], out["ivar"], out["model"]
 
 
 def predict_observed(
@@ -240,7 +266,8 @@ def _run(
     choice: Choice,
     near: bool = False,
     progress: Callable[[int], None] | None = None,
-) -> FitResult:
+    medians: _core.Medians | None = None,
+) -> tuple[FitResult, Mapping[str, Any]]:
     box = _check_bounds(choice.bounds, emulator)
     starts = _check_start(choice.start, len(flux), len(emulator.labels))
     searched: NDArray[np.bool_] = np.ones(len(flux), dtype=bool)
@@ -266,12 +293,14 @@ def _run(
         not near,
         choice.clip,
         core,
+        medians,
     )
-    return FitResult(
+    result = FitResult(
         **{f.name: out[f.name] for f in fields(FitResult) if f.name in out},
         converged=np.isin(out["status"], _CONVERGED),
         start=np.where(searched, "search", "given"),
     )
+    return result, out
 
 
 def _with_nuisances(result: FitResult, choice: Choice, emulator: Emulator, shift: Array) -> FitResult:

@@ -270,11 +270,20 @@ def running_median(flux: Array, bad: Mask, observed: Observed, emulator: Emulato
     return _median(flux, bad, observed.low, observed.high, emulator.window)
 
 
+def on_sampling_of_emulator(observed: Observed) -> bool:
+    """Whether the pixels of all spectra lie as far from each other as those of the emulator."""
+    return _own_sampling(0.5 * (observed.low + observed.high))
+
+
+def _own_sampling(place: Array) -> bool:
+    return bool((np.abs(np.diff(place, axis=1) - 1.0) < 1e-4).all())
+
+
 def _median(flux: Array, bad: Mask, low: Array, high: Array, window: int) -> Array:
     """Median over window // 2 pixels of the emulator on each side; NaN where there is none."""
     place = 0.5 * (low + high)
     flux, bad = np.ascontiguousarray(flux), np.ascontiguousarray(bad)
-    if (np.abs(np.diff(place, axis=1) - 1.0) < 1e-4).all():  # the emulator's own sampling
+    if _own_sampling(place):
         return _core.running_median(flux, bad, window // 2)
     out = np.empty_like(flux)
     reach = window // 2 + 1e-3  # centres are half-way in wavelength, not in its logarithm

@@ -18,14 +18,14 @@ from numpy.typing import ArrayLike, NDArray
 from maury.catalog import catalog_table
 from maury.emulator import Emulator
 from maury.measure.columns import Columns, catalog_columns
-from maury.measure.continuum import median_ratio
 from maury.measure.emission import emission_lines, shows_emission
 from maury.measure.error_file import apply_errors, read_errors
 from maury.measure.errors import ErrorModel
-from maury.measure.fit import Choice, FitResult, fit_observed, predict_observed
+from maury.measure.fit import Choice, FitResult
 from maury.measure.jobs import run_jobs
-from maury.measure.observe import Observed, observe, rest_wavelength
+from maury.measure.observe import observe, rest_wavelength
 from maury.measure.regions import in_regions
+from maury.measure.two_fits import Measured, fit_twice
 from maury.measure.velocity import scan_velocity, to_shift
 from maury.spectra import Spectra
 
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 CLIP = 4.0  # sigma
 _ROWS = 100  # of a job
-_SAME_CHI2 = 0.1  # fits that differ by less have found the same minimum
 
 
 def fit(
@@ -264,70 +263,20 @@ def _measure(
         rv = np.where(np.isfinite(found), found, np.clip(known, -choice.max_rv, choice.max_rv))
     skip = in_regions(leave_out, spectra.wavelength, rv) if leave_out else None
     observed = observe(spectra, emulator, rv, leave_out=skip)
-    first = fit_observed(emulator, observed, choice, progress=show)
-    if guess is not None:
-        labels = np.asarray(guess, dtype=np.float64)
-        known_guess = np.asarray(np.isfinite(labels).all(axis=1))
-        labels = np.where(known_guess[:, None], labels, first.labels)
-        first = lower_of(first, fit_observed(emulator, observed, replace(choice, start=labels)), known_guess)
-    ratio = median_ratio(
-        observed,
-        predict_observed(emulator, observed, first, choice),
-        predict_observed(emulator, observed, first, choice, native=True),
-        emulator,
-    )
-    observed = replace(observed, flux=observed.flux * ratio, ivar=observed.ivar / ratio**2)
-    shift = observed.shift
-    if choice.fit_rv:
-        shift = np.where(first.converged, first.nuisances[:, 0], shift)
-    result = fit_observed(
-        emulator,
-        observed,
-        replace(choice, start=first.labels),
-        shift,
-        near=True,
-        progress=lambda n: show(len(spectra) + n),
-    )
-    result = replace(result, start=first.start, n_starts=first.n_starts, n_agree=first.n_agree)
-    return _Measured(
-        result, observed.snr, observed.sharper, _emission(spectra, emulator, observed, result, choice)
-    )
+    measured = fit_twice(emulator, observed, choice, guess, show)
+    return _Measured(measured.result, observed.snr, observed.sharper, _emission(spectra, emulator, measured))
 
 
-def _emission(
-    spectra: Spectra, emulator: Emulator, observed: Observed, result: FitResult, choice: Choice
-) -> NDArray[np.bool_]:
+def _emission(spectra: Spectra, emulator: Emulator, measured: Measured) -> NDArray[np.bool_]:
     """Whether emission lines are in the residual; outliers of the fit are looked at too."""
-    rv = np.nan_to_num(cast("Any", result.rv))
+    observed = measured.observed
+    rv = np.nan_to_num(cast("Any", measured.result.rv))
     wavelength = spectra.wavelength[..., observed.first : observed.first + observed.flux.shape[1]]
     rest = rest_wavelength(spectra, observed, rv)
     scatter = np.interp(rest, emulator.wavelength, emulator.scatter)
-    model = predict_observed(emulator, observed, result, choice)
-    return shows_emission(*emission_lines(wavelength, observed.flux, observed.ivar, model, rv, scatter))
-
-
-def lower_of(search: FitResult, other: FitResult, tried: NDArray[np.bool_]) -> FitResult:
-    """Of two fits of the same spectra take, row by row, the lower chi-square.
-
-    Parameters
-    ----------
-    search, other : FitResult
-        What the search found, and where the photometric start led.
-    tried : (N,) bool
-        Spectra that had such a start.
-    """
-    fall = search.chi2 - other.chi2
-    wins = tried & other.converged & (~search.converged | (fall > _SAME_CHI2))
-    agrees = tried & other.converged & (np.abs(fall) <= _SAME_CHI2)
-    chosen = {}
-    for name in (f.name for f in fields(FitResult)):
-        one, two = getattr(search, name), getattr(other, name)
-        if one is not None:
-            chosen[name] = np.where(wins.reshape(-1, *[1] * (one.ndim - 1)), two, one)
-    chosen["start"] = np.where(wins, "photometry", search.start)
-    chosen["n_starts"] = search.n_starts + tried
-    chosen["n_agree"] = np.where(wins, 1, search.n_agree + agrees)
-    return FitResult(**chosen)
+    return shows_emission(
+        *emission_lines(wavelength, observed.flux, observed.ivar, measured.model, rv, scatter)
+    )
 
 
 def _of_rows(start: ArrayLike | None, rows: NDArray[np.intp], n_spectra: int) -> ArrayLike | None:
