@@ -76,7 +76,10 @@ template <typename Number> std::size_t Fitter<Number>::set(std::size_t i) {
         return spectrum_.set(n, input_.flux + i * n, input_.ivar + i * n, input_.scatter);
     }
     view_->set(i, best_.data());
-    view_->narrow();
+    if (input_.medians)
+        view_->narrow(input_.medians->inside + i * n_pixels_);
+    else
+        view_->narrow();
     const std::size_t first = i * input_.observed->n_pixels + view_->first();
     const std::size_t usable =
         spectrum_.set(view_->n(), input_.flux + first, input_.ivar + first, view_->scatter(input_.scatter));

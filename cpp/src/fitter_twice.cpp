@@ -25,7 +25,7 @@ template <typename Number> Status Fitter<Number>::measure_twice(std::size_t i, c
 // The star of the first fit decides; see Medians.
 template <typename Number> void Fitter<Number>::renormalise(std::size_t i) {
     double *flux = output_.flux + i * n_pixels_, *ivar = output_.ivar + i * n_pixels_;
-    const double* ratio = ratio_->of(i, ivar, point_.coefficients(best_.data()));
+    const double* ratio = ratio_->of(i, *view_, ivar, point_.coefficients(best_.data()));
     for (std::size_t p = 0; p < n_pixels_; ++p) {
         flux[p] *= ratio[p];
         ivar[p] /= ratio[p] * ratio[p];

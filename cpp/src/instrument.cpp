@@ -42,8 +42,14 @@ Instrument::Instrument(std::size_t n_grid) : n_grid_(n_grid) {
 Instrument::~Instrument() = default;
 
 void Instrument::set(const ObservedPixels& pixels) {
-    pixels_ = pixels;
+    pixels_ = part_ = pixels;
+    first_of_part_ = 0;
     placed_ = false;
+}
+
+void Instrument::look_at(const ObservedPixels& part, std::size_t first) {
+    part_ = part;
+    first_of_part_ = first;
 }
 
 void Instrument::place(const std::vector<double>& shift, double extra, Derivatives derivatives) {
@@ -58,7 +64,7 @@ void Instrument::place(const std::vector<double>& shift, double extra, Derivativ
 
 void Instrument::make_rows() {
     const ObservedPixels& pixels = pixels_;
-    first_.resize(pixels.n);
+    first_.resize(pixels.n + 1); // one more to point to
     start_.resize(pixels.n + 1);
     n_weights_ = 0;
     const auto sigma_of = [&](std::size_t p) {
@@ -210,22 +216,28 @@ void Instrument::add_neighbours(std::size_t p, double shift, double sigma) {
 
 void Instrument::apply(const double* coefficients, std::size_t stride, std::size_t n_columns, double* out,
                        std::size_t out_stride) const {
-    simd::kernels().banded(weight_.data(), first_.data(), start_.data(), pixels_.n, coefficients, stride,
-                           n_columns, out, out_stride);
+    simd::kernels().banded(weight_.data(), &first_[first_of_part_], &start_[first_of_part_], part_.n,
+                           coefficients, stride, n_columns, out, out_stride);
+}
+
+void Instrument::apply_to_all(const double* coefficients, double* out) const {
+    simd::kernels().banded(weight_.data(), first_.data(), start_.data(), pixels_.n, coefficients, 0, 1, out,
+                           0);
 }
 
 void Instrument::apply_by_shift(const double* coefficients, double* out) const {
-    simd::kernels().banded(by_shift_.data(), first_.data(), start_.data(), pixels_.n, coefficients, 0, 1, out,
-                           0);
+    simd::kernels().banded(by_shift_.data(), &first_[first_of_part_], &start_[first_of_part_], part_.n,
+                           coefficients, 0, 1, out, 0);
 }
 
 void Instrument::apply_by_extra(const double* coefficients, double* out) const {
-    simd::kernels().banded(by_extra_.data(), first_.data(), start_.data(), pixels_.n, coefficients, 0, 1, out,
-                           0);
+    simd::kernels().banded(by_extra_.data(), &first_[first_of_part_], &start_[first_of_part_], part_.n,
+                           coefficients, 0, 1, out, 0);
 }
 
 void Instrument::apply_rows(const float* rows, std::size_t stride, float* out) const {
-    simd::kernels().banded_rows(weight_.data(), first_.data(), start_.data(), pixels_.n, rows, stride, out);
+    simd::kernels().banded_rows(weight_.data(), &first_[first_of_part_], &start_[first_of_part_], part_.n,
+                                rows, stride, out);
 }
 
 } // namespace maury

@@ -1,7 +1,6 @@
 #include "median_ratio.hpp"
 
 #include "simd/kernels.hpp"
-#include "view.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -9,8 +8,7 @@
 namespace maury {
 
 MedianRatio::MedianRatio(const Emulator& emulator, const Observed& observed, const Medians& medians)
-    : emulator_(emulator), observed_(observed), medians_(medians), seen_(emulator.n_pixels()),
-      native_(emulator.n_pixels()), shift_(observed.freedom.n_arms), native_shift_(shift_.size()),
+    : emulator_(emulator), observed_(observed), medians_(medians), native_(emulator.n_pixels()), shift_(observed.freedom.n_arms), native_shift_(shift_.size()),
       activations_(simd::padded(emulator.n_inputs())), coefficients_(emulator.n_pixels() + Instrument::pad) {
     for (auto* values : {&seen_flux_, &native_flux_, &continuum_, &expected_, &ratio_})
         values->resize(observed.n_pixels);
@@ -19,9 +17,9 @@ MedianRatio::MedianRatio(const Emulator& emulator, const Observed& observed, con
     bad_.resize(observed.n_pixels);
 }
 
-const double* MedianRatio::of(std::size_t i, const double* ivar, const double* activations) {
+const double* MedianRatio::of(std::size_t i, const View& view, const double* ivar, const double* activations) {
     const std::size_t n = observed_.n_pixels;
-    see(i, activations);
+    see(i, view, activations);
     bridge(i);
     for (std::size_t p = 0; p < n; ++p) {
         star_[p] = static_cast<float>(continuum_[p] * seen_flux_[p]);
@@ -49,11 +47,9 @@ const double* MedianRatio::of(std::size_t i, const double* ivar, const double* a
 }
 
 // Spectra that share their pixels and their velocity share what is native.
-void MedianRatio::see(std::size_t i, const double* activations) {
+void MedianRatio::see(std::size_t i, const View& view, const double* activations) {
     std::fill(shift_.begin(), shift_.end(), observed_.shift ? observed_.shift[i] : 0.0);
     const ObservedPixels pixels = pixels_of(observed_, i);
-    seen_.set(pixels);
-    seen_.place(shift_, 0.0, Instrument::Derivatives::none);
     if (!native_placed_ || !observed_.one_grid || shift_ != native_shift_) {
         ObservedPixels sharp;
         sharp.n = pixels.n;
@@ -69,7 +65,7 @@ void MedianRatio::see(std::size_t i, const double* activations) {
     std::copy_n(activations, activations_.size(), activations_.begin());
     simd::kernels().expand_single(spline.rows.data(), activations_.size(), emulator_.n_pixels(),
                                   activations_.data(), spline.bias.data(), coefficients_.data());
-    seen_.apply(coefficients_.data(), 0, 1, seen_flux_.data(), 0);
+    view.see_all(coefficients_.data(), seen_flux_.data());
     native_.apply(coefficients_.data(), 0, 1, native_flux_.data(), 0);
 }
 

@@ -5,6 +5,7 @@
 #include "maury/emulator.hpp"
 #include "maury/fit.hpp"
 #include "maury/running_median.hpp"
+#include "view.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -20,18 +21,19 @@ class MedianRatio {
     // All must outlive this.
     MedianRatio(const Emulator& emulator, const Observed& observed, const Medians& medians);
 
-    // (P,) of spectrum i, with ivar (P,) and the emulator at activations (stride,) of its trunk.
-    const double* of(std::size_t i, const double* ivar, const double* activations);
+    // (P,) of spectrum i, whose pixels view knows, with ivar (P,) and the emulator at activations (stride,) of
+    // its trunk.
+    const double* of(std::size_t i, const View& view, const double* ivar, const double* activations);
 
   private:
-    void see(std::size_t i, const double* activations);
+    void see(std::size_t i, const View& view, const double* activations);
     void bridge(std::size_t i);
     void median(const float* flux, const bool* used, float* out);
 
     const Emulator& emulator_;
     const Observed& observed_;
     const Medians& medians_;
-    Instrument seen_, native_;
+    Instrument native_;
     bool native_placed_ = false;
     std::vector<double> shift_, native_shift_; // (arms,), and the one that native_ has
     Aligned<float> activations_;

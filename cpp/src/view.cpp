@@ -82,13 +82,41 @@ bool View::on_emulator(std::size_t p) const {
 
 // What lies beyond would cost time, and sums that depend on it would depend on how far a file goes on there.
 void View::narrow() {
+    const auto [first, n] = on_emulator();
+    first_ = first_known_ = first;
+    instrument_.set(part_of(instrument_.pixels(), first, first, n));
+}
+
+void View::narrow(const bool* inside) {
+    const ObservedPixels all = instrument_.pixels();
+    first_known_ = 0;
+    std::size_t end = all.n;
+    while (first_known_ < end && !inside[first_known_])
+        ++first_known_;
+    while (first_known_ < end && !inside[end - 1])
+        --end;
+    instrument_.set(part_of(all, first_known_, first_known_, end - first_known_));
+    const auto [first, n] = on_emulator();
+    first_ = first_known_ + first;
+    instrument_.look_at(part_of(instrument_.pixels(), first, first, n), first);
+}
+
+// The first pixel that lies on the emulator, and how many there are to the last.
+std::pair<std::size_t, std::size_t> View::on_emulator() const {
     std::size_t first = 0, end = n();
     while (first < end && !on_emulator(first))
         ++first;
     while (first < end && !on_emulator(end - 1))
         --end;
-    first_ = first;
-    instrument_.set(part_of(instrument_.pixels(), first, first, end - first));
+    return {first, end - first};
+}
+
+void View::see_all(const double* coefficients, double* out) const {
+    constexpr double not_known = std::numeric_limits<double>::quiet_NaN();
+    const std::size_t end = first_known_ + instrument_.n_all();
+    std::fill_n(out, first_known_, not_known);
+    instrument_.apply_to_all(coefficients, out + first_known_);
+    std::fill(out + end, out + observed_.n_pixels, not_known);
 }
 
 // A row of a resolution matrix sees neighbours; without some of them it would see too little.

@@ -8,6 +8,7 @@
 #include "spectrum.hpp"
 
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 namespace maury {
@@ -25,6 +26,10 @@ class View {
     // Leaves the pixels from the first to the last that lie on the emulator at the start: [first(), first() +
     // n()).
     void narrow();
+    // The same, but of the pixels from the first to the last that are inside (P,) the instrument knows all.
+    void narrow(const bool* inside);
+    // (P,) as all of those see it; NaN elsewhere
+    void see_all(const double* coefficients, double* out) const;
     std::size_t first() const { return first_; }
     std::size_t n() const { return instrument_.pixels().n; }
     // Of those: scatter (P of the emulator,), null = 0, as they see it; NaN beyond the emulator.
@@ -46,6 +51,7 @@ class View {
 
   private:
     bool on_emulator(std::size_t p) const;
+    std::pair<std::size_t, std::size_t> on_emulator() const;
     bool has_neighbours(std::size_t p) const;
     double least_variance() const;
 
@@ -56,7 +62,7 @@ class View {
     Aligned<float> rows_;
     std::vector<double> mean_, scatter_, seen_, lower_, upper_;
     double shift_ = 0.0;
-    std::size_t first_ = 0;
+    std::size_t first_ = 0, first_known_ = 0;
 };
 
 } // namespace maury
