@@ -88,9 +88,8 @@ def main():
         if options.kills:
             kept = killed_and_resumed(options.file, options.emulator, killed, options.kills, min(fit_times))
             same = killed.read_bytes() == quiet.read_bytes()
-            print(
-                f"killed {options.kills} times with {kept} blocks kept: {'the same' if same else 'OTHER'} bytes"
-            )
+            words = "the same bytes" if same else "OTHER BYTES"
+            print(f"killed {options.kills} times, with {kept} blocks kept: {words}")
             assert same
 
 
