@@ -139,8 +139,8 @@ def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):
     process = start_run(tmp_path, file, "full.fits", limit=5000)  # bytes a file
     message = process.communicate()[1]
     assert process.returncode == 1
-    assert "OSError" in message
-    assert "what was measured is kept in full.fits.parts" in message
+    assert "File too large (block 0): 'full.fits.parts/" in message
+    assert not (tmp_path / "full.fits.parts").exists()
 
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -232,3 +232,7 @@ def test_arguments(tmp_path):
         run(file, "run.fits", format="no")
     with pytest.raises(ValueError, match="ending"):
         run(file, "run.txt")
+    with pytest.raises(ValueError, match="leave_out"):  # found only when a block is measured
+        run(file, "run.fits", leave_out=["no"])
+    assert not (tmp_path / "run.fits.parts").exists()
+    assert len(run(file, "run.fits")) == 10

@@ -17,6 +17,8 @@ import numpy as np
 
 from maury.measure.columns import Columns
 
+_BLOCKS = "[0-9]*.npz"
+
 
 class Parts:
     """The folder of a run; see `open`."""
@@ -32,6 +34,10 @@ class Parts:
     def exist(self, run: Mapping[str, Any]) -> bool:
         """Whether there are parts of this very run."""
         return not self._differences(run) and self._description.is_file()
+
+    def are_none(self) -> bool:
+        """Whether no block is done yet."""
+        return not any(self.folder.glob(_BLOCKS))
 
     def open(self, run: Mapping[str, Any], overwrite: bool = False) -> dict[int, Columns]:
         """Make the folder, or find in it the blocks that are done, by number.
@@ -51,31 +57,38 @@ class Parts:
             If nothing can be written there.
         """
         other = self._differences(run)
-        if other and not overwrite:
+        if other and not overwrite and not self.are_none():
             raise ValueError(
                 f"{self.folder} holds an unfinished run with other {', '.join(other)}: repeat that command "
                 "to finish it, say overwrite to begin anew, or choose another output"
             )
         if other:
             self.remove()
-        self.folder.mkdir(exist_ok=True)
+        try:
+            self.folder.mkdir(exist_ok=True)
+        except OSError as error:
+            text = f"{error.strerror}: nothing can be written beside the catalogue; choose another folder"
+            raise OSError(error.errno, text, str(self.folder)) from error
         if not self._description.is_file():
             draft = self.folder / f".run-{os.getpid()}.json"
             draft.write_text(json.dumps(run, indent=1), encoding="utf-8")
             os.replace(draft, self._description)
         for draft in self.folder.glob(".*"):
             draft.unlink(missing_ok=True)
-        known = {int(path.stem): _read(path) for path in sorted(self.folder.glob("*.npz"))}
+        known = {int(path.stem): _read(path) for path in sorted(self.folder.glob(_BLOCKS))}
         return {number: columns for number, columns in known.items() if columns is not None}
 
     def save(self, number: int, columns: Columns) -> None:
         """Keep a block that is done."""
         draft = self.folder / f".{number:08d}-{os.getpid()}.npz"
-        with draft.open("wb") as file:
-            np.savez(file, np.array(list(columns)), *columns.values())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, self.folder / f"{number:08d}.npz")
+        try:
+            with draft.open("wb") as file:
+                np.savez(file, np.array(list(columns)), *columns.values())
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(draft, self.folder / f"{number:08d}.npz")
+        except OSError as error:
+            raise OSError(error.errno, f"{error.strerror} (block {number})", str(draft)) from error
 
     def remove(self) -> None:
         """Throw all of it away."""

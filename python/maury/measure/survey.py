@@ -240,13 +240,14 @@ def _workers(recipe: Recipe, scheduler: Any, threads: int | None, total: int) ->
 
 @contextmanager
 def _nothing_lost(parts: Parts) -> Iterator[None]:
-    """Say where the work is, if it cannot go on."""
+    """Say where the work is, if it cannot go on; leave nothing behind if none was done."""
     try:
         yield
-    except OSError as error:
-        why = error.strerror or str(error)
-        if parts.folder.is_dir():
+    except BaseException as error:
+        if parts.are_none():
+            parts.remove()
+        elif isinstance(error, OSError):
+            why = error.strerror or str(error)
             text = f"{why}; what was measured is kept in {parts.folder}: mend that, and run this once more"
-        else:
-            text = f"{why}: nothing can be written beside the catalogue; choose another folder for it"
-        raise OSError(error.errno, text, error.filename or str(parts.folder)) from error
+            raise OSError(error.errno, text, error.filename) from error
+        raise
