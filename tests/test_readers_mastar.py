@@ -139,6 +139,23 @@ def test_not_a_goodspec_file(tmp_path):
         list(mastar.read_blocks(tmp_path / "two.fits"))
 
 
+def test_scaled_columns_are_unpacked_by_astropy(tmp_path):
+    n = 5
+    columns = [
+        fits.Column("mangaid", "12A", array=[f"7-{i}" for i in range(n)]),
+        fits.Column("wave", "300D", array=np.tile(small.WAVE, (n, 1))),
+        fits.Column("flux", "300I", array=np.full((n, 300), 10)),
+        fits.Column("ivar", "300E", array=np.ones((n, 300))),
+    ]
+    file = tmp_path / "scaled.fits"
+    fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns(columns)]).writeto(file)
+    for key, value in (("TSCAL3", 0.5), ("TZERO3", 100.0)):
+        fits.setval(file, key, value=value, ext=1)
+    spectra = list(mastar.read_blocks(file, rows=2))
+    assert [len(block) for block in spectra] == [2, 2, 1]
+    assert all((block.flux == 105).all() for block in spectra)
+
+
 def test_a_table_without_rows(tmp_path):
     with small.schema.goodspec(tmp_path / "goodspec.fits", 0, 300):
         pass
