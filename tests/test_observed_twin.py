@@ -97,7 +97,7 @@ def test_company_and_order_do_not_matter(emulator):
             observed,
             **{
                 name: getattr(observed, name)[rows]
-                for name in ("flux", "ivar", "continuum", "inside", "good", "shift", "sharper", "snr")
+                for name in ("flux", "ivar", "continuum", "inside", "good", "shift", "sharper")
             },
         )
         choice = Choice(clip=4.0, fit_rv=True, fit_broadening=True, threads=threads)

@@ -46,8 +46,12 @@ MedianArrays make_medians(const py::object& continuum, const py::object& good, c
         throw py::value_error("draws: expected one row at least");
     if (half < 1)
         throw py::value_error("half: expected 1 pixel or more, got " + std::to_string(half));
-    made.view = {static_cast<std::size_t>(half), made.continuum.data(), made.good.data(), made.inside.data(),
-                 static_cast<std::size_t>(made.draws.shape(0)), made.draws.data()};
+    made.view = {static_cast<std::size_t>(half),
+                 made.continuum.data(),
+                 made.good.data(),
+                 made.inside.data(),
+                 static_cast<std::size_t>(made.draws.shape(0)),
+                 made.draws.data()};
     return made;
 }
 
@@ -109,10 +113,10 @@ py::dict fit_in(const FitPlan& plan, const py::object& flux_given, const py::obj
     const std::vector<py::ssize_t> of_medians{choices.medians ? n : 0, n_pixels};
     py::array_t<double> flux_corrected(of_medians), ivar_corrected(of_medians), model(of_medians);
     FitOutput output{labels.mutable_data(),         covariance.mutable_data(), chi2.mutable_data(),
-                           chi2_noise.mutable_data(),     used.mutable_data(),       status.mutable_data(),
-                           n_evaluations.mutable_data(),  at_bound.mutable_data(),   n_starts.mutable_data(),
-                           n_agree.mutable_data(),        n_clipped.mutable_data(),  nuisances.mutable_data(),
-                           nuisance_errors.mutable_data()};
+                     chi2_noise.mutable_data(),     used.mutable_data(),       status.mutable_data(),
+                     n_evaluations.mutable_data(),  at_bound.mutable_data(),   n_starts.mutable_data(),
+                     n_agree.mutable_data(),        n_clipped.mutable_data(),  nuisances.mutable_data(),
+                     nuisance_errors.mutable_data()};
     if (choices.medians) {
         output.flux = flux_corrected.mutable_data();
         output.ivar = ivar_corrected.mutable_data();
@@ -175,9 +179,10 @@ void bind_fit(py::module_& m) {
     py::class_<FitPlan>(m, "FitPlan", "What all fits with one emulator inside the same bounds share.")
         .def(py::init(&make_plan), py::arg("emulator"), py::arg("lower"), py::arg("upper"),
              py::arg("candidates") = py::none(), py::arg("threads") = 0, py::keep_alive<1, 2>());
-    py::class_<MedianArrays>(m, "Medians",
-                             "The running medians (N, P) that normalised spectra, and noise (D, P) to tell how "
-                             "they err.\nSee cpp/include/maury/fit.hpp.")
+    py::class_<MedianArrays>(
+        m, "Medians",
+        "The running medians (N, P) that normalised spectra, and noise (D, P) to tell how "
+        "they err.\nSee cpp/include/maury/fit.hpp.")
         .def(py::init(&make_medians), py::arg("continuum"), py::arg("good"), py::arg("inside"),
              py::arg("draws"), py::arg("half"));
     m.def(

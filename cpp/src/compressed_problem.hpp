@@ -1,4 +1,4 @@
-// The compressed chi2 of labels and its derivatives, in double.
+// The compressed chi2 of labels in double; its derivatives from tangents in float32.
 #pragma once
 
 #include "maury/compress.hpp"
@@ -9,20 +9,18 @@
 
 namespace maury {
 
+// Rounding turns a tangent by some 1e-6: as good as G is.
 class CompressedProblem final : public Problem {
   public:
     // point: of the trunk that the search sees. Both must outlive this.
     CompressedProblem(const Compressed& spectrum, TrunkPoint& point, std::size_t n_labels)
-        : spectrum_(spectrum), point_(point), n_labels_(n_labels), slope_(spectrum.n_coefficients()) {}
+        : spectrum_(spectrum), point_(point), n_labels_(n_labels), slope_(spectrum.n_coefficients()),
+          product_(n_labels * spectrum.n_coefficients()) {}
 
     double chi2(const double* x) override { return spectrum_.chi2(point_.coefficients(x), slope_.data()); }
     void derivatives(const double*, double* gradient, double* hessian) override {
-        spectrum_.derivatives(point_.tangents(), n_labels_, slope_.data(), gradient, hessian);
-    }
-    double chi2_and_derivatives(const double* x, double* gradient, double* hessian) override {
-        const double value = spectrum_.chi2(point_.coefficients_and_tangents(x), slope_.data());
-        derivatives(x, gradient, hessian);
-        return value;
+        spectrum_.derivatives(point_.tangents_single(), n_labels_, slope_.data(), product_.data(), gradient,
+                              hessian);
     }
 
   private:
@@ -30,6 +28,7 @@ class CompressedProblem final : public Problem {
     TrunkPoint& point_;
     std::size_t n_labels_;
     std::vector<double> slope_;
+    std::vector<float> product_;
 };
 
 } // namespace maury

@@ -28,7 +28,8 @@ Fitter<Number>::Fitter(const FitPlan& plan, const FitInput<Number>& input, const
       cut_point_(emulator_.is_cut() ? std::make_unique<TrunkPoint>(emulator_.search_trunk()) : nullptr),
       view_(input.observed ? std::make_unique<View>(emulator_, *input.observed, point_, spectrum_) : nullptr),
       pixels_(view_ ? nullptr : std::make_unique<PixelProblem>(emulator_, point_, spectrum_)),
-      ratio_(input.medians ? std::make_unique<MedianRatio>(emulator_, *input.observed, *input.medians) : nullptr),
+      ratio_(input.medians ? std::make_unique<MedianRatio>(emulator_, *input.observed, *input.medians)
+                           : nullptr),
       full_(view_ ? static_cast<FullProblem&>(view_->problem()) : *pixels_), compressed_(emulator_.basis()),
       compressed_problem_(compressed_, cut_point_ ? *cut_point_ : point_, n_),
       mixed_(full_, compressed_, point_, spectrum_, n_),
@@ -107,8 +108,7 @@ template <typename Number> void Fitter<Number>::see() {
     seen_ = true;
 }
 
-template <typename Number>
-Spectrum::Clipped Fitter<Number>::clip(std::size_t i, const double* model) {
+template <typename Number> Spectrum::Clipped Fitter<Number>::clip(std::size_t i, const double* model) {
     const auto clipped = spectrum_.clip(model, input_.clip);
     if (output_.n_clipped)
         output_.n_clipped[i] += static_cast<std::int32_t>(clipped.n);
@@ -147,7 +147,8 @@ template <typename Number> void Fitter<Number>::choose_starts(std::size_t i, boo
     }
 }
 
-// Of compressed chi2, in float32: which of the starts leads to the least; their number if none does. Sets ends_.
+// Of compressed chi2, in float32: which of the starts leads to the least; their number if none does. Sets
+// ends_.
 template <typename Number> std::size_t Fitter<Number>::search(std::size_t i, const StopFlag& stop) {
     SolveOptions options = options_;
     options.cost_tol = 0.0; // chi2 in float32 is not that smooth

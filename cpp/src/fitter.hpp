@@ -92,14 +92,14 @@ template <typename Number> class Fitter {
     std::vector<double> ends_;          // (S, L) scaled: where the starts ended
     // (n_all,) but for hessian_, factor_ and curvature_, (n_all, n_all)
     std::vector<double> start_, best_, first_, hessian_, factor_, curvature_, column_, scale_;
-    double least_ = 0.0; // chi2 at best_
+    double least_ = 0.0;        // chi2 at best_
     std::vector<double> model_; // (P,) in coefficients
     std::vector<std::size_t> free_;
     bool in_coefficients_; // whether those tell all
     bool seen_ = false;    // the rows are those of this spectrum
     bool near_ = false;    // the start is near_start_, next to the solution
     std::vector<double> near_start_;
-    int rounds_ = 0;       // of clipping, that are left
+    int rounds_ = 0; // of clipping, that are left
 };
 
 extern template class Fitter<float>;

@@ -53,8 +53,7 @@ bool Fitter<Number>::leave_out(std::size_t i, const Spectrum::Clipped& clipped, 
 }
 
 // Sets best_, least_ and hessian_: from the near start on, or the end of a search.
-template <typename Number>
-bool Fitter<Number>::find(std::size_t i, Status& status, const StopFlag& stop) {
+template <typename Number> bool Fitter<Number>::find(std::size_t i, Status& status, const StopFlag& stop) {
     if (near_) {
         std::copy_n(search_.start(0), n_, best_.begin());
         status = follow(i, nullptr, near_enough);
@@ -76,24 +75,24 @@ Status Fitter<Number>::follow(std::size_t i, const double* curvature, double tol
     options.learn_curvature = true;
     options.gradient_tol = tolerance;
     options.max_evaluations = options_.max_evaluations - 1;
-    const SolveResult result =
-        solver_.solve(compressed_problem_, plan_.lower_scaled().data(), plan_.upper_scaled().data(),
-                      best_.data(), options, curvature);
+    const SolveResult result = solver_.solve(compressed_problem_, plan_.lower_scaled().data(),
+                                             plan_.upper_scaled().data(), best_.data(), options, curvature);
     output_.n_evaluations[i] += result.n_evaluations;
     least_ = result.chi2;
     std::copy_n(solver_.hessian(), hessian_.size(), hessian_.begin());
     return result.status;
 }
 
-// The same through the pixels; where those show outliers that the coefficients did not, again. False as above.
+// The same through the pixels; where those show outliers that the coefficients did not, again. False as
+// above.
 template <typename Number>
 bool Fitter<Number>::finish_in_coefficients(std::size_t i, Status& status, const StopFlag& stop) {
     SolveOptions options = options_;
     options.first_damping = newton;
     options.learn_curvature = true;
     for (;; --rounds_) {
-        // By half, so that rounding does not cost the pixels a step.
-        if (follow(i, solver_.curvature(), 0.5 * options_.gradient_tol) == Status::NON_FINITE)
+        // By so much that rounding does not cost the pixels a step.
+        if (follow(i, solver_.curvature(), 0.2 * options_.gradient_tol) == Status::NON_FINITE)
             return false;
         const SolveResult result = full_solver_.solve(mixed_, lower_.data(), upper_.data(), best_.data(),
                                                       options, solver_.curvature());

@@ -7,8 +7,7 @@
 
 namespace maury {
 
-template <typename Number>
-Status Fitter<Number>::measure_in_pixels(std::size_t i, const StopFlag& stop) {
+template <typename Number> Status Fitter<Number>::measure_in_pixels(std::size_t i, const StopFlag& stop) {
     Status status = measure_all_turns(i, stop);
     for (; rounds_ > 0 && input_.clip > 0.0 && status != Status::NON_FINITE; --rounds_) {
         full_.chi2(best_.data());

@@ -45,7 +45,8 @@ template <typename Number> void Fitter<Number>::store_solution(std::size_t i) {
         std::copy_n(&best_[n_], n_all_ - n_, output_.nuisances + i * (n_all_ - n_));
     full_.chi2(best_.data());
     if (output_.model)
-        std::copy_n(full_.model(), spectrum_.size(), output_.model + i * n_pixels_ + (view_ ? view_->first() : 0));
+        std::copy_n(full_.model(), spectrum_.size(),
+                    output_.model + i * n_pixels_ + (view_ ? view_->first() : 0));
     output_.chi2[i] = least_;
     output_.chi2_noise[i] =
         simd::kernels().weighted_square(spectrum_.ivar(), spectrum_.flux(), full_.model(), spectrum_.size());

@@ -8,7 +8,8 @@
 namespace maury {
 
 MedianRatio::MedianRatio(const Emulator& emulator, const Observed& observed, const Medians& medians)
-    : emulator_(emulator), observed_(observed), medians_(medians), native_(emulator.n_pixels()), shift_(observed.freedom.n_arms), native_shift_(shift_.size()),
+    : emulator_(emulator), observed_(observed), medians_(medians), native_(emulator.n_pixels()),
+      shift_(observed.freedom.n_arms), native_shift_(shift_.size()),
       activations_(simd::padded(emulator.n_inputs())), coefficients_(emulator.n_pixels() + Instrument::pad) {
     for (auto* values : {&seen_flux_, &native_flux_, &continuum_, &expected_, &ratio_})
         values->resize(observed.n_pixels);
@@ -17,7 +18,8 @@ MedianRatio::MedianRatio(const Emulator& emulator, const Observed& observed, con
     bad_.resize(observed.n_pixels);
 }
 
-const double* MedianRatio::of(std::size_t i, const View& view, const double* ivar, const double* activations) {
+const double* MedianRatio::of(std::size_t i, const View& view, const double* ivar,
+                              const double* activations) {
     const std::size_t n = observed_.n_pixels;
     see(i, view, activations);
     bridge(i);
@@ -79,7 +81,8 @@ void MedianRatio::bridge(std::size_t i) {
         if (!(good[p] && std::isfinite(continuum[p]) && continuum[p] > 0.0))
             continue;
         const std::size_t from = before < n ? before : p, first = before < n ? before + 1 : 0;
-        const double slope = from < p ? (continuum[p] - continuum[from]) / static_cast<double>(p - from) : 0.0;
+        const double slope =
+            from < p ? (continuum[p] - continuum[from]) / static_cast<double>(p - from) : 0.0;
         for (std::size_t q = first; q < p; ++q)
             continuum_[q] = continuum[from] + slope * static_cast<double>(q - first + 1);
         continuum_[p] = continuum[p];

@@ -29,25 +29,27 @@ template std::size_t Spectrum::set<float>(std::size_t, const float*, const float
 template std::size_t Spectrum::set<double>(std::size_t, const double*, const double*, const double*);
 
 // Most spectra are fitted so well that half the numbers lie below 1 / 1.4826: then the median is not needed.
+// All squared.
 Spectrum::Clipped Spectrum::clip(const double* model, double limit) {
     constexpr double normal_median = 1.0 / 1.4826;
-    pulls_.resize(size());
-    std::size_t n_used = 0, n_low = 0;
+    squares_.resize(size());
+    std::size_t n_used = 0, n_high = 0;
     for (std::size_t p = 0; p < size(); ++p) {
-        pulls_[p] = std::abs(flux_[p] - model[p]) * std::sqrt(weight_[p]);
-        const bool used = weight_[p] > 0.0;
-        n_used += used;
-        n_low += used && pulls_[p] <= normal_median;
+        const double residual = flux_[p] - model[p];
+        squares_[p] = weight_[p] * residual * residual;
+        n_used += weight_[p] > 0.0;
+        n_high += squares_[p] > normal_median * normal_median;
     }
-    const double most = limit * (n_low > n_used / 2 ? 1.0 : std::max(1.0, 1.4826 * median_pull(n_used)));
+    const double width = n_used - n_high > n_used / 2 ? 1.0 : std::max(1.0, 1.4826 * median_pull(n_used));
+    const double most = limit * width * (limit * width);
     Clipped clipped{0, 0.0};
     clipped_.clear();
     for (std::size_t p = 0; p < size(); ++p)
-        if (const double here = pulls_[p]; here > most) {
+        if (squares_[p] > most) {
             clipped_.push_back({p, weight_[p]});
             flux_[p] = ivar_[p] = weight_[p] = 0.0;
             ++clipped.n;
-            clipped.chi2 += here * here;
+            clipped.chi2 += squares_[p];
         }
     return clipped;
 }
@@ -55,25 +57,25 @@ Spectrum::Clipped Spectrum::clip(const double* model, double limit) {
 // The n / 2-th of the n used pixels, by counting: of the bin that holds it the members are put in order.
 double Spectrum::median_pull(std::size_t n) {
     constexpr std::size_t n_bins = 1024;
-    constexpr double bins_a_sigma = 128.0;
-    const auto bin_of = [](double x) {
-        return static_cast<std::size_t>(std::min(static_cast<double>(n_bins - 1), x * bins_a_sigma));
+    constexpr double bins_a_unit = 64.0;
+    const auto bin_of = [](double square) {
+        return static_cast<std::size_t>(std::min(static_cast<double>(n_bins - 1), square * bins_a_unit));
     };
     std::uint32_t count[n_bins] = {};
     for (std::size_t p = 0; p < size(); ++p)
-        count[bin_of(pulls_[p])] += weight_[p] > 0.0;
+        count[bin_of(squares_[p])] += weight_[p] > 0.0;
     std::size_t bin = 0, before = 0;
     while (bin + 1 < n_bins && before + count[bin] <= n / 2)
         before += count[bin++];
     used_.clear();
     for (std::size_t p = 0; p < size(); ++p)
-        if (weight_[p] > 0.0 && bin_of(pulls_[p]) == bin)
-            used_.push_back(pulls_[p]);
+        if (weight_[p] > 0.0 && bin_of(squares_[p]) == bin)
+            used_.push_back(squares_[p]);
     if (used_.empty())
         return 0.0;
     const auto middle = used_.begin() + static_cast<std::ptrdiff_t>(n / 2 - before);
     std::nth_element(used_.begin(), middle, used_.end());
-    return *middle;
+    return std::sqrt(*middle);
 }
 
 } // namespace maury

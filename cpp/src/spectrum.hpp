@@ -38,7 +38,7 @@ class Spectrum {
   private:
     double median_pull(std::size_t n);
 
-    std::vector<double> flux_, ivar_, weight_, pulls_, used_;
+    std::vector<double> flux_, ivar_, weight_, squares_, used_;
     std::vector<LeftOut> clipped_;
 };
 

@@ -14,11 +14,11 @@ template <typename Number> void set_identity(Number* matrix, std::size_t n) {
         matrix[i * n + i] = Number{1};
 }
 
-template <typename Number>
-void scale_rows(Number* matrix, std::size_t n_rows, std::size_t n, const Number* by) {
+template <typename Number, typename Slope>
+void scale_rows(Number* matrix, std::size_t n_rows, std::size_t n, const Slope* by) {
     for (std::size_t l = 0; l < n_rows; ++l)
         for (std::size_t j = 0; j < n; ++j)
-            matrix[l * n + j] *= by[j];
+            matrix[l * n + j] *= static_cast<Number>(by[j]);
 }
 
 } // namespace
@@ -38,8 +38,8 @@ Trunk::Trunk(std::size_t n_labels, const std::vector<Layer>& layers)
 
 TrunkPoint::TrunkPoint(const Trunk& trunk)
     : trunk_(trunk), stride_(simd::padded(trunk.n_coefficients())), x_(trunk.n_labels_),
-      in_((1 + trunk.n_labels_) * trunk.widest_), out_(in_.size()),
-      columns_((1 + trunk.n_labels_) * stride_) {
+      in_((1 + trunk.n_labels_) * trunk.widest_), out_(in_.size()), columns_((1 + trunk.n_labels_) * stride_),
+      in_single_(trunk.n_labels_ * trunk.widest_), out_single_(in_single_.size()) {
     for (const Trunk::Packed& layer : trunk.layers_)
         slopes_.emplace_back(layer.n_out);
 }
@@ -79,6 +79,20 @@ const double* TrunkPoint::tangents() {
         std::copy_n(&in_[l * n], n, &columns_[(1 + l) * stride_]);
     tangents_known_ = true;
     return &columns_[stride_];
+}
+
+const float* TrunkPoint::tangents_single() {
+    const std::size_t n_labels = trunk_.n_labels_;
+    set_identity(in_single_.data(), n_labels);
+    for (std::size_t i = 0; i < trunk_.layers_.size(); ++i) {
+        const Trunk::Packed& layer = trunk_.layers_[i];
+        simd::kernels().affine_single(layer.weight.data(), nullptr, layer.n_out, layer.n_in,
+                                      in_single_.data(), layer.n_in, n_labels, out_single_.data(),
+                                      layer.n_out);
+        scale_rows(out_single_.data(), n_labels, layer.n_out, slopes_[i].data());
+        in_single_.swap(out_single_);
+    }
+    return in_single_.data();
 }
 
 const double* TrunkPoint::coefficients_and_tangents(const double* x) {

@@ -54,8 +54,8 @@ struct Kernels {
     void (*expand)(const float* rows, std::size_t stride, std::size_t n_pixels, const double* columns,
                    std::size_t n_columns, const double* bias, double* out, std::size_t out_stride);
 
-    // The same of one column in float32, the sums with their bias in double: to about 1e-7 of the largest term.
-    // column (stride,), bias and out (n_pixels,)
+    // The same of one column in float32, the sums with their bias in double: to about 1e-7 of the largest
+    // term. column (stride,), bias and out (n_pixels,)
     void (*expand_single)(const float* rows, std::size_t stride, std::size_t n_pixels, const float* column,
                           const double* bias, double* out);
 

@@ -53,7 +53,7 @@ def emission_lines(
         Normalised flux and its inverse variance, before outliers of the fit are left out: emission is one.
     model : (N, P)
         Of the fit, on the same pixels.
-    rv : (N,)
+    rv : (N,) or (1,)
         c z of the stars [km/s]; NaN is taken as 0.
     scatter : (P,) or (N, P)
         Rms that the emulator cannot explain.
@@ -87,7 +87,8 @@ def emission_lines(
         if not columns.size:
             continue
         near = np.s_[:, columns[0] : columns[-1] + 1]
-        velocity = SPEED_OF_LIGHT * (observed[near] / (line * star[:, None]) - 1)
+        velocity = SPEED_OF_LIGHT * (observed[near] / (line * star[:, None]) - 1)  # of each, or of all
+        velocity[np.isnan(velocity)] = np.inf
         residual = data[near] - fitted[near]
         used = (inverse[near] > 0) & np.isfinite(residual) & (np.abs(velocity) < _AROUND)
         with np.errstate(divide="ignore"):
@@ -102,12 +103,14 @@ def _strongest(velocity: Array, residual: Array, weight: Array) -> tuple[Array, 
     apart = np.abs(velocity)
     beside = (apart > _FAR) & (weight > 0)
     known = ((apart < WIDTHS[0]) & (weight > 0)).any(axis=1) & (beside.sum(axis=1) >= _MIN_PIXELS)
-    velocity, residual, weight, beside = velocity[known], residual[known], weight[known], beside[known]
+    if len(velocity) > 1:
+        velocity = velocity[known]
+    residual, weight, beside = residual[known], weight[known], beside[known]
     above = residual - _median(residual, beside)[:, None]
     worse = np.maximum(1.0, _median(np.abs(above) * np.sqrt(weight), beside) / _NORMAL_MEDIAN)
     best = np.full((2, len(known)), np.nan)
     for width in WIDTHS:
-        profile = np.where(weight > 0, np.exp(-0.5 * (velocity / width) ** 2), 0.0)
+        profile = np.exp(-0.5 * (velocity / width) ** 2)
         information = np.sum(weight * profile**2, axis=1)
         a = np.sum(weight * above * profile, axis=1) / information
         found = np.stack([a, a * np.sqrt(information) / worse])

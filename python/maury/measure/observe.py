@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from maury import _core
 from maury.measure.velocity import to_shift
-from maury.prepare import signal_to_noise
 from maury.spectra import SPEED_OF_LIGHT, Spectra
 
 if TYPE_CHECKING:
@@ -53,8 +52,6 @@ class Observed:
         The velocity, as a shift on the grid.
     sharper : (N,) bool
         Whether a tenth or more of the pixels in use are sharper than the emulator.
-    snr : (N,) float64
-        Median over the usable pixels of flux times sqrt(ivar); 0 where there are none.
     """
 
     flux: Array
@@ -71,7 +68,6 @@ class Observed:
     narrowing: Array | None
     shift: Array
     sharper: Mask
-    snr: Array
 
     def core(
         self,
@@ -136,14 +132,14 @@ def observe(
     slack = to_shift(margin, emulator) if even else 0.0
     low, high = _edges(wavelength, arm)
     low, high = _position(low, emulator), _position(high, emulator)
-    inside = (high - shift[:, None] > -0.5 - slack) & (
-        low - shift[:, None] < len(emulator.wavelength) - 0.5 + slack
-    )
+    # What spectra of one grid and one velocity share is computed once.
+    moved = shift[:1, None] if (shift == shift[:1]).all() else shift[:, None]
+    inside = (high - moved > -0.5 - slack) & (low - moved < len(emulator.wavelength) - 0.5 + slack)
     good: Mask = ~spectra.mask & inside
     columns = _span(inside)
     low, high = np.ascontiguousarray(low[:, columns]), np.ascontiguousarray(high[:, columns])
     arm = np.ascontiguousarray(arm[:, columns])
-    good, inside = good[:, columns], inside[:, columns]
+    good, inside = good[:, columns], np.broadcast_to(inside[:, columns], good[:, columns].shape)
     continuum = _median(spectra.flux[:, columns], ~good, low, high, emulator.window)
     usable = good & np.isfinite(continuum) & (continuum > 0)
     if leave_out is not None:
@@ -155,7 +151,7 @@ def observe(
     if spectra.lsf is not None:
         rest = 1.0 if even else doppler  # what the wavelengths are in
         sigma = spectra.lsf[:, columns] / rest / _pixel_width(wavelength[:, columns], emulator)
-    own = _own_sigma(emulator, 0.5 * (low + high) - shift[:, None])
+    own = _own_sigma(emulator, 0.5 * (low + high) - moved)
     resolution = narrowing = None
     if spectra.resolution is not None:
         rows = spectra.resolution[:, columns]
@@ -164,12 +160,11 @@ def observe(
         # NaN, or of neighbours that are not there: the model would see too little.
         blind = ~(np.abs(rows.sum(axis=2) - resolution.sum(axis=2)) < 1e-3)
         flux[blind], ivar[blind] = 1.0, 0.0
-    known = np.isfinite(sigma)
-    variance = np.where(known, np.fmax(sigma**2 - own**2, 0.0), 0.0)
-    if len(variance) > 1 and (variance == variance[0]).all():
+    variance = np.fmax(sigma**2 - own**2, 0.0)
+    variance[~np.isfinite(variance)] = 0.0
+    if len(variance) > 1 and (variance[1] == variance[0]).all() and (variance == variance[0]).all():
         variance = variance[:1]
-    used = ivar > 0
-    sharper = known & np.isfinite(own) & (sigma < _SHARPER * own) & used
+    sharper = _sharper(sigma, own, ivar > 0)
     return Observed(
         flux=flux,
         ivar=ivar,
@@ -184,9 +179,17 @@ def observe(
         resolution=resolution,
         narrowing=narrowing,
         shift=shift,
-        sharper=sharper.sum(axis=1) >= np.fmax(0.1 * used.sum(axis=1), 1),
-        snr=signal_to_noise(flux, ivar),
+        sharper=sharper,
     )
+
+
+def _sharper(sigma: Array, own: Array, used: Mask) -> Mask:
+    """Whether a tenth or more of the pixels in use, and one at least, are sharper than the emulator."""
+    with np.errstate(invalid="ignore"):
+        sharper = np.isfinite(sigma) & (sigma < _SHARPER * np.where(np.isfinite(own), own, 0.0)) & used
+    if not sharper.any():
+        return np.zeros(len(used), dtype=bool)
+    return np.asarray(sharper.sum(axis=1) >= np.fmax(0.1 * used.sum(axis=1), 1))
 
 
 def on_grid(flux: Array, ivar: Array, lsf: Array | None, emulator: Emulator) -> Observed:
@@ -214,7 +217,6 @@ def on_grid(flux: Array, ivar: Array, lsf: Array | None, emulator: Emulator) -> 
         narrowing=None,
         shift=np.zeros(n),
         sharper=np.zeros(n, dtype=bool),
-        snr=np.zeros(n),
     )
 
 

@@ -27,6 +27,7 @@ from maury.measure.observe import observe, rest_wavelength
 from maury.measure.regions import in_regions
 from maury.measure.two_fits import Measured, fit_twice
 from maury.measure.velocity import scan_velocity, to_shift
+from maury.prepare import signal_to_noise
 from maury.spectra import Spectra
 
 if TYPE_CHECKING:
@@ -264,13 +265,18 @@ def _measure(
     skip = in_regions(leave_out, spectra.wavelength, rv) if leave_out else None
     observed = observe(spectra, emulator, rv, leave_out=skip)
     measured = fit_twice(emulator, observed, choice, guess, show)
-    return _Measured(measured.result, observed.snr, observed.sharper, _emission(spectra, emulator, measured))
+    snr = np.full(len(spectra), np.nan)  # where the file does not say
+    unknown = ~np.isfinite(spectra.snr)
+    snr[unknown] = signal_to_noise(observed.flux[unknown], observed.ivar[unknown])
+    return _Measured(measured.result, snr, observed.sharper, _emission(spectra, emulator, measured))
 
 
 def _emission(spectra: Spectra, emulator: Emulator, measured: Measured) -> NDArray[np.bool_]:
     """Whether emission lines are in the residual; outliers of the fit are looked at too."""
     observed = measured.observed
     rv = np.nan_to_num(cast("Any", measured.result.rv))
+    if len(rv) and (rv == rv[0]).all():  # what they share is computed once
+        rv = rv[:1]
     wavelength = spectra.wavelength[..., observed.first : observed.first + observed.flux.shape[1]]
     rest = rest_wavelength(spectra, observed, rv)
     scatter = np.interp(rest, emulator.wavelength, emulator.scatter)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from enum import IntFlag
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -202,17 +203,27 @@ def training_distance(labels: ArrayLike, emulator: Emulator) -> NDArray[np.float
     """
     labels = np.asarray(labels, dtype=float)
     distance = np.full(len(labels), np.nan)
-    training = np.asarray(emulator.training_labels, dtype=float)
     known = np.isfinite(labels).all(axis=1)
-    if training.ndim == 2 and known.any():
-        training = np.unique(training[np.isfinite(training).all(axis=1)], axis=0)
-        if len(training) > NEIGHBOUR:
-            from scipy.spatial import cKDTree
-
-            scaling = (emulator.label_min, emulator.label_max, emulator.transforms)
-            tree = cKDTree(scaled(training, *scaling))
-            # The nearest neighbour of a training star is itself.
-            own = tree.query(tree.data, k=[NEIGHBOUR + 1])[0]
-            far = np.percentile(own, TRAINING_PERCENTILE)
-            distance[known] = tree.query(scaled(labels[known], *scaling), k=[NEIGHBOUR])[0][:, 0] / far
+    stars = _training_stars(emulator)
+    if stars is not None and known.any():
+        tree, far = stars
+        places = scaled(labels[known], emulator.label_min, emulator.label_max, emulator.transforms)
+        distance[known] = tree.query(places, k=[NEIGHBOUR])[0][:, 0] / far
     return distance
+
+
+@lru_cache(maxsize=4)
+def _training_stars(emulator: Emulator) -> tuple[Any, float] | None:
+    """Tree of the training stars, and the distance that counts as far; None where they are not known."""
+    from scipy.spatial import cKDTree
+
+    training = np.asarray(emulator.training_labels, dtype=float)
+    if training.ndim != 2:
+        return None
+    training = np.unique(training[np.isfinite(training).all(axis=1)], axis=0)
+    if len(training) <= NEIGHBOUR:
+        return None
+    tree = cKDTree(scaled(training, emulator.label_min, emulator.label_max, emulator.transforms))
+    # The nearest neighbour of a training star is itself.
+    own = tree.query(tree.data, k=[NEIGHBOUR + 1])[0]
+    return tree, float(np.percentile(own, TRAINING_PERCENTILE))
