@@ -89,6 +89,8 @@ def build_catalog(
     _add(table, "star_id", np.asarray(spectra.star_id, dtype=str), "name of the star")
     _add(table, "visit_id", np.asarray(spectra.visit_id, dtype=str), "name of the exposure")
     _add(table, "file", np.asarray(spectra.file, dtype=str), "where the spectrum came from")
+    _add(table, "ra", spectra.ra, "right ascension, ICRS; NaN = not known", u.deg)
+    _add(table, "dec", spectra.dec, "declination, ICRS; NaN = not known", u.deg)
     for j, name in enumerate(emulator.labels):
         unit = u.Unit(emulator.units[j]) if emulator.units[j] else None
         _add(table, name, result.labels[:, j], find_label(name).description, unit)
