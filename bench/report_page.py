@@ -1,7 +1,6 @@
-"""Time how long a report of many rows takes to open in chromium: python bench/report_page.py [--rows 60000]
+"""Time how long a report of many rows takes to open in chromium: python bench/report_page.py [--rows 60000] [--spectra 300]
 
-The catalogue is made up, with five labels, Gaia colours and two visits a star; 300 spectra of 4,563 pixels
-are in the page. Opened means that all diagrams are drawn and can be clicked. Needs chromium and chromedriver.
+The catalogue is made up, with five labels, Gaia colours and two visits a star; its spectra have 4,563 pixels. Opened means that all diagrams are drawn and can be clicked. Needs chromium and chromedriver.
 """
 
 import argparse
@@ -37,14 +36,14 @@ def spectrum(rng):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=60_000)
+    parser.add_argument("--spectra", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
     machine.print_header()
     rng = np.random.default_rng(0)
     catalog = survey_catalog(options.rows)
-    packed = {
-        int(row): pack_spectrum(spectrum(rng)) for row in choose_rows(catalog, range(options.rows), 300)
-    }
+    chosen = choose_rows(catalog, range(options.rows), options.spectra)
+    packed = {int(row): pack_spectrum(spectrum(rng)) for row in chosen}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "report.html"
         start = time.perf_counter()

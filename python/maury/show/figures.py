@@ -130,19 +130,24 @@ def plot_colour_magnitude(catalog: QTable, colour: str, magnitude: str) -> Figur
 
 
 def plot_errors(catalog: QTable) -> Figure:
-    """Median reported and formal errors along Teff, one panel a label (Table 3)."""
+    """Median reported and formal errors along Teff, one panel a label (Table 3).
+
+    A catalogue of stars has no formal errors, so it has one curve a panel.
+    """
     names = label_names(catalog)
+    kinds = {"reported": "_err", "formal": "_err_formal"}
+    kinds = {kind: end for kind, end in kinds.items() if f"{names[0]}{end}" in catalog.colnames}
     figure, panels = _panels(len(names), 3.9, 3.2)
     for axes, name in zip(panels, names, strict=True):
-        errors = [data.column(catalog, f"{name}_err{which}") for which in ("", "_formal")]
+        errors = [data.column(catalog, name + end) for end in kinds.values()]
         teff, curves = data.error_curves(data.column(catalog, "teff"), errors)
         axes.set_ylabel(f"error of {_title(catalog, name)}")
         _teff_axis(axes)
         if not teff.size:
             axes.set_title("too few rows", fontsize=9)
             continue
-        for curve, words, style in zip(curves, ("reported", "formal"), (_REPORTED, _FORMAL), strict=True):
-            axes.plot(teff, curve, "o-", color=style, ms=3.5, label=words)
+        for curve, kind, style in zip(curves, kinds, (_REPORTED, _FORMAL), strict=False):
+            axes.plot(teff, curve, "o-", color=style, ms=3.5, label=kind)
         axes.set_yscale("log")
         axes.legend(frameon=False, fontsize=8)
     return figure
