@@ -1,6 +1,9 @@
-"""Time how long a report of many rows takes to open in chromium: python bench/report_page.py [--rows 60000] [--spectra 300]
+"""Time how long a report of many rows takes to open in chromium.
 
-The catalogue is made up, with five labels, Gaia colours and two visits a star; its spectra have 4,563 pixels. Opened means that all diagrams are drawn and can be clicked. Needs chromium and chromedriver.
+    python bench/report_page.py [--rows 60000] [--spectra 300]
+
+The catalogue is made up, with five labels, Gaia colours and two visits a star; its spectra have 4,563 pixels.
+Opened means that all diagrams are drawn and can be clicked. Needs chromium and chromedriver.
 """
 
 import argparse
@@ -66,6 +69,12 @@ def main():
             shown = "return Bokeh.documents[0].get_model_by_name('pixels').data.wave.length"
             assert wait_for(driver, f"{shown} || null") == N_PIXELS
             clicked = time.perf_counter() - start
+            without = next(row for row in range(options.rows) if row not in packed)
+            star = f"const e = document.getElementById('find'); e.value = '{catalog['visit_id'][without]}';"
+            driver.execute_script(star + "e.dispatchEvent(new Event('change'));")
+            wait_for(driver, f"return document.body.dataset.star === '{without}'")
+            note = driver.execute_script("return document.getElementById('note').textContent")
+            assert note.startswith("The spectrum of this star is not in this page."), note
             assert requests(driver) == [path.as_uri()]
             assert complaints(driver) == []
         size = path.stat().st_size / 1e6

@@ -121,6 +121,8 @@ def compare_command(
     ours, _ = read_table(catalogue)
     if len(others) > 1:
         names = [Path(path).name for path in (catalogue, *others)]
+        if len(set(names)) < len(names):  # files of one name in several folders
+            names = [catalogue, *others]
         spread = spread_of([ours, *(read_table(path, columns)[0] for path in others)], names)
         click.echo(
             f"{len(spread.median)} stars in all of {len(names)} catalogues; deviation from their median:"

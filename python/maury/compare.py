@@ -26,6 +26,7 @@ Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 RADIUS = 3.0  # arcsec
+_TEXT_ENDINGS = (".txt", ".dat", ".asc", ".tsv")  # astropy knows the others by name or content
 _OPTIONAL = ("star_id", "visit_id", "ra", "dec")
 POSITIONS = {"star_id": "star_id|MANGAID", "ra": "ra", "dec": "dec"}
 
@@ -146,7 +147,6 @@ def read_table(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
 
 
 def _read(path: Path) -> Table:
-    from astropy.io.registry import IORegistryError
     from astropy.table import Table
     from astropy.utils.exceptions import AstropyWarning
 
@@ -155,10 +155,7 @@ def _read(path: Path) -> Table:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyWarning)  # units of surveys; of several tables the first
-            try:
-                return Table.read(path)
-            except IORegistryError:  # its name tells no format
-                return Table.read(path, format="ascii")
+            return Table.read(path, format="ascii" if path.suffix.lower() in _TEXT_ENDINGS else None)
     except Exception as error:  # each format has errors of its own
         raise ValueError(f"{path}: not a table that astropy can read: {error}") from error
 
@@ -267,13 +264,13 @@ def match_tables(
     if by not in (*needs, None):
         raise ValueError(f"by: expected id or position, got {by!r}")
     by = by or _way(table, other)
-    for which, t in (("the catalogue", table), (name, other)):
+    mend = "give positions, a table with star_id, ra and dec" if by == "position" else "match by position"
+    for which, t, how in (
+        ("the catalogue", table, mend), (f"the other table ({name})", other, "name its columns"),
+    ):  # fmt: skip
         missing = [column for column in needs[by] if column not in t.colnames]
         if missing:
-            raise ValueError(
-                f"{which} has no {' and '.join(missing)} to match by {by}; name its columns, match by the "
-                "other way, or give positions: a table with star_id, ra, dec"
-            )
+            raise ValueError(f"{which} has no {' and '.join(missing)} to match by {by}; {how}")
     names = tuple(n for n in LABELS if n in table.colnames and n in other.colnames)
     if not names:
         raise ValueError(f"{name}: no label in common with the catalogue; it has {', '.join(other.colnames)}")

@@ -6,6 +6,7 @@ Figures are made without pyplot, so no window opens and nothing global changes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from maury.show import report_data as data
 from maury.show.tables import format_label, row_name
 
 if TYPE_CHECKING:
-    from astropy.table import QTable
+    from astropy.table import QTable, Table
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -29,6 +30,7 @@ Array = NDArray[np.float64]
 _OBSERVED, _MODEL, _BAR, _FORMAL = "#333333", "#2f6fb0", "#7fb0e0", "#999999"
 _REPORTED = "#d1342f"
 _TEFF_TICKS = (3000, 4000, 5000, 6000, 8000, 10000, 15000, 20000, 30000)
+_AGE_STYLES = ("-", "--", ":", "-.")
 _PULL_EDGES = np.linspace(-5, 5, 41)
 
 
@@ -46,14 +48,14 @@ def plot_abundances(catalog: QTable) -> Figure:
     return figure
 
 
-def plot_isochrones(catalog: QTable, isochrones: Sequence[tuple[ArrayLike, ArrayLike, float]]) -> Figure:
-    """Kiel diagram coloured by [Fe/H], with isochrones in the same colours (fig. 8).
+def plot_isochrones(catalog: QTable, isochrones: Table) -> Figure:
+    """Kiel diagram coloured by [Fe/H], with isochrones in the same colours, a style of line an age (fig. 8).
 
     Parameters
     ----------
     catalog : QTable
-    isochrones : sequence
-        Of each: Teff (M,) [K], log g (M,) [dex, cgs] along it, and its [Fe/H].
+    isochrones : Table
+        From `maury.isochrones.read_isochrones`; of many, choose those to show.
 
     Raises
     ------
@@ -63,10 +65,16 @@ def plot_isochrones(catalog: QTable, isochrones: Sequence[tuple[ArrayLike, Array
     _need(catalog, ("teff", "logg", "fe_h"), "a Kiel diagram with isochrones")
     figure, (axes,) = _panels(1, 7.5, 6.2)
     points = _scatter(figure, axes, catalog, ("teff", "logg"), "fe_h")
-    for teff, logg, fe_h in isochrones:
-        line = np.asarray(teff, dtype=float), np.asarray(logg, dtype=float)
-        axes.plot(*line, color="white", lw=2.6)
-        axes.plot(*line, color=points.cmap(points.norm(fe_h)), lw=1.3)
+    teff, logg, fe_h, age = (np.asarray(isochrones[n], dtype=float) for n in ("teff", "logg", "fe_h", "age"))
+    styles = dict(zip(np.unique(age).tolist(), cycle(_AGE_STYLES), strict=False))
+    for metals, years in dict.fromkeys(zip(fe_h.tolist(), age.tolist(), strict=True)):
+        line = (fe_h == metals) & (age == years)
+        axes.plot(teff[line], logg[line], color="white", lw=2.6)
+        colour = points.cmap(points.norm(metals))
+        axes.plot(teff[line], logg[line], color=colour, lw=1.3, ls=styles[years])
+    for years, style in styles.items():
+        axes.plot([], [], color="0.3", lw=1.3, ls=style, label=f"{years:g} Gyr")
+    axes.legend(frameon=False, fontsize=8)
     _kiel_axes(axes, catalog)
     return figure
 
@@ -183,14 +191,14 @@ def plot_reported_pulls(catalog: QTable) -> Figure:
 
 
 def plot_examples(fits: Sequence[BestFit], rows: Sequence[QTable.Row], labels: Sequence[str]) -> Figure:
-    """Spectra with their models and residuals, one below the other (fig. 10).
+    """Spectra with their models and residuals, and where each star lies in the Kiel diagram (fig. 10).
 
     Parameters
     ----------
     fits : sequence of BestFit
         From `maury.measure.best_fit.best_fit`.
     rows : sequence of QTable.Row
-        Their rows of the catalogue.
+        Their rows of the catalogue, which is what the Kiel diagram shows.
     labels : sequence of str
         Labels to write above each.
     """
@@ -200,11 +208,13 @@ def plot_examples(fits: Sequence[BestFit], rows: Sequence[QTable.Row], labels: S
         raise ValueError(
             f"fits, rows: expected as many of each and at least one, got {len(fits)} and {len(rows)}"
         )
-    figure = Figure(figsize=(11, 2.9 * len(fits)), dpi=110, layout="constrained")
-    grid = figure.add_gridspec(2 * len(fits), 1, height_ratios=[3, 1] * len(fits))
+    _need(rows[0].table, ("teff", "logg"), "a Kiel diagram")
+    figure = Figure(figsize=(13, 2.9 * len(fits)), dpi=110, layout="constrained")
+    grid = figure.add_gridspec(2 * len(fits), 2, height_ratios=[3, 1] * len(fits), width_ratios=[4, 1])
     for k, (fit, row) in enumerate(zip(fits, rows, strict=True)):
-        top = figure.add_subplot(grid[2 * k])
-        bottom = figure.add_subplot(grid[2 * k + 1], sharex=top)
+        top = figure.add_subplot(grid[2 * k, 0])
+        bottom = figure.add_subplot(grid[2 * k + 1, 0], sharex=top)
+        _mark_star(figure.add_subplot(grid[2 * k : 2 * k + 2, 1]), row)
         flux = np.where(fit.ivar > 0, fit.flux, np.nan)
         top.plot(fit.wavelength, flux, color=_OBSERVED, lw=0.7, label="observed")
         top.plot(fit.wavelength, fit.model, color=_MODEL, lw=0.8, label="model")
@@ -220,6 +230,15 @@ def plot_examples(fits: Sequence[BestFit], rows: Sequence[QTable.Row], labels: S
     bottom.set_xlabel("rest wavelength in vacuum [Å]")
     figure.axes[0].legend(frameon=False, ncols=2, fontsize=8)
     return figure
+
+
+def _mark_star(axes: Axes, row: QTable.Row) -> None:
+    """Kiel diagram of the catalogue with one of its stars."""
+    catalog = row.table
+    x, y = (data.column(catalog, name) for name in ("teff", "logg"))
+    axes.plot(x, y, ".", color="0.75", ms=1.5, rasterized=True)
+    axes.plot(x[row.index], y[row.index], "*", color=_REPORTED, ms=13, mec="white")
+    _kiel_axes(axes, catalog)
 
 
 def plot_resolution(curves: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> Figure:
