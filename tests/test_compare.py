@@ -139,7 +139,7 @@ def test_any_table_with_a_column_map(tmp_path):
     np.testing.assert_array_equal(read["teff"], [5000, np.nan])
     (tmp_path / "t.txt").write_text("# of some survey\nName T\na 5000\nb 6000\n")
     assert read_table(tmp_path / "t.txt", {"teff": "T"})[0]["teff"].tolist() == [5000, 6000]
-    with pytest.raises(ValueError, match="ours to be among teff, .* dec, got feh"):
+    with pytest.raises(ValueError, match=r"ours to be among teff, .* dec, got feh"):
         read_table(tmp_path / "t.txt", {"teff": "T", "feh": "FEH"})
     with pytest.raises(ValueError, match="no column G for logg; it has Name, T"):
         read_table(tmp_path / "t.ecsv", {"logg": "G"})

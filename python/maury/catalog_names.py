@@ -20,8 +20,8 @@ def add_dr17_names(catalog: QTable) -> QTable:
     """Return a copy of a catalogue with columns ``MANGAID``, ``TEFF_JI``, ``TEFF_ERR_JI``, ..., ``VALID_JI``.
 
     ``ra`` and ``dec`` keep their names, which in FITS are those of DR17 in small letters. Single precision
-    and -999 where a row is not valid, as there. ``CHISQ_JI`` is ``rchi2_noise``, the paper's reduced chi2, and
-    is left out of a table of stars.
+    and -999 where a row is not valid, as there. ``CHISQ_JI`` is ``rchi2_noise``, the paper's reduced chi2,
+    and is left out of a table of stars.
     """
     table = catalog.copy()
     table["MANGAID"] = catalog["star_id"]

@@ -279,7 +279,7 @@ def match_tables(
         reach = f" within {radius:g} arcsec" if by == "position" else ""
         raise ValueError(
             f"{name}: no star in common with the catalogue by {by}{reach}; names differ between surveys, "
-            "positions do not: both tables need them"
+            "positions do not"
         )
     return Matched(names, _labels(table, names)[ours], _labels(other, names)[theirs], name, by)
 
