@@ -30,6 +30,7 @@ Array = NDArray[np.float64]
 _OBSERVED, _MODEL, _BAR, _FORMAL = "#333333", "#2f6fb0", "#7fb0e0", "#999999"
 _REPORTED = "#d1342f"
 _TEFF_TICKS = (3000, 4000, 5000, 6000, 8000, 10000, 15000, 20000, 30000)
+_FEW_TICKS = (3000, 6000, 12000, 30000)
 _AGE_STYLES = ("-", "--", ":", "-.")
 _PULL_EDGES = np.linspace(-5, 5, 41)
 
@@ -73,7 +74,7 @@ def plot_isochrones(catalog: QTable, isochrones: Table) -> Figure:
         colour = points.cmap(points.norm(metals))
         axes.plot(teff[line], logg[line], color=colour, lw=1.3, ls=styles[years])
     for years, style in styles.items():
-        axes.plot([], [], color="0.3", lw=1.3, ls=style, label=f"{years:g} Gyr")
+        axes.plot([], [], color="0.3", lw=1.3, ls=style, label=f"{years:.3g} Gyr")
     axes.legend(frameon=False, fontsize=8)
     _kiel_axes(axes, catalog)
     return figure
@@ -103,7 +104,10 @@ def plot_chi2(catalog: QTable) -> Figure:
         norm=LogNorm(low, max(high, 1.01 * low)),
         rasterized=True,
     )
-    figure.colorbar(cells, ax=left, label=r"median reduced $\chi^2$", extend="both")
+    bar = figure.colorbar(cells, ax=left, label=r"median reduced $\chi^2$", extend="both")
+    for which in ("major", "minor"):  # 0.6, not 6 x 10^-1
+        bar.ax.yaxis.set_tick_params(which=which, labelsize=8)
+        getattr(bar.ax.yaxis, f"set_{which}_formatter")("{x:g}")
     _kiel_axes(left, catalog)
     if good.size:
         edges = np.histogram_bin_edges(np.log10(good), 60)
@@ -238,7 +242,7 @@ def _mark_star(axes: Axes, row: QTable.Row) -> None:
     x, y = (data.column(catalog, name) for name in ("teff", "logg"))
     axes.plot(x, y, ".", color="0.75", ms=1.5, rasterized=True)
     axes.plot(x[row.index], y[row.index], "*", color=_REPORTED, ms=13, mec="white")
-    _kiel_axes(axes, catalog)
+    _kiel_axes(axes, catalog, _FEW_TICKS)
 
 
 def plot_resolution(curves: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> Figure:
@@ -305,19 +309,19 @@ def _title(catalog: QTable, name: str) -> str:
     return f"{latex} [{unit}]" if unit else latex
 
 
-def _kiel_axes(axes: Axes, catalog: QTable) -> None:
+def _kiel_axes(axes: Axes, catalog: QTable, ticks: Sequence[float] = _TEFF_TICKS) -> None:
     """Hot on the left, giants at the top."""
-    _teff_axis(axes)
+    _teff_axis(axes, ticks)
     axes.invert_xaxis()
     axes.invert_yaxis()
     axes.set_ylabel(_title(catalog, "logg"))
 
 
-def _teff_axis(axes: Axes) -> None:
+def _teff_axis(axes: Axes, ticks: Sequence[float] = _TEFF_TICKS) -> None:
     from matplotlib.ticker import FixedLocator, NullFormatter, ScalarFormatter
 
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(FixedLocator(_TEFF_TICKS))
+    axes.xaxis.set_major_locator(FixedLocator(list(ticks)))
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(axis="x", labelsize=8)
