@@ -44,10 +44,11 @@ def write_desi(
     rng = np.random.default_rng(4)
     target = np.array([39627652591521181 + 7 * i for i in range(n)], dtype=">i8")
     ids = [fits.Column("TARGETID", "K", array=target), fits.Column("OBJTYPE", "3A", array=["TGT"] * n)]
+    held = {"TARGETID": target, "ra": 150.0 + np.arange(n), "dec": -20.0 + np.arange(n)}
+    ids += [fits.Column(f"TARGET_{name.upper()}", "D", array=held[name]) for name in ("ra", "dec")]
     if exposures:
         ids.append(fits.Column("EXPID", "J", array=80605 + np.arange(n)))
     hdus = [fits.PrimaryHDU(), fits.BinTableHDU.from_columns(ids, name="FIBERMAP")]
-    held = {"TARGETID": target}
     unit = "10**-17 erg/(s cm2 Angstrom)"
     for (arm, wave), own in zip(wavelengths(step).items(), sigma, strict=True):
         if arm not in arms:

@@ -25,6 +25,8 @@ def catalog():
         star_id=["Étoile ß", "star 1", "star 2", "star 3"],
         problem=["", "", "cut short", ""],
         rv=[10.0, np.nan, 0.0, 3.0],
+        ra=[150.0, np.nan, 359.9, 0.0],
+        dec=[-30.0, np.nan, 89.0, 0.0],
     )
     return made_up.build_catalog(made_up.failed_result(), spectra, emulator, {"threads": 2, "bounds": None})
 
@@ -79,7 +81,7 @@ def test_one_row_and_no_row(tmp_path):
 
 def test_columns_and_their_numbers(catalog):
     assert catalog.colnames == [
-        "star_id", "visit_id", "file",
+        "star_id", "visit_id", "file", "ra", "dec",
         "teff", "teff_err", "teff_err_formal",
         "logg", "logg_err", "logg_err_formal",
         "fe_h", "fe_h_err", "fe_h_err_formal",
@@ -88,7 +90,9 @@ def test_columns_and_their_numbers(catalog):
         "n_starts", "n_agree", "problem", "covariance",
     ]  # fmt: skip
     assert all(catalog[name].info.description for name in catalog.colnames)
+    np.testing.assert_array_equal(catalog["dec"].to_value(u.deg), [-30, np.nan, 89, 0])
     row = catalog[0]
+    assert row["ra"] == 150 * u.deg
     assert row["teff"] == 5000 * u.K
     assert row["teff_err_formal"].to_value(u.K) == pytest.approx(50)
     assert row["teff_err"].to_value(u.K) == pytest.approx(50 * np.sqrt(2))

@@ -137,6 +137,10 @@ def test_any_table_with_a_column_map(tmp_path):
     assert name == "t.ecsv"
     assert read["star_id"].tolist() == ["a", "b"]
     np.testing.assert_array_equal(read["teff"], [5000, np.nan])
+    (tmp_path / "t.txt").write_text("# of some survey\nName T\na 5000\nb 6000\n")
+    assert read_table(tmp_path / "t.txt", {"teff": "T"})[0]["teff"].tolist() == [5000, 6000]
+    with pytest.raises(ValueError, match=r"ours to be among teff, .* dec, got feh"):
+        read_table(tmp_path / "t.txt", {"teff": "T", "feh": "FEH"})
     with pytest.raises(ValueError, match="no column G for logg; it has Name, T"):
         read_table(tmp_path / "t.ecsv", {"logg": "G"})
     with pytest.raises(ValueError, match="say which they are"):
@@ -227,18 +231,13 @@ def test_pictures(tmp_path):
 
 
 def test_real_lamost_stars_by_position(data_folder, tmp_path):
-    """46 LAMOST spectra against the labels listed for them, matched by the position in their names."""
+    """46 LAMOST spectra against the labels listed for them, which have positions and no names."""
     files = sorted((data_folder / "lamost_dr1").glob("*.fits"))
-    catalog = maury.fit(maury.read_spectra(files))
-    write_catalog(catalog, tmp_path / "c.fits")
-    ours, _ = read_table(tmp_path / "c.fits")
-    names = [str(name) for name in ours["star_id"]]
-    place = SkyCoord([f"{n[1:3]}h{n[3:5]}m{n[5:10]}s {n[10:13]}d{n[13:15]}m{n[15:]}s" for n in names])
-    positions = Table({"star_id": names, "ra": place.ra.deg, "dec": place.dec.deg})
+    write_catalog(maury.fit(maury.read_spectra(files)), tmp_path / "c.fits")
     theirs, name = read_table(data_folder / "lamost_dr1" / "labels.csv")
     assert name == "LAMOST"
-    matched = match_tables(add_positions(ours, positions), theirs, name)
-    assert len(matched.ours) >= 44
+    matched = match_tables(read_table(tmp_path / "c.fits")[0], theirs, name)
+    assert (matched.by, len(matched.ours)) == ("position", 46)
     table = differences(matched)
     assert abs(table[table["label"] == "teff"][0]["offset"]) < 100
     assert table[table["label"] == "teff"][0]["mad"] < 150

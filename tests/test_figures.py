@@ -4,7 +4,9 @@ import re
 
 import numpy as np
 import pytest
+from astropy.table import Table
 
+from maury.isochrones import read_isochrones
 from maury.measure.best_fit import BestFit
 from maury.show import figures
 from maury.show.plots import save_figure
@@ -44,14 +46,26 @@ def test_abundances(catalog, tmp_path):
 
 
 def test_isochrones(catalog, tmp_path):
+    """Colour tells [Fe/H] and style the age; points of an isochrone stay in their order."""
     teff, logg = np.linspace(6000, 4000, 5), np.linspace(4.5, 1.0, 5)
-    axes = saved(figures.plot_isochrones(catalog, [(teff, logg, -1.0), (teff, logg, 0.2)]), tmp_path).axes[0]
-    colours = [line.get_color() for line in axes.lines[1::2]]
+    lines = {"teff": np.tile(teff, 3), "logg": np.tile(logg, 3)}
+    lines |= {"fe_h": np.repeat([-1.0, 0.2, 0.2], 5), "age": np.repeat([10.0, 10.0, 2.0], 5)}
+    axes = saved(figures.plot_isochrones(catalog, Table(lines)), tmp_path).axes[0]
+    drawn, key = axes.lines[1:6:2], axes.lines[6:]
     scale = axes.collections[0]
-    assert colours == [scale.cmap(scale.norm(fe_h)) for fe_h in (-1.0, 0.2)]
-    np.testing.assert_array_equal(axes.lines[1].get_xdata(), teff)
+    assert [line.get_color() for line in drawn] == [scale.cmap(scale.norm(fe_h)) for fe_h in (-1, 0.2, 0.2)]
+    assert [line.get_linestyle() for line in drawn] == ["--", "--", "-"]
+    assert [(line.get_label(), line.get_linestyle()) for line in key] == [("2 Gyr", "-"), ("10 Gyr", "--")]
+    for line in drawn:
+        np.testing.assert_array_equal(line.get_xydata(), np.column_stack([teff, logg]))
     assert axes.get_xlim()[0] > axes.get_xlim()[1]
     assert axes.get_ylim()[0] > axes.get_ylim()[1]
+
+
+def test_real_isochrones(catalog, data_folder, tmp_path):
+    files = [data_folder / "isochrones" / f"basti_gaia_dr3_{age}myr.isc" for age in (30, 3000)]
+    axes = saved(figures.plot_isochrones(catalog, read_isochrones(files)), tmp_path).axes[0]
+    assert [line.get_label() for line in axes.lines[4:]] == ["0.03 Gyr", "3 Gyr"]
 
 
 def test_chi2(catalog, tmp_path):
@@ -77,6 +91,10 @@ def test_errors(catalog, tmp_path):
     panels = saved(figures.plot_errors(catalog), tmp_path).axes
     reported, formal = (line.get_ydata() for line in panels[2].lines)
     assert (reported >= formal).all()
+    stars = catalog.copy()
+    stars.remove_columns([f"{name}_err_formal" for name in catalog.meta["LABELS"].split(",")])
+    (alone,) = figures.plot_errors(stars).axes[2].lines
+    np.testing.assert_array_equal(alone.get_ydata(), reported)
     assert figures.plot_errors(catalog[:4]).axes[0].get_title() == "too few rows"
 
 
@@ -98,12 +116,16 @@ def test_examples(catalog, tmp_path):
     ivar = np.where(np.arange(300) < 20, 0.0, 100.0)
     fit = BestFit(wave, np.full(300, 1.1), ivar, np.ones(300), np.zeros(300))
     figure = saved(figures.plot_examples([fit, fit], [catalog[0], catalog[5]], ["teff", "fe_h"]), tmp_path)
-    top, bottom = figure.axes[:2]
+    top, bottom, kiel = figure.axes[:3]
     residual = bottom.lines[0].get_ydata()
     assert np.isnan(residual[:20]).all()
     np.testing.assert_allclose(residual[20:], -0.1)
     assert top.get_title(loc="left") == f"{catalog['star_id'][0]} {catalog['visit_id'][0]}"
     assert f"{catalog['teff'][0].value:.0f}" in top.get_title(loc="right")
+    everything, star = figure.axes[5].lines
+    assert len(everything.get_xdata()) == len(catalog)
+    assert star.get_xydata().tolist() == [[catalog["teff"][5].value, catalog["logg"][5].value]]
+    assert kiel.get_xlim()[0] > kiel.get_xlim()[1]
     with pytest.raises(ValueError, match="got 1 and 2"):
         figures.plot_examples([fit], [catalog[0], catalog[1]], ["teff"])
 

@@ -9,13 +9,17 @@ from hypothesis.extra.numpy import arrays
 
 import made_up_stars as made_up
 import maury
+from mastar_small import write_goodspec
 from maury.catalog import write_catalog
 from maury.cli import main
+from maury.measure.quality import Flag
+from maury.readers import mastar
 from maury.show import report_data as data
 from maury.show.report import check_catalog
 from maury.show.report_spectra import pack_spectra
+from maury.stars import combine_visits
 from report_stars import survey_catalog
-from test_report import unpacked
+from test_report import made_up_fit, unpacked
 
 places = arrays(float, 200, elements=st.one_of(st.floats(-0.2, 1.2), st.just(np.nan)))
 
@@ -73,20 +77,36 @@ def test_masked_cells_are_missing():
     np.testing.assert_array_equal(data.shown_columns(catalog)["bp_rp"].values, np.float32([1, np.nan, 3, 4]))
 
 
-def test_chosen_rows_are_the_worst_and_some_from_everywhere():
+def test_chosen_rows_are_the_worst_the_flagged_and_some_from_everywhere():
     catalog = survey_catalog(4000)
     catalog["rchi2"][17] = np.inf
     catalog["teff"][99], catalog["logg"][99] = 30000 * catalog["teff"].unit, 4.0 * catalog["logg"].unit
+    catalog["flags"][[99, 101, 102]] = 0, int(Flag.EMISSION), int(Flag.EMISSION)
+    catalog["rchi2"][[99, 101, 102]] = 1.0
     candidates = np.arange(0, 4000)[np.arange(4000) % 4 != 1]
-    candidates = np.union1d(candidates, [99])
-    rows = data.choose_rows(catalog, candidates, 90)
-    assert len(rows) == len(set(rows)) == 90
+    candidates = np.union1d(candidates, [99, 101])
+    rows = data.choose_rows(catalog, candidates, 300)
+    assert len(rows) == len(set(rows)) == 300
     assert set(rows) <= set(candidates)
-    worst = candidates[np.argsort(-np.nan_to_num(catalog["rchi2"][candidates], posinf=-1))[:30]]
-    assert set(worst) <= set(rows)
-    assert 99 in rows
+    worst = candidates[np.argsort(-np.nan_to_num(catalog["rchi2"][candidates], posinf=-1))[:100]]
+    assert {99, 101, 102, *worst} <= set(rows)
+    others = np.setdiff1d(rows, worst)
+    for bit in (Flag.LOW_SNR, Flag.AT_BOUND):  # the two rows of EMISSION are all there are of it
+        having = [int(np.sum((catalog["flags"][some] & int(bit)) != 0)) for some in (others, candidates)]
+        assert having[0] >= min(45, having[1] - np.sum((catalog["flags"][worst] & int(bit)) != 0))
+    assert np.sum(catalog["flags"][others] == 0) >= 70
     np.testing.assert_array_equal(data.choose_rows(catalog, [5, 3], 90), [3, 5])
     assert len(data.choose_rows(catalog, candidates, 0)) == 0
+
+
+def test_without_flags_there_are_more_from_everywhere():
+    catalog = survey_catalog(4000)
+    catalog["flags"] = 0
+    rows = data.choose_rows(catalog, range(4000), 30)
+    assert len(set(rows)) == 30
+    for name in ("teff", "logg"):  # few, and yet from end to end
+        chosen, all_of_it = catalog[name][rows].value, catalog[name].value
+        assert np.ptp(chosen) > 0.75 * np.ptp(all_of_it)
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +152,35 @@ def test_spectra_that_moved_are_found_by_name(measured, tmp_path):
         pack_spectra(catalog, made_up.emulator(scatter=np.full(made_up.N_PIXELS, 0.006)), [folder])
 
 
+def test_of_a_mastar_file_the_rows_wanted_are_read_in_blocks(measured, tmp_path, monkeypatch):
+    """Two visits a star: the name of a star alone does not tell its spectrum."""
+    _, _, model = measured
+    path = write_goodspec(tmp_path / "goodspec.fits.gz", n=6, n_pixels=3000)
+    monkeypatch.setattr(
+        "maury.show.report_spectra.read_spectra", lambda path: pytest.fail("the whole file was read")
+    )
+    spectra = mastar.read(path, None)
+    seen = []
+    monkeypatch.setattr(
+        "maury.show.report_spectra.best_fit",
+        lambda spectrum, _, row: seen.append((spectrum.flux[0, 0], row["visit_id"])) or made_up_fit(),
+    )
+    catalog = survey_catalog(6)[[3, 0, 5, 1]]
+    catalog["star_id"], catalog["visit_id"] = (
+        getattr(spectra, n)[[3, 0, 5, 1]] for n in ("star_id", "visit_id")
+    )
+    catalog.replace_column("file", np.full(4, str(path)))
+    catalog.meta["EMUHASH"] = model.file_hash
+    assert sorted(pack_spectra(catalog, model)) == [0, 1, 2, 3]
+    assert seen == [(100.0 * (1 + i), spectra.visit_id[i]) for i in (0, 1, 3, 5)]
+    assert list(pack_spectra(catalog[2:3], model)) == [0]
+    catalog["visit_id"][1] = "another night"
+    assert sorted(pack_spectra(catalog, model)) == [0, 2, 3]
+    path.write_bytes(path.read_bytes()[:-3000])
+    monkeypatch.undo()
+    assert pack_spectra(catalog, model) == {}
+
+
 def test_catalogues_without_anything_to_show_are_refused():
     with pytest.raises(ValueError, match="no rows"):
         check_catalog(survey_catalog(4)[:0])
@@ -159,6 +208,11 @@ def test_the_command(measured, tmp_path, monkeypatch):
     assert "Warning: no spectra in the page: emulator: the catalogue was made with" in plain.output
     assert "0 of them with their spectrum" in plain.output
     assert report("-o", page, "--overwrite", "--spectra", folder).exit_code == 1
+    write_catalog(combine_visits(maury.read_catalog(folder / "stars.fits")), tmp_path / "stars.fits")
+    stars = CliRunner().invoke(main, ["report", str(tmp_path / "stars.fits"), "-o", str(tmp_path / "s.html")])
+    assert stars.exit_code == 0, stars.output
+    assert "a report of the visits has them" in stars.output
+    assert "4 stars of 4 visits." in (tmp_path / "s.html").read_text("utf-8")
     assert report("-o", tmp_path / "page.pdf").exit_code == 2
     assert "no such folder" in report("-o", tmp_path / "no" / "page.html").output
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from maury.catalog import describe_catalog, read_catalog, write_catalog
 from maury.catalog_names import add_dr17_names
 from maury.measure.quality import Flag, is_valid
+from maury.readers.mastar_tables import read_parameters
 from maury.stars import combine_visits
 from repeat_visits import LABELS, make_visits
 
@@ -141,14 +142,14 @@ def test_a_table_of_stars_is_a_catalogue(tmp_path, ending):
     assert all(stars[name].info.description for name in stars.colnames)
 
 
-def test_dr17_names():
+def test_dr17_names(tmp_path):
     visits = catalogue(n_stars=30, n_visits=80).catalog
     visits["flags"][3] = int(Flag.BAD_CHI2)
     visits["valid"][3] = False
     table = add_dr17_names(visits)
     theirs = [name for name in table.colnames if name not in visits.colnames]
     assert theirs == [
-        "TEFF_JI", "LOGG_JI", "FEH_JI", "ALPHA_JI", "VMICRO_JI",
+        "MANGAID", "TEFF_JI", "LOGG_JI", "FEH_JI", "ALPHA_JI", "VMICRO_JI",
         "TEFF_ERR_JI", "LOGG_ERR_JI", "FEH_ERR_JI", "ALPHA_ERR_JI", "VMICRO_ERR_JI", "CHISQ_JI", "VALID_JI",
     ]  # fmt: skip
     assert table["TEFF_JI"].dtype == np.float32
@@ -159,3 +160,7 @@ def test_dr17_names():
     assert table["VMICRO_JI"][0].value == pytest.approx(visits["log_vmicro"][0].value)
     stars = add_dr17_names(combine_visits(visits))
     assert "CHISQ_JI" not in stars.colnames
+    write_catalog(stars, tmp_path / "stars.fits")
+    read = read_parameters(tmp_path / "stars.fits", "JI")  # as the published table is
+    assert read["star_id"].tolist() == stars["star_id"].tolist()
+    np.testing.assert_allclose(read["teff"], np.where(stars["valid"], stars["teff"].value, np.nan), rtol=1e-6)

@@ -27,6 +27,8 @@ _DESCRIPTIONS = {
     "star_id": "name of the star",
     "visit_id": "name of the exposure",
     "file": "where the spectrum came from",
+    "ra": "right ascension, ICRS; NaN = not known",
+    "dec": "declination, ICRS; NaN = not known",
     "chi2": "chi2 with the scatter of the emulator",
     "rchi2": "chi2 over degrees of freedom",
     "rchi2_noise": "the same from the noise of the spectrum alone",
@@ -82,6 +84,7 @@ def catalog_table(columns: Columns, emulator: Emulator, options: Mapping[str, An
 
     described = dict(_DESCRIPTIONS)
     unit_of = dict.fromkeys(("rv", "rv_err", "arm_rv", "broadening", "broadening_err"), "km/s")
+    unit_of |= {"ra": "deg", "dec": "deg"}
     for name, unit in zip(emulator.labels, emulator.units, strict=True):
         described[name] = find_label(name).description
         described[f"{name}_err"] = f"error of {name}"

@@ -69,16 +69,27 @@ def errors_command(
 @click.argument("catalogue")
 @click.argument("others", nargs=-1, required=True)
 @click.option(
-    "--by", type=click.Choice(["id", "position"]), help="How to match; position where both have it."
+    "--by",
+    type=click.Choice(["id", "position"]),
+    help="How to match; by default id if the tables share names, else position.",
 )
 @click.option(
-    "--radius", type=click.FloatRange(min=0, min_open=True), default=3.0, show_default=True, help="Arcsec."
+    "--radius",
+    type=click.FloatRange(min=0, min_open=True),
+    default=3.0,
+    show_default=True,
+    help="Largest separation [arcsec] where matched by position.",
 )
 @click.option(
-    "--columns", callback=_column_map, metavar="OURS=THEIRS,...", help="Columns of the other table."
+    "--columns",
+    callback=_column_map,
+    metavar="OURS=THEIRS,...",
+    help="Columns of the other table, as in teff=Teff,fe_h=FeH,ra=RAJ2000,dec=DEJ2000.",
 )
 @click.option(
-    "--positions", metavar="TABLE", help="Table with star_id, ra, dec (or MANGAID, RA, DEC) for CATALOGUE."
+    "--positions",
+    metavar="TABLE",
+    help="Where CATALOGUE has no positions: a table with star_id, ra, dec (or MANGAID, RA, DEC).",
 )
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), metavar="F.png", help="Picture.")
 def compare_command(
@@ -110,6 +121,8 @@ def compare_command(
     ours, _ = read_table(catalogue)
     if len(others) > 1:
         names = [Path(path).name for path in (catalogue, *others)]
+        if len(set(names)) < len(names):  # files of one name in several folders
+            names = [catalogue, *others]
         spread = spread_of([ours, *(read_table(path, columns)[0] for path in others)], names)
         click.echo(
             f"{len(spread.median)} stars in all of {len(names)} catalogues; deviation from their median:"
@@ -118,8 +131,11 @@ def compare_command(
     else:
         if positions is not None:
             ours = add_positions(ours, read_table(positions, POSITIONS)[0])
+            by = by or "position"
         matched = match_tables(ours, *read_table(others[0], columns), by, radius)
-        click.echo(f"{len(matched.ours)} rows in common with {matched.other}; ours less theirs:")
+        click.echo(
+            f"{len(matched.ours)} rows in common with {matched.other} by {matched.by}; ours less theirs:"
+        )
         click.echo(differences_table(differences(matched)))
     if plot is not None:
         from maury.show.plots import save_figure

@@ -17,12 +17,15 @@ MISSING = -999.0
 
 
 def add_dr17_names(catalog: QTable) -> QTable:
-    """Return a copy of a catalogue and give it columns ``TEFF_JI``, ``TEFF_ERR_JI``, ..., ``VALID_JI``.
+    """Return a copy of a catalogue with columns ``MANGAID``, ``TEFF_JI``, ``TEFF_ERR_JI``, ..., ``VALID_JI``.
 
-    Single precision and -999 where a row is not valid, as there. ``CHISQ_JI`` is ``rchi2_noise``, the paper's
-    reduced chi2, and is left out of a table of stars.
+    ``ra`` and ``dec`` keep their names, which in FITS are those of DR17 in small letters. Single precision
+    and -999 where a row is not valid, as there. ``CHISQ_JI`` is ``rchi2_noise``, the paper's reduced chi2,
+    and is left out of a table of stars.
     """
     table = catalog.copy()
+    table["MANGAID"] = catalog["star_id"]
+    table["MANGAID"].info.description = "star_id under its name in MaStar DR17"
     valid = np.asarray(catalog["valid"], dtype=bool)
     columns = {}
     for end in ("", "_err"):

@@ -6,6 +6,7 @@ Imig et al. 2021, sec. 4.3 (table 2, fig. 12) and sec. 5.1 (fig. 14).
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -25,6 +26,7 @@ Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 RADIUS = 3.0  # arcsec
+_TEXT_ENDINGS = (".txt", ".dat", ".asc", ".tsv")  # astropy knows the others by name or content
 _OPTIONAL = ("star_id", "visit_id", "ra", "dec")
 POSITIONS = {"star_id": "star_id|MANGAID", "ra": "ra", "dec": "dec"}
 
@@ -65,12 +67,15 @@ class Matched:
         NaN = missing.
     other : str
         What the second table is.
+    by : str
+        How they were matched: "id" or "position".
     """
 
     names: tuple[str, ...]
     ours: Array
     theirs: Array
     other: str
+    by: str
 
 
 def read_table(path: str | os.PathLike[str], columns: Mapping[str, str] | None = None) -> tuple[Table, str]:
@@ -79,7 +84,7 @@ def read_table(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
     Parameters
     ----------
     path
-        FITS, ECSV, CSV, Parquet, ...
+        FITS, ECSV, CSV, Parquet, ..., or text in columns.
     columns : mapping, optional
         Ours -> theirs, as in ``{"teff": "TEFF_ADOP"}``; by default those of a catalogue of maury, or the
         first of `SURVEYS` that fits. Upper and lower case do not matter.
@@ -88,7 +93,7 @@ def read_table(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
     -------
     table : Table
         Labels as float64, NaN where missing (masked, or -999 and below), ``star_id``, ``ra``, ``dec`` [deg]
-        where there are such columns. Of a catalogue of maury the valid rows.
+        where there are such columns with a number in any row. Of a catalogue of maury the valid rows.
     name : str
         The survey, or the name of the file.
 
@@ -97,17 +102,18 @@ def read_table(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is no table, or a column is missing.
+        If it is no table, a column is missing, or `columns` names one that nothing is compared by.
     """
     from astropy.table import Table
 
+    unknown = set(columns or ()) - set(LABELS) - set(_OPTIONAL)
+    if unknown:
+        raise ValueError(
+            f"columns: expected ours to be among {', '.join([*LABELS, *_OPTIONAL])}, got "
+            f"{', '.join(sorted(unknown))}"
+        )
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
-    try:
-        raw = Table.read(path)
-    except Exception as error:  # each format has errors of its own
-        raise ValueError(f"{path}: not a table that astropy can read: {error}") from error
+    raw = _read(path)
     there = {name.upper(): name for name in raw.colnames}
     name, optional = path.name, set()
     if columns is None:
@@ -135,7 +141,23 @@ def read_table(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
         table[ours] = values
     if "MAURYVER" in raw.meta:
         table = table[is_valid(np.asarray(raw["flags"]))]
+    if {"ra", "dec"} <= set(table.colnames) and not np.isfinite(table["ra"] + table["dec"]).any():
+        table.remove_columns(["ra", "dec"])
     return table, name
+
+
+def _read(path: Path) -> Table:
+    from astropy.table import Table
+    from astropy.utils.exceptions import AstropyWarning
+
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AstropyWarning)  # units of surveys; of several tables the first
+            return Table.read(path, format="ascii" if path.suffix.lower() in _TEXT_ENDINGS else None)
+    except Exception as error:  # each format has errors of its own
+        raise ValueError(f"{path}: not a table that astropy can read: {error}") from error
 
 
 def _text(column: Any) -> NDArray[np.str_]:
@@ -229,7 +251,7 @@ def match_tables(
     name : str
         What `other` is.
     by : str, optional
-        "id" or "position"; by default position where both have it, else id.
+        "id" or "position"; by default id if any name is in both, else position.
     radius : float
         Largest separation [arcsec].
 
@@ -239,17 +261,16 @@ def match_tables(
         If a table lacks what it takes, or no star or no label is in both.
     """
     needs = {"id": ("star_id",), "position": ("ra", "dec")}
-    if by is None:
-        by = "position" if all(set(needs["position"]) <= set(t.colnames) for t in (table, other)) else "id"
-    if by not in needs:
+    if by not in (*needs, None):
         raise ValueError(f"by: expected id or position, got {by!r}")
-    for which, t in (("the catalogue", table), (name, other)):
+    by = by or _way(table, other)
+    mend = "give positions, a table with star_id, ra and dec" if by == "position" else "match by position"
+    for which, t, how in (
+        ("the catalogue", table, mend), (f"the other table ({name})", other, "name its columns"),
+    ):  # fmt: skip
         missing = [column for column in needs[by] if column not in t.colnames]
         if missing:
-            raise ValueError(
-                f"{which} has no {' and '.join(missing)} to match by {by}; name its columns, match by the "
-                "other way, or give positions: a table with star_id, ra, dec"
-            )
+            raise ValueError(f"{which} has no {' and '.join(missing)} to match by {by}; {how}")
     names = tuple(n for n in LABELS if n in table.colnames and n in other.colnames)
     if not names:
         raise ValueError(f"{name}: no label in common with the catalogue; it has {', '.join(other.colnames)}")
@@ -260,7 +281,15 @@ def match_tables(
             f"{name}: no star in common with the catalogue by {by}{reach}; names differ between surveys, "
             "positions do not"
         )
-    return Matched(names, _labels(table, names)[ours], _labels(other, names)[theirs], name)
+    return Matched(names, _labels(table, names)[ours], _labels(other, names)[theirs], name, by)
+
+
+def _way(table: Table, other: Table) -> str:
+    """How to match: positions alone cannot tell the visits of a star apart, so names that are shared win."""
+    named, placed = (all(column in t.colnames for t in (table, other)) for column in ("star_id", "ra"))
+    if named and (not placed or len(match_names(table, other)[0])):
+        return "id"
+    return "position"
 
 
 def differences(matched: Matched, bins: Sequence[float] = TEFF_BINS) -> Table:

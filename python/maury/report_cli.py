@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     type=click.IntRange(min=0),
     default=300,
     show_default=True,
-    help="How many spectra to put into the page; about 20 kB each.",
+    help="How many spectra to put into the page; 20 to 30 kB each.",
 )
 @click.option(
     "--emulator",
@@ -59,8 +59,8 @@ def report_command(
     """Make one HTML page of CATALOGUE that opens offline. Needs bokeh: pip install "maury[report]".
 
     The page holds diagrams of all stars, coloured by any column, and shows spectrum, model and residual of a
-    star at a click, for as many stars as --max-spectra says: a third of them those with the worst fits, the
-    others from all over the Kiel diagram.
+    star at a click, for as many stars as --max-spectra says: a third of them those with the worst fits, a
+    third flagged ones, some of each flag, the others from all over the Kiel diagram.
     """
     from maury.catalog import read_catalog
     from maury.show.report import check_catalog, need_bokeh, write_report
@@ -87,6 +87,9 @@ def _spectra(
     catalog: QTable, sources: tuple[str, ...], max_spectra: int, emulator: str | None
 ) -> dict[int, str]:
     """Spectra as asked for; where none were asked for, nothing that is missing ends the command."""
+    if catalog.meta.get("ROWS") == "stars":
+        click.echo("No spectra in the page: a row is a star; a report of the visits has them.", err=True)
+        return {}
     import maury
     from maury.show.report_spectra import pack_spectra
 

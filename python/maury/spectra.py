@@ -51,6 +51,8 @@ class Spectra:
         Known labels by name, each (N,) or a number; NaN = missing.
     problem
         (N,) text: why a file could not be read, "" = fine.
+    ra, dec
+        (N,) or a number: position [degree, ICRS], NaN = unknown, as is any that lies nowhere on the sky.
 
     Raises
     ------
@@ -73,6 +75,8 @@ class Spectra:
     snr: Floats
     labels: dict[str, Floats]
     problem: NDArray[np.str_]
+    ra: Floats
+    dec: Floats
 
     def __init__(
         self,
@@ -90,6 +94,8 @@ class Spectra:
         problem: ArrayLike = "",
         arm: ArrayLike | None = None,
         resolution: ArrayLike | None = None,
+        ra: ArrayLike = np.nan,
+        dec: ArrayLike = np.nan,
     ) -> None:
         self.flux = _float_copy("flux", flux)
         if self.flux.ndim == 1:
@@ -118,6 +124,9 @@ class Spectra:
         self.snr = _numbers("snr", snr, n)
         self.labels = {name: _numbers(f"labels[{name!r}]", v, n) for name, v in (labels or {}).items()}
         self.problem = _names("problem", problem, n)
+        self.ra, self.dec = (_numbers(k, _in_unit(v, "deg"), n) for k, v in (("ra", ra), ("dec", dec)))
+        nowhere = ~((np.abs(self.dec) <= 90) & (np.abs(self.ra) <= 360))  # fill values such as -999
+        self.ra[nowhere] = self.dec[nowhere] = np.nan
 
     def __len__(self) -> int:
         """N, the number of spectra."""
@@ -186,7 +195,7 @@ class Spectra:
             },
             **{
                 name: np.concatenate([getattr(p, name) for p in parts])
-                for name in ("star_id", "visit_id", "file", "rv", "snr", "problem")
+                for name in ("star_id", "visit_id", "file", "rv", "snr", "problem", "ra", "dec")
             },
         )
 

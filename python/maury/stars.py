@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from maury.catalog import label_names
+from maury.catalog import column_values, label_names
 from maury.labels import find_label
 from maury.measure.quality import Flag, is_valid
 
@@ -38,7 +38,7 @@ def combine_visits(catalog: QTable) -> QTable:
     QTable
         One row a star, in the order of their first visits. ``flags`` are those that all visits used share, so
         that one noisy visit among good ones does not mark its star; a star without a valid visit has NaN
-        labels and the flags of all its visits.
+        labels and the flags of all its visits. ``ra`` and ``dec`` are those of its first visit that has them.
     """
     from astropy import units as u
     from astropy.table import QTable
@@ -66,6 +66,9 @@ def combine_visits(catalog: QTable) -> QTable:
 
     table = QTable()
     table["star_id"] = np.asarray(catalog["star_id"], dtype=str)[first]
+    if {"ra", "dec"} <= set(catalog.colnames):
+        placed = _first_known(np.isfinite(column_values(catalog, "ra")), star, first)
+        table["ra"], table["dec"] = catalog["ra"][placed], catalog["dec"][placed]
     table["n_visits"] = np.bincount(star, minlength=n_stars).astype(np.int32)
     table["n_used"] = n_used.astype(np.int32)
     for j, name in enumerate(labels):
@@ -119,6 +122,16 @@ def _star_numbers(star_id: NDArray[np.str_]) -> tuple[NDArray[np.intp], NDArray[
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     return rank[star], first[order]
+
+
+def _first_known(
+    known: NDArray[np.bool_], star: NDArray[np.intp], first: NDArray[np.intp]
+) -> NDArray[np.intp]:
+    """Return the first row of each star that is known, or else its first row."""
+    rows: NDArray[np.intp] = first.copy()
+    stars, at = np.unique(star[known], return_index=True)
+    rows[stars] = np.flatnonzero(known)[at]
+    return rows
 
 
 def _sums(values: Array, star: NDArray[np.intp], n_stars: int) -> Array:

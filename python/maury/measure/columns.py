@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Columns = dict[str, NDArray[Any]]
 
+_NAMES = ("star_id", "visit_id", "file", "ra", "dec")
 _NUISANCES = ("arm_rv", "broadening", "broadening_err")  # where they were fitted
 
 
@@ -59,7 +60,7 @@ def catalog_columns(
     nothing = np.full(len(n_pixels), np.nan)
     rv, rv_err = (nothing if value is None else value for value in (result.rv, result.rv_err))
 
-    columns: Columns = {name: np.asarray(getattr(spectra, name)) for name in ("star_id", "visit_id", "file")}
+    columns: Columns = {name: np.asarray(getattr(spectra, name)) for name in _NAMES}
     for j, name in enumerate(emulator.labels):
         columns[name] = result.labels[:, j]
         columns[f"{name}_err"] = reported[:, j]

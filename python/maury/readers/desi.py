@@ -29,7 +29,7 @@ def read(path: Path, hdus: Any) -> Spectra:
     arms = [(number, arm) for number, arm in enumerate(ARMS) if f"{arm}_FLUX" in hdus]
     if not arms:
         raise ReadError(f"it has none of the images {', '.join(f'{arm}_FLUX' for arm in ARMS)}")
-    star, visit = _names(path, hdus)
+    star, visit, (ra, dec) = _targets(path, hdus)
     parts = [_arm(hdus, arm, len(star)) for _, arm in arms]
     resolutions = [part["resolution"] for part in parts]
     known = all(rows is not None for rows in resolutions)
@@ -52,6 +52,8 @@ def read(path: Path, hdus: Any) -> Spectra:
         star_id=star,
         visit_id=visit,
         file=str(path),
+        ra=ra,
+        dec=dec,
     )
 
 
@@ -137,13 +139,15 @@ def _same_width(arms: list[Floats]) -> Floats:
     )
 
 
-def _names(path: Path, hdus: Any) -> tuple[Any, Any]:
+def _targets(path: Path, hdus: Any) -> tuple[Any, Any, list[Any]]:
+    """Names of star and visit of every row, and its RA and Dec where the file tells them."""
     if "FIBERMAP" not in hdus:
         raise ReadError("it has no table FIBERMAP, which tells whose spectra these are; get the file again")
     table = columns(hdus["FIBERMAP"])
     if "TARGETID" not in table:
         raise ReadError("its table FIBERMAP has no column TARGETID; get the file again")
     star = np.asarray(table["TARGETID"]).astype(np.int64).astype(str)
+    visit = np.full(len(star), stem(path))
     if "EXPID" in table:  # one row an exposure
-        return star, np.asarray(table["EXPID"]).astype(np.int64).astype(str)
-    return star, np.full(len(star), stem(path))
+        visit = np.asarray(table["EXPID"]).astype(np.int64).astype(str)
+    return star, visit, [table.get(name, np.nan) for name in ("TARGET_RA", "TARGET_DEC")]

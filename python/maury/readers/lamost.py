@@ -72,6 +72,8 @@ def read(path: Path, hdus: Any) -> Spectra:
         file=str(path),
         rv=velocity(number(header, "Z")),
         snr=positive(number(header, "SNRG", "SN_G")),
+        ra=number(header, "RA"),
+        dec=number(header, "DEC"),
     )
 
 

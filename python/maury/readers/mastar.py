@@ -53,7 +53,8 @@ def read_blocks(
     ------
     Spectra
         In the order of the file; blocks without a row to keep are skipped. `star_id` is the MANGAID,
-        `visit_id` is PLATE-IFUDESIGN-MJD where the file has them, `snr` its S2N, `lsf` its DISP.
+        `visit_id` is PLATE-IFUDESIGN-MJD where the file has them, `snr` its S2N, `lsf` its DISP,
+        `ra` and `dec` those of the file where it has them.
 
     Raises
     ------
@@ -137,6 +138,8 @@ def _block(table: Table, file: str) -> Spectra:
         file=file,
         rv=0.0,
         snr=known(table["S2N"]) if "S2N" in table else np.nan,
+        ra=table.get("RA", np.nan),
+        dec=table.get("DEC", np.nan),
     )
 
 

@@ -55,25 +55,32 @@ def read(path: Path, hdus: Any) -> Spectra:
     if "WDISP" in table:  # Gaussian sigma in pixels of 1e-4 in log10
         lsf = np.asarray(table["WDISP"], dtype=np.float64) * 1e-4 * np.log(10.0) * wavelength
     summary = {name: values[0] for name, values in columns(table_at(hdus, 2)).items() if len(values)}
+    ra, dec = _position(hdus[0].header, summary)
     return Spectra(
         wavelength,
         table["FLUX"],
         table["IVAR"],
         mask=np.asarray(table.get("AND_MASK", np.zeros(len(wavelength))), dtype=np.int64) & _BAD != 0,
         lsf=lsf,
-        star_id=_star(hdus[0].header, summary) or stem(path),
+        star_id=_star(summary) or designation(ra, dec) or stem(path),
         visit_id=stem(path).removeprefix("spec-"),
         file=str(path),
         rv=velocity(number(summary, "Z")),
         snr=positive(number(summary, "SN_MEDIAN_ALL")),
+        ra=ra,
+        dec=dec,
     )
 
 
-def _star(header: Any, summary: dict[str, Any]) -> str:
+def _star(summary: dict[str, Any]) -> str:
     sdss_id = number(summary, "SDSS_ID")  # SDSS-V: one number for a star in all its catalogues
-    if sdss_id > 0:
-        return f"SDSS {int(summary['SDSS_ID'])}"
-    position = [number(header, key) for key in ("PLUG_RA", "PLUG_DEC")]
-    if not np.isfinite(position).all():
-        position = [number(summary, key) for key in ("PLUG_RA", "PLUG_DEC")]
-    return designation(*position)
+    return f"SDSS {int(summary['SDSS_ID'])}" if sdss_id > 0 else ""
+
+
+def _position(header: Any, summary: dict[str, Any]) -> tuple[float, float]:
+    """RA and Dec of the fibre [degree]; those called RA and DEC in the header are of the telescope."""
+    for source in (header, summary):
+        ra, dec = number(source, "PLUG_RA", "FIBER_RA"), number(source, "PLUG_DEC", "FIBER_DEC")
+        if np.isfinite([ra, dec]).all():
+            return ra, dec
+    return np.nan, np.nan

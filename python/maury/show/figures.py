@@ -6,6 +6,7 @@ Figures are made without pyplot, so no window opens and nothing global changes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from maury.show import report_data as data
 from maury.show.tables import format_label, row_name
 
 if TYPE_CHECKING:
-    from astropy.table import QTable
+    from astropy.table import QTable, Table
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -29,6 +30,8 @@ Array = NDArray[np.float64]
 _OBSERVED, _MODEL, _BAR, _FORMAL = "#333333", "#2f6fb0", "#7fb0e0", "#999999"
 _REPORTED = "#d1342f"
 _TEFF_TICKS = (3000, 4000, 5000, 6000, 8000, 10000, 15000, 20000, 30000)
+_FEW_TICKS = (3000, 6000, 12000, 30000)
+_AGE_STYLES = ("-", "--", ":", "-.")
 _PULL_EDGES = np.linspace(-5, 5, 41)
 
 
@@ -46,14 +49,14 @@ def plot_abundances(catalog: QTable) -> Figure:
     return figure
 
 
-def plot_isochrones(catalog: QTable, isochrones: Sequence[tuple[ArrayLike, ArrayLike, float]]) -> Figure:
-    """Kiel diagram coloured by [Fe/H], with isochrones in the same colours (fig. 8).
+def plot_isochrones(catalog: QTable, isochrones: Table) -> Figure:
+    """Kiel diagram coloured by [Fe/H], with isochrones in the same colours, a style of line an age (fig. 8).
 
     Parameters
     ----------
     catalog : QTable
-    isochrones : sequence
-        Of each: Teff (M,) [K], log g (M,) [dex, cgs] along it, and its [Fe/H].
+    isochrones : Table
+        From `maury.isochrones.read_isochrones`; of many, choose those to show.
 
     Raises
     ------
@@ -63,10 +66,16 @@ def plot_isochrones(catalog: QTable, isochrones: Sequence[tuple[ArrayLike, Array
     _need(catalog, ("teff", "logg", "fe_h"), "a Kiel diagram with isochrones")
     figure, (axes,) = _panels(1, 7.5, 6.2)
     points = _scatter(figure, axes, catalog, ("teff", "logg"), "fe_h")
-    for teff, logg, fe_h in isochrones:
-        line = np.asarray(teff, dtype=float), np.asarray(logg, dtype=float)
-        axes.plot(*line, color="white", lw=2.6)
-        axes.plot(*line, color=points.cmap(points.norm(fe_h)), lw=1.3)
+    teff, logg, fe_h, age = (np.asarray(isochrones[n], dtype=float) for n in ("teff", "logg", "fe_h", "age"))
+    styles = dict(zip(np.unique(age).tolist(), cycle(_AGE_STYLES), strict=False))
+    for metals, years in dict.fromkeys(zip(fe_h.tolist(), age.tolist(), strict=True)):
+        line = (fe_h == metals) & (age == years)
+        axes.plot(teff[line], logg[line], color="white", lw=2.6)
+        colour = points.cmap(points.norm(metals))
+        axes.plot(teff[line], logg[line], color=colour, lw=1.3, ls=styles[years])
+    for years, style in styles.items():
+        axes.plot([], [], color="0.3", lw=1.3, ls=style, label=f"{years:.3g} Gyr")
+    axes.legend(frameon=False, fontsize=8)
     _kiel_axes(axes, catalog)
     return figure
 
@@ -95,7 +104,10 @@ def plot_chi2(catalog: QTable) -> Figure:
         norm=LogNorm(low, max(high, 1.01 * low)),
         rasterized=True,
     )
-    figure.colorbar(cells, ax=left, label=r"median reduced $\chi^2$", extend="both")
+    bar = figure.colorbar(cells, ax=left, label=r"median reduced $\chi^2$", extend="both")
+    for which in ("major", "minor"):  # 0.6, not 6 x 10^-1
+        bar.ax.yaxis.set_tick_params(which=which, labelsize=8)
+        getattr(bar.ax.yaxis, f"set_{which}_formatter")("{x:g}")
     _kiel_axes(left, catalog)
     if good.size:
         edges = np.histogram_bin_edges(np.log10(good), 60)
@@ -130,19 +142,24 @@ def plot_colour_magnitude(catalog: QTable, colour: str, magnitude: str) -> Figur
 
 
 def plot_errors(catalog: QTable) -> Figure:
-    """Median reported and formal errors along Teff, one panel a label (Table 3)."""
+    """Median reported and formal errors along Teff, one panel a label (Table 3).
+
+    A catalogue of stars has no formal errors, so it has one curve a panel.
+    """
     names = label_names(catalog)
+    kinds = {"reported": "_err", "formal": "_err_formal"}
+    kinds = {kind: end for kind, end in kinds.items() if f"{names[0]}{end}" in catalog.colnames}
     figure, panels = _panels(len(names), 3.9, 3.2)
     for axes, name in zip(panels, names, strict=True):
-        errors = [data.column(catalog, f"{name}_err{which}") for which in ("", "_formal")]
+        errors = [data.column(catalog, name + end) for end in kinds.values()]
         teff, curves = data.error_curves(data.column(catalog, "teff"), errors)
         axes.set_ylabel(f"error of {_title(catalog, name)}")
         _teff_axis(axes)
         if not teff.size:
             axes.set_title("too few rows", fontsize=9)
             continue
-        for curve, words, style in zip(curves, ("reported", "formal"), (_REPORTED, _FORMAL), strict=True):
-            axes.plot(teff, curve, "o-", color=style, ms=3.5, label=words)
+        for curve, kind, style in zip(curves, kinds, (_REPORTED, _FORMAL), strict=False):
+            axes.plot(teff, curve, "o-", color=style, ms=3.5, label=kind)
         axes.set_yscale("log")
         axes.legend(frameon=False, fontsize=8)
     return figure
@@ -178,14 +195,14 @@ def plot_reported_pulls(catalog: QTable) -> Figure:
 
 
 def plot_examples(fits: Sequence[BestFit], rows: Sequence[QTable.Row], labels: Sequence[str]) -> Figure:
-    """Spectra with their models and residuals, one below the other (fig. 10).
+    """Spectra with their models and residuals, and where each star lies in the Kiel diagram (fig. 10).
 
     Parameters
     ----------
     fits : sequence of BestFit
         From `maury.measure.best_fit.best_fit`.
     rows : sequence of QTable.Row
-        Their rows of the catalogue.
+        Their rows of the catalogue, which is what the Kiel diagram shows.
     labels : sequence of str
         Labels to write above each.
     """
@@ -195,11 +212,13 @@ def plot_examples(fits: Sequence[BestFit], rows: Sequence[QTable.Row], labels: S
         raise ValueError(
             f"fits, rows: expected as many of each and at least one, got {len(fits)} and {len(rows)}"
         )
-    figure = Figure(figsize=(11, 2.9 * len(fits)), dpi=110, layout="constrained")
-    grid = figure.add_gridspec(2 * len(fits), 1, height_ratios=[3, 1] * len(fits))
+    _need(rows[0].table, ("teff", "logg"), "a Kiel diagram")
+    figure = Figure(figsize=(13, 2.9 * len(fits)), dpi=110, layout="constrained")
+    grid = figure.add_gridspec(2 * len(fits), 2, height_ratios=[3, 1] * len(fits), width_ratios=[4, 1])
     for k, (fit, row) in enumerate(zip(fits, rows, strict=True)):
-        top = figure.add_subplot(grid[2 * k])
-        bottom = figure.add_subplot(grid[2 * k + 1], sharex=top)
+        top = figure.add_subplot(grid[2 * k, 0])
+        bottom = figure.add_subplot(grid[2 * k + 1, 0], sharex=top)
+        _mark_star(figure.add_subplot(grid[2 * k : 2 * k + 2, 1]), row)
         flux = np.where(fit.ivar > 0, fit.flux, np.nan)
         top.plot(fit.wavelength, flux, color=_OBSERVED, lw=0.7, label="observed")
         top.plot(fit.wavelength, fit.model, color=_MODEL, lw=0.8, label="model")
@@ -215,6 +234,15 @@ def plot_examples(fits: Sequence[BestFit], rows: Sequence[QTable.Row], labels: S
     bottom.set_xlabel("rest wavelength in vacuum [Å]")
     figure.axes[0].legend(frameon=False, ncols=2, fontsize=8)
     return figure
+
+
+def _mark_star(axes: Axes, row: QTable.Row) -> None:
+    """Kiel diagram of the catalogue with one of its stars."""
+    catalog = row.table
+    x, y = (data.column(catalog, name) for name in ("teff", "logg"))
+    axes.plot(x, y, ".", color="0.75", ms=1.5, rasterized=True)
+    axes.plot(x[row.index], y[row.index], "*", color=_REPORTED, ms=13, mec="white")
+    _kiel_axes(axes, catalog, _FEW_TICKS)
 
 
 def plot_resolution(curves: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> Figure:
@@ -281,19 +309,19 @@ def _title(catalog: QTable, name: str) -> str:
     return f"{latex} [{unit}]" if unit else latex
 
 
-def _kiel_axes(axes: Axes, catalog: QTable) -> None:
+def _kiel_axes(axes: Axes, catalog: QTable, ticks: Sequence[float] = _TEFF_TICKS) -> None:
     """Hot on the left, giants at the top."""
-    _teff_axis(axes)
+    _teff_axis(axes, ticks)
     axes.invert_xaxis()
     axes.invert_yaxis()
     axes.set_ylabel(_title(catalog, "logg"))
 
 
-def _teff_axis(axes: Axes) -> None:
+def _teff_axis(axes: Axes, ticks: Sequence[float] = _TEFF_TICKS) -> None:
     from matplotlib.ticker import FixedLocator, NullFormatter, ScalarFormatter
 
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(FixedLocator(_TEFF_TICKS))
+    axes.xaxis.set_major_locator(FixedLocator(list(ticks)))
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(axis="x", labelsize=8)

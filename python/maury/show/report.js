@@ -155,7 +155,7 @@
     showTable(lines);
     element("note").textContent = has
       ? "Normalised flux in black, model in red; below, flux less model, and the expected error in blue."
-      : `No spectrum of this star in this page: ${facts.spectra_words}`;
+      : `The spectrum of this star is not in this page. ${facts.spectra_words}`;
     element("plots").hidden = !has;
     if (has) showSpectrum(pixels);
     document.body.dataset.star = row;

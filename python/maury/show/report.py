@@ -6,10 +6,12 @@ import base64
 import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from maury.catalog import label_names
 from maury.measure.quality import Flag, flag_names
@@ -124,11 +126,18 @@ def _page(catalog: QTable, spectra: Mapping[int, str], cmd: tuple[str, str] | No
         counts=counts,
         n_rows=len(catalog),
         diagrams=list(diagrams),
-        pictures={
-            name: _picture(plot(catalog))
-            for name, plot in (("chi2", plot_chi2), ("errors", plot_errors), ("pulls", plot_reported_pulls))
-        },
+        pictures={name: _picture(plot(catalog)) for name, plot in _pictures(catalog).items()},
     )  # fmt: skip
+
+
+def _pictures(catalog: QTable) -> dict[str, Callable[[QTable], Figure]]:
+    """Choose plots of what the catalogue has: one of stars has no chi-square, and no visits to compare."""
+    pictures: dict[str, Callable[[QTable], Figure]] = {"errors": plot_errors}
+    if "rchi2" in catalog.colnames:
+        pictures["chi2"] = plot_chi2
+    if catalog.meta.get("ROWS") != "stars":
+        pictures["pulls"] = plot_reported_pulls
+    return pictures
 
 
 def _picture(figure: Figure) -> str:
@@ -174,11 +183,16 @@ def _facts(
 def _summary(catalog: QTable) -> str:
     from maury.show.tables import summary_sentence
 
+    if catalog.meta.get("ROWS") == "stars":
+        return f"{len(catalog)} stars of {int(np.sum(catalog['n_visits']))} visits."
     n_stars = len(set(data.text(catalog, "star_id")))
     return f"{summary_sentence(catalog)[:-1]}, {n_stars} star names."
 
 
 def _spectra_words(n: int, of: int) -> str:
-    if n == of:
-        return "all spectra are here."
-    return f"{n} of {of} spectra are here; see maury report --help for how to choose them."
+    if n in (0, of):
+        return f"The page holds {'all' if n else 'no'} spectra."
+    return (
+        f"The page holds {n} of {of} spectra: the worst fits, some of each flag, and others from all over "
+        'the Kiel diagram; "Show" has which they are. For more: maury report --max-spectra.'
+    )

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maury.catalog import label_names
 from maury.measure.quality import Flag, flag_names
 
 if TYPE_CHECKING:
@@ -159,32 +158,50 @@ def error_curves(teff: Array, errors: Iterable[Array]) -> tuple[Array, list[Arra
 def choose_rows(catalog: QTable, candidates: ArrayLike, n: int) -> NDArray[np.intp]:
     """At most `n` of the candidate rows to show spectra of.
 
-    A third are those with the largest reduced chi-square, which one wants to look at; the others are taken
-    from all over the Kiel diagram, in turn one from each cell that has stars.
+    A third are those with the largest reduced chi-square, and as many are flagged rows, in turn one of each
+    flag: these are what one wants to look at. The others are taken from all over the Kiel diagram, in turn
+    one from each cell that has stars.
 
     Returns
     -------
     (n or fewer,) row numbers, increasing
     """
     rows = np.unique(np.asarray(candidates, dtype=np.intp))
-    if len(rows) <= n:
-        return rows
+    if len(rows) <= n or n == 0:
+        return rows[:n]
     rchi2 = column(catalog, "rchi2")[rows]
-    n_worst = n // 3
-    worst = rows[np.argsort(-np.nan_to_num(rchi2, nan=-1.0, posinf=-1.0), kind="stable")[:n_worst]]
+    worst = rows[np.argsort(-np.nan_to_num(rchi2, nan=-1.0, posinf=-1.0), kind="stable")[: n // 3]]
     left = np.setdiff1d(rows, worst)
-    axes = [column(catalog, name)[left] for name in label_names(catalog)[:2]]
+    flagged = _flagged_in_turn(np.asarray(catalog["flags"])[left], left)[: n // 3]
+    left = np.setdiff1d(left, flagged)
     cell = np.zeros(len(left), dtype=np.int64)
-    for axis in axes:
+    for axis in (column(catalog, name)[left] for name in ("teff", "logg")):
         finite = axis[np.isfinite(axis)]
         low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
         step = (high - low) / 20 or 1.0
         cell = cell * 32 + np.nan_to_num((axis - low) // step, nan=30).astype(np.int64)
+    spread = left[_in_turn(cell, n - len(worst) - len(flagged))]
+    return np.sort(np.concatenate([worst, flagged, spread]))
+
+
+def _in_turn(cell: NDArray[np.int64], n: int) -> NDArray[np.intp]:
+    """`n` items: one of each cell, then a second of each, ...; in the last turn of cells evenly apart."""
     order = np.argsort(cell, kind="stable")
     _, first, count = np.unique(cell[order], return_index=True, return_counts=True)
-    turn = np.arange(len(left)) - np.repeat(first, count)
-    spread = left[order][np.argsort(turn, kind="stable")[: n - n_worst]]
-    return np.sort(np.concatenate([worst, spread]))
+    turn = np.arange(len(cell)) - np.repeat(first, count)
+    last = np.sort(turn)[n - 1]
+    whole, part = order[turn < last], order[turn == last]
+    return np.concatenate([whole, part[np.linspace(0, len(part) - 1, n - len(whole)).round().astype(int)]])
+
+
+def _flagged_in_turn(flags: NDArray[np.integer], rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Rows that have a flag: first one of each flag, then a second of each, ..."""
+    turn = np.full(len(rows), len(rows))
+    for bit in Flag:
+        having = np.flatnonzero(flags & int(bit))
+        turn[having] = np.minimum(turn[having], np.arange(len(having)))
+    order = np.argsort(turn, kind="stable")
+    return rows[order[: np.count_nonzero(flags)]]
 
 
 def pack_spectrum(fit: BestFit) -> str:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from maury.measure.best_fit import best_fit
 from maury.readers import ReadError, ReadWarning, read_spectra
+from maury.readers.mastar import read_blocks
 from maury.show import report_data as data
 
 if TYPE_CHECKING:
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
 N_SPECTRA = 300
 
+Key = tuple[str, str]  # star_id, visit_id
+
 
 def pack_spectra(
     catalog: QTable,
@@ -29,6 +34,8 @@ def pack_spectra(
     n: int = N_SPECTRA,
 ) -> dict[int, str]:
     """Read and fit again, at the labels of the catalogue, the spectra that a report is to show.
+
+    Of the large files of MaStar one block of rows is held at a time.
 
     Parameters
     ----------
@@ -68,18 +75,43 @@ def pack_spectra(
     keys = list(zip(data.text(catalog, "star_id"), data.text(catalog, "visit_id"), strict=True))
     packed = {}
     for path, rows in rows_of.items():
+        wanted = {keys[row]: row for row in rows}
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ReadWarning)
-                spectra = read_spectra(path)
-        except (ReadError, OSError):
+            for spectra in _read(path, wanted):
+                for i, row in _places(spectra, wanted):
+                    packed[row] = data.pack_spectrum(best_fit(spectra[i], emulator, catalog[row]))
+        except (ReadError, OSError, EOFError):  # what came before a cut stays
             continue
-        at = _places(spectra)
-        for row in rows:
-            i = 0 if len(spectra) == 1 else at.get(keys[row], -1)
-            if i >= 0 and not spectra.problem[i]:
-                packed[row] = data.pack_spectrum(best_fit(spectra[i], emulator, catalog[row]))
     return packed
+
+
+def _read(path: Path, wanted: Collection[Key]) -> Iterator[Spectra]:
+    """Spectra of a file, block by block where it is one of MaStar; then only those wanted."""
+    blocks = read_blocks(path, select=lambda *names: np.array([key in wanted for key in _keys(*names)]))
+    try:
+        first = next(blocks, None)
+    except (ValueError, OSError, EOFError):  # another format; astropy says so in many ways
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ReadWarning)
+            yield read_spectra(path)
+        return
+    if first is not None:
+        yield first
+        yield from blocks
+
+
+def _places(spectra: Spectra, wanted: Mapping[Key, int]) -> Iterator[tuple[int, int]]:
+    """Which of the spectra belongs to which row; the only one of a file needs no name."""
+    keys = list(_keys(spectra.star_id, spectra.visit_id))
+    if len(keys) == len(wanted) == 1:
+        keys = list(wanted)
+    for i, key in enumerate(keys):
+        if key in wanted and not spectra.problem[i]:
+            yield i, wanted[key]
+
+
+def _keys(star: Iterable[str], visit: Iterable[str]) -> Iterator[Key]:
+    return ((str(a), str(b)) for a, b in zip(star, visit, strict=True))
 
 
 def _paths(files: list[str], sources: Iterable[str | os.PathLike[str]] | None) -> dict[int, Path]:
@@ -94,8 +126,3 @@ def _paths(files: list[str], sources: Iterable[str | os.PathLike[str]] | None) -
         for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
             given.setdefault(path.name, path)
     return {row: given[Path(file).name] for row, file in enumerate(files) if Path(file).name in given}
-
-
-def _places(spectra: Spectra) -> dict[tuple[str, str], int]:
-    names = zip(spectra.star_id, spectra.visit_id, strict=True)
-    return {(str(star), str(visit)): i for i, (star, visit) in enumerate(names)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,26 +43,34 @@ def twin_table(twins: Twins) -> str:
 
 
 def plot_twin_labels(twins: Twins) -> Figure:
-    """Measured minus known, of both emulators, over known Teff: a panel a label."""
+    """Measured minus known, of both emulators, over known Teff and as histograms: two panels a label."""
     from matplotlib.figure import Figure
 
     names = twins.names
-    figure = Figure(figsize=(7.5, 0.6 + 2.0 * len(names)), dpi=130, layout="constrained")
-    axes = figure.subplots(len(names), 1, squeeze=False, sharex=True)[:, 0]
+    figure = Figure(figsize=(9.5, 0.6 + 2.0 * len(names)), dpi=130, layout="constrained")
+    grid: Any = figure.subplots(len(names), 2, squeeze=False, sharex="col", sharey="row", width_ratios=[3, 1])
+    axes, histograms = grid.T
     by_teff = "teff" in names
     x = twins.known[:, names.index("teff")] if by_teff else np.arange(len(twins.known))
-    for j, (ax, name) in enumerate(zip(axes, names, strict=True)):
+    for j, (ax, histogram, name) in enumerate(zip(axes, histograms, names, strict=True)):
         label = find_label(name)
         difference = twins.fitted[:, :, j] - twins.known[:, j]
+        some = np.abs(difference[np.isfinite(difference)])
+        half = (1.2 * float(np.percentile(some, 97)) if some.size else 1.0) or 1.0
         for k, kind in enumerate(KINDS):
             ax.scatter(x, difference[k], s=9, color=_COLOURS[k], alpha=0.7, label=kind)
+            inside = difference[k][np.abs(difference[k]) <= half]
+            histogram.hist(
+                inside, bins=np.linspace(-half, half, 41), orientation="horizontal", histtype="step",
+                color=_COLOURS[k],
+            )  # fmt: skip
         ax.axhline(0.0, color="0.4", lw=0.8)
-        some = np.abs(difference[np.isfinite(difference)])
-        half = 1.2 * float(np.percentile(some, 97)) if some.size else 1.0
-        ax.set_ylim(-half or -1.0, half or 1.0)
+        ax.set_ylim(-half, half)
         ax.set_ylabel(f"measured - known\n{label.latex} [{label.unit}]", fontsize=8)
-        ax.tick_params(direction="in", top=True, right=True, labelsize=8)
+        for panel in (ax, histogram):
+            panel.tick_params(direction="in", top=True, right=True, labelsize=8)
     axes[0].legend(frameon=False, fontsize=8, ncols=2)
+    histograms[-1].set_xlabel("stars")
     axes[-1].set_xlabel(f"known {find_label('teff').latex} [K]" if by_teff else "star")
     return figure
 
