@@ -25,6 +25,7 @@ Mask = NDArray[np.bool_]
 _SHARPER = 0.95
 # Half a pixel ends no farther off than this times the other half: at a gap the next pixel is no neighbour.
 _GAP = 1.5
+_EVEN = 1e-4  # of a step
 
 
 @dataclass(frozen=True)
@@ -272,13 +273,21 @@ def running_median(flux: Array, bad: Mask, observed: Observed, emulator: Emulato
     return _median(flux, bad, observed.low, observed.high, emulator.window)
 
 
+def same_sampling(wavelength: Array, emulator: Emulator) -> Mask:
+    """Whether rows of wavelengths (M, P) have the even steps of the emulator from end to end: (M,) bool."""
+    if emulator.log10_grid is None:
+        return np.zeros(len(wavelength), dtype=bool)
+    steps = np.diff(np.log10(wavelength), axis=1) / emulator.log10_grid[1]
+    return np.asarray((np.abs(steps - 1.0) < _EVEN).all(axis=1))
+
+
 def on_sampling_of_emulator(observed: Observed) -> bool:
     """Whether the pixels of all spectra lie as far from each other as those of the emulator."""
     return _own_sampling(0.5 * (observed.low + observed.high))
 
 
 def _own_sampling(place: Array) -> bool:
-    return bool((np.abs(np.diff(place, axis=1) - 1.0) < 1e-4).all())
+    return bool((np.abs(np.diff(place, axis=1) - 1.0) < _EVEN).all())
 
 
 def _median(flux: Array, bad: Mask, low: Array, high: Array, window: int) -> Array:

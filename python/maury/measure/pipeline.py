@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import product
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -23,7 +22,7 @@ from maury.measure.error_file import apply_errors, read_errors
 from maury.measure.errors import ErrorModel
 from maury.measure.fit import Choice, FitResult
 from maury.measure.jobs import run_jobs
-from maury.measure.observe import observe, rest_wavelength
+from maury.measure.observe import observe, rest_wavelength, same_sampling
 from maury.measure.regions import in_regions
 from maury.measure.two_fits import Measured, fit_twice
 from maury.measure.velocity import scan_velocity, to_shift
@@ -225,17 +224,23 @@ class _Job:
 
 
 def _jobs(spectra: Spectra, emulator: Emulator, settings: Settings) -> Iterator[_Job]:
-    """Few rows at a time, so that memory is flat and what they need stays in the cache."""
+    """Few rows at a time, so that memory is flat and what they need stays in the cache.
+
+    Rows that are measured in another way are kept apart, so that none depends on its neighbours.
+    """
     moving = np.full(len(spectra), settings.velocity == "fit") & (spectra.rv != 0)
     if moving.any():
         to_shift(settings.max_rv, emulator)  # says what is wrong before the work
     with_matrix = np.zeros(len(spectra), dtype=bool)
     if spectra.resolution is not None:
         with_matrix |= np.isfinite(spectra.resolution).any(axis=(1, 2))
-    for free, matrix in product((True, False), repeat=2):
-        rows = np.flatnonzero((moving == free) & (with_matrix == matrix))
+    even = same_sampling(np.atleast_2d(spectra.wavelength), emulator)
+    kinds = np.stack([moving, with_matrix, np.broadcast_to(even, len(spectra))], axis=1)
+    for kind in np.unique(kinds, axis=0)[::-1] if len(spectra) else np.zeros((1, 3), dtype=bool):
+        free, matrix, _ = kind.tolist()
+        rows = np.flatnonzero((kinds == kind).all(axis=1))
         arms = free and spectra.arm is not None if settings.arm_rv is None else settings.arm_rv
-        for first in range(0, len(rows), _ROWS) if len(spectra) else (0,):
+        for first in range(0, max(len(rows), 1), _ROWS):
             yield _Job(rows[first : first + _ROWS], free, arms, matrix)
 
 
