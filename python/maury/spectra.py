@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, fields
 from typing import Any, cast
 
@@ -137,13 +138,15 @@ class Spectra:
         rows = np.atleast_1d(np.arange(len(self))[index])
         if rows.ndim != 1:
             raise IndexError(f"spectra are chosen along one axis, got an index of shape {rows.shape}")
-        chosen: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        for name, value in chosen.items():
+        chosen = copy(self)  # all has been checked
+        for name in (f.name for f in fields(self)):
+            value = getattr(self, name)
             if name == "labels":
-                chosen[name] = {label: numbers[rows] for label, numbers in value.items()}
-            elif value is not None and not (name in ("wavelength", "arm") and value.ndim == 1):
-                chosen[name] = value[rows]
-        return Spectra(**chosen)
+                chosen.labels = {label: numbers[rows] for label, numbers in value.items()}
+            elif value is not None:
+                shared = name in ("wavelength", "arm") and value.ndim == 1
+                setattr(chosen, name, value.copy() if shared else value[rows])
+        return chosen
 
     def __iter__(self) -> Iterator[Spectra]:
         """Spectra of length 1, one after the other."""

@@ -7,6 +7,7 @@ spectra -> velocity -> observe -> fit -> take back what noise, resolution and ga
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, fields, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -207,7 +208,8 @@ def measure(
 
     done = run_jobs(work, jobs, threads, progress)
     measured = _joined([(job.rows, part) for job, part in zip(jobs, done, strict=True)], len(spectra))
-    spectra = replace(spectra, snr=np.where(np.isfinite(spectra.snr), spectra.snr, measured.snr))
+    spectra = copy(spectra)  # of the names of its arrays alone
+    spectra.snr = np.where(np.isfinite(spectra.snr), spectra.snr, measured.snr)
     return catalog_columns(
         measured.result, spectra, emulator, settings.max_rv, measured.sharper, measured.emission
     )

@@ -122,7 +122,7 @@ def to_spectra(table: Table, file: str) -> Spectra:
 
 
 def _block(table: Table, file: str) -> Spectra:
-    flux, ivar = (np.asarray(table[name], dtype=np.float64) for name in ("FLUX", "IVAR"))
+    flux, ivar = table["FLUX"], table["IVAR"]
     star = _text(table["MANGAID"])
     mask = flux == FILL
     if "MASK" in table:
