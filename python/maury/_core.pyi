@@ -5,6 +5,7 @@ from typing import TypedDict, TypeVar, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from typing_extensions import NotRequired
 
 _Float = TypeVar("_Float", np.float32, np.float64)
 

@@ -272,20 +272,20 @@ def running_median(flux: Array, bad: Mask, observed: Observed, emulator: Emulato
     return _median(flux, bad, observed.low, observed.high, emulator.window)
 
 
-def on_sampling_of_emulator(observed: Observed) -> bool:
-    """Whether the pixels of all spectra lie as far from each other as those of the emulator."""
+def on_sampling_of_emulator(observed: Observed) -> Mask:
+    """Whether the pixels of a spectrum lie as far from each other as those of the emulator, (N,) or (1,)."""
     return _own_sampling(0.5 * (observed.low + observed.high))
 
 
-def _own_sampling(place: Array) -> bool:
-    return bool((np.abs(np.diff(place, axis=1) - 1.0) < 1e-4).all())
+def _own_sampling(place: Array) -> Mask:
+    return np.asarray((np.abs(np.diff(place, axis=1) - 1.0) < 1e-4).all(axis=1))
 
 
 def _median(flux: Array, bad: Mask, low: Array, high: Array, window: int) -> Array:
     """Median over window // 2 pixels of the emulator on each side; NaN where there is none."""
     place = 0.5 * (low + high)
     flux, bad = np.ascontiguousarray(flux), np.ascontiguousarray(bad)
-    if _own_sampling(place):
+    if _own_sampling(place).all():
         return _core.running_median(flux, bad, window // 2)
     out = np.empty_like(flux)
     reach = window // 2 + 1e-3  # centres are half-way in wavelength, not in its logarithm

@@ -25,6 +25,7 @@ from maury.measure.fit import Choice, FitResult
 from maury.measure.observe import observe, rest_wavelength
 from maury.measure.regions import in_regions
 from maury.measure.two_fits import Measured, fit_twice
+from maury.measure.two_fits import of_rows as _of_rows
 from maury.measure.velocity import scan_velocity, to_shift
 from maury.prepare import signal_to_noise
 from maury.spectra import Spectra
@@ -208,14 +209,9 @@ def _emission(spectra: Spectra, emulator: Emulator, measured: Measured) -> NDArr
     wavelength = spectra.wavelength[..., observed.first : observed.first + observed.flux.shape[1]]
     rest = rest_wavelength(spectra, observed, rv)
     scatter = np.interp(rest, emulator.wavelength, emulator.scatter)
-    return shows_emission(*emission_lines(wavelength, observed.flux, observed.ivar, measured.model, rv, scatter))
-
-
-def _of_rows(start: ArrayLike | None, rows: NDArray[np.intp], n_spectra: int) -> ArrayLike | None:
-    """Give the starts of some spectra, where each has its own; what is wrong is said later."""
-    if start is None or np.ndim(start) < 2 or len(np.asarray(start)) != n_spectra:
-        return start
-    return np.asarray(start)[rows]
+    return shows_emission(
+        *emission_lines(wavelength, observed.flux, observed.ivar, measured.model, rv, scatter)
+    )
 
 
 def _joined(parts: Sequence[tuple[NDArray[np.intp], _Measured]], n_spectra: int) -> _Measured:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -47,14 +47,64 @@ def fit_twice(
     progress : callable
         Called with the number of fits done, of 2 N.
     """
-    if guess is None and nothing_but_labels(choice) and on_sampling_of_emulator(observed):
-        return _in_core(emulator, observed, choice, progress)
-    return _step_by_step(emulator, observed, choice, guess, progress)
+    fast = np.zeros(len(observed.flux), dtype=bool)
+    if guess is None and nothing_but_labels(choice):
+        fast[:] = on_sampling_of_emulator(observed)
+    parts = []
+    for rows in (np.flatnonzero(fast), np.flatnonzero(~fast)):
+        if not len(rows) and len(fast):
+            continue
+        some, own = _rows_of(observed, rows), replace(choice, start=of_rows(choice.start, rows, len(fast)))
+
+        def show(n: int, of: int = 2 * sum(len(r) for r, _ in parts)) -> None:
+            progress(of + n)
+
+        if len(rows) and fast[rows[0]]:
+            parts.append((rows, _in_core(emulator, some, own, show)))
+        else:
+            parts.append((rows, _step_by_step(emulator, some, own, guess, show)))
+    return _joined(parts, observed)
 
 
 def nothing_but_labels(choice: Choice) -> bool:
     """Whether nothing else is fitted."""
     return not (choice.fit_rv or choice.fit_arms or choice.fit_broadening)
+
+
+def of_rows(start: ArrayLike | None, rows: NDArray[np.intp], n_spectra: int) -> ArrayLike | None:
+    """Give the starts of some spectra, where each has its own; what is wrong is said later."""
+    if start is None or np.ndim(start) < 2 or len(np.asarray(start)) != n_spectra:
+        return start
+    return np.asarray(start)[rows]
+
+
+def _rows_of(observed: Observed, rows: NDArray[np.intp]) -> Observed:
+    n = len(observed.flux)
+    if len(rows) == n:
+        return observed
+    values = {f.name: getattr(observed, f.name) for f in fields(Observed)}
+    own = {
+        name: value[rows]
+        for name, value in values.items()
+        if isinstance(value, np.ndarray) and len(value) == n
+    }
+    return replace(observed, **own)
+
+
+def _joined(parts: list[tuple[NDArray[np.intp], Measured]], observed: Observed) -> Measured:
+    """All spectra in their order."""
+    if len(parts) == 1:
+        return parts[0][1]
+    order = np.argsort(np.concatenate([rows for rows, _ in parts]))
+
+    def join(values: list[Any]) -> Any:
+        return None if values[0] is None else np.concatenate(values)[order]
+
+    named = {f.name: join([getattr(part.result, f.name) for _, part in parts]) for f in fields(FitResult)}
+    flux, ivar = (join([getattr(part.observed, name) for _, part in parts]) for name in ("flux", "ivar"))
+    return Measured(
+        FitResult(**named), replace(observed, flux=flux, ivar=ivar), join([part.model for _, part in parts])
+    )
 
 
 def _in_core(
