@@ -10,6 +10,7 @@ namespace {
 constexpr double near_enough = 1e-3; // formal errors: to tell outliers, and a star by its first fit
 
 } // namespace
+
 // False where it cannot be done, with nothing of use.
 template <typename Number>
 bool Fitter<Number>::measure_in_coefficients(std::size_t i, Status& status, const StopFlag& stop) {

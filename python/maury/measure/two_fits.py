@@ -50,14 +50,14 @@ def fit_twice(
     fast = np.zeros(len(observed.flux), dtype=bool)
     if guess is None and nothing_but_labels(choice):
         fast[:] = on_sampling_of_emulator(observed)
-    parts = []
+    parts: list[tuple[NDArray[np.intp], Measured]] = []
     for rows in (np.flatnonzero(fast), np.flatnonzero(~fast)):
         if not len(rows) and len(fast):
             continue
         some, own = _rows_of(observed, rows), replace(choice, start=of_rows(choice.start, rows, len(fast)))
 
-        def show(n: int, of: int = 2 * sum(len(r) for r, _ in parts)) -> None:
-            progress(of + n)
+        def show(n: int, before: int = 2 * (len(fast) - len(rows)) if parts else 0) -> None:
+            progress(before + n)
 
         if len(rows) and fast[rows[0]]:
             parts.append((rows, _in_core(emulator, some, own, show)))
@@ -82,12 +82,11 @@ def _rows_of(observed: Observed, rows: NDArray[np.intp]) -> Observed:
     n = len(observed.flux)
     if len(rows) == n:
         return observed
-    values = {f.name: getattr(observed, f.name) for f in fields(Observed)}
-    own = {
-        name: value[rows]
-        for name, value in values.items()
-        if isinstance(value, np.ndarray) and len(value) == n
-    }
+    own: dict[str, Any] = {}
+    for name in (f.name for f in fields(Observed)):
+        value = getattr(observed, name)
+        if isinstance(value, np.ndarray) and len(value) == n:  # else one row for all
+            own[name] = value[rows]
     return replace(observed, **own)
 
 
