@@ -81,8 +81,10 @@ Status Fitter<Number>::follow(std::size_t i, const double* curvature, double tol
     options.learn_curvature = true;
     options.gradient_tol = tolerance;
     options.max_evaluations = budget_ - 1; // one for the pixels
+    compressed_problem_.use_single_tangents(tolerance >= near_enough);
     const SolveResult result = solver_.solve(compressed_problem_, plan_.lower_scaled().data(),
                                              plan_.upper_scaled().data(), best_.data(), options, curvature);
+    compressed_problem_.use_single_tangents(false);
     output_.n_evaluations[i] += result.n_evaluations;
     budget_ -= result.n_evaluations;
     least_ = result.chi2;
