@@ -16,8 +16,11 @@ ORDER = [
     ("box_step", "solve"),
     ("compress", "compressed_problem"),
     ("candidates", "search"),
-    ("spectrum", "full_problem", "pixel_problem"),
-    ("fit", "observed_problem", "view", "fit_plan", "fitter", "fitter_store", "shift_scan"),
+    ("spectrum", "full_problem", "pixel_problem", "mixed_problem"),
+    (
+        *("fit", "fit_plan", "observed_problem", "view", "median_ratio", "shift_scan"),
+        *("fitter", "fitter_coefficients", "fitter_pixels", "fitter_twice", "fitter_store"),
+    ),
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
 SOURCES = sorted(path for folder in ("include", "src") for path in (CPP / folder).rglob("*.*"))

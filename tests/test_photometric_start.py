@@ -9,7 +9,7 @@ from astropy.table import Table
 import made_up_stars
 import maury
 from maury.measure.photometry import start_of_stars
-from maury.measure.pipeline import lower_of
+from maury.measure.two_fits import lower_of
 
 LABELS = made_up_stars.LABELS
 ISOCHRONES = Table(

@@ -99,6 +99,7 @@ template <typename Number> class Fitter {
     bool seen_ = false;    // the rows are those of this spectrum
     bool near_ = false;    // the start is near_start_, next to the solution
     std::vector<double> near_start_;
+    int budget_ = 0; // of evaluations, that are left
     int rounds_ = 0; // of clipping, that are left
 };
 

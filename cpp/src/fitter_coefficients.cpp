@@ -10,10 +10,12 @@ namespace {
 constexpr double near_enough = 1e-3; // formal errors: to tell outliers, and a star by its first fit
 
 } // namespace
+
 // False where it cannot be done, with nothing of use.
 template <typename Number>
 bool Fitter<Number>::measure_in_coefficients(std::size_t i, Status& status, const StopFlag& stop) {
     full_.begin(stop);
+    budget_ = options_.max_evaluations;
     see();
     mixed_.set_rows(rows());
     if (!compressed_.set(spectrum_.flux(), spectrum_.weight(), rows(), mean(), spectrum_.size(), stop))
@@ -44,6 +46,7 @@ bool Fitter<Number>::leave_out(std::size_t i, const Spectrum::Clipped& clipped, 
     if (!compressed_.leave_out(spectrum_.clipped(), spectrum_.flux(), spectrum_.weight(), rows(), mean(),
                                spectrum_.size(), stop))
         return false;
+    budget_ = options_.max_evaluations;
     if (misled(clipped)) {
         choose_starts(i, true);
         return find(i, status, stop);
@@ -62,6 +65,7 @@ template <typename Number> bool Fitter<Number>::find(std::size_t i, Status& stat
     const std::size_t best = search(i, stop);
     if (best == search_.size())
         return false;
+    budget_ -= search_.result(best).n_evaluations;
     status = follow(i, search_.curvature(best), near_enough);
     store_agreement(i, search_.x(best));
     return status != Status::NON_FINITE;
@@ -70,14 +74,19 @@ template <typename Number> bool Fitter<Number>::find(std::size_t i, Status& stat
 // From best_ on, in double, so far that no label is farther than tolerance of its formal error from the end.
 template <typename Number>
 Status Fitter<Number>::follow(std::size_t i, const double* curvature, double tolerance) {
+    if (budget_ < 2)
+        return Status::MAX_EVALUATIONS;
     SolveOptions options = options_;
     options.first_damping = newton;
     options.learn_curvature = true;
     options.gradient_tol = tolerance;
-    options.max_evaluations = options_.max_evaluations - 1;
+    options.max_evaluations = budget_ - 1; // one for the pixels
+    compressed_problem_.use_single_tangents(tolerance >= near_enough);
     const SolveResult result = solver_.solve(compressed_problem_, plan_.lower_scaled().data(),
                                              plan_.upper_scaled().data(), best_.data(), options, curvature);
+    compressed_problem_.use_single_tangents(false);
     output_.n_evaluations[i] += result.n_evaluations;
+    budget_ -= result.n_evaluations;
     least_ = result.chi2;
     std::copy_n(solver_.hessian(), hessian_.size(), hessian_.begin());
     return result.status;
@@ -87,6 +96,8 @@ Status Fitter<Number>::follow(std::size_t i, const double* curvature, double tol
 // above.
 template <typename Number>
 bool Fitter<Number>::finish_in_coefficients(std::size_t i, Status& status, const StopFlag& stop) {
+    // Of two fits the errors are those of coefficients too, which costs no Jacobian.
+    Problem& end = ratio_ ? static_cast<Problem&>(mixed_) : full_;
     SolveOptions options = options_;
     options.first_damping = newton;
     options.learn_curvature = true;
@@ -94,8 +105,9 @@ bool Fitter<Number>::finish_in_coefficients(std::size_t i, Status& status, const
         // By so much that rounding does not cost the pixels a step.
         if (follow(i, solver_.curvature(), 0.2 * options_.gradient_tol) == Status::NON_FINITE)
             return false;
-        const SolveResult result = full_solver_.solve(mixed_, lower_.data(), upper_.data(), best_.data(),
-                                                      options, solver_.curvature());
+        options.max_evaluations = std::max(1, budget_);
+        const SolveResult result =
+            full_solver_.solve(end, lower_.data(), upper_.data(), best_.data(), options, solver_.curvature());
         output_.n_evaluations[i] += result.n_evaluations;
         status = keep(result, best_);
         if (status == Status::NON_FINITE)

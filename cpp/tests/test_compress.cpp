@@ -98,6 +98,56 @@ void sums_are_those_over_pixels(const Emulator& emulator) {
     }
 }
 
+// Without some pixels the sums are those of a spectrum that never had them, whether few go or many; and the
+// residual of a model gives the slope that c and G give.
+void leaves_out_pixels(const Emulator& emulator) {
+    const maury::Basis& basis = emulator.basis();
+    const std::size_t n_pixels = emulator.n_pixels(), n = basis.n_coefficients;
+    const maury::StopFlag stop;
+    for (const std::size_t step : {std::size_t{3}, std::size_t{41}}) {
+        Problems some(emulator), never(emulator);
+        Spectrum spectrum(emulator, 4);
+        for (std::size_t p = 0; p < n_pixels; p += step)
+            spectrum.flux[p] += 1e3;
+        CHECK(some.set(spectrum, stop));
+        std::vector<double> weight(some.data.weight(), some.data.weight() + n_pixels);
+        std::vector<maury::LeftOut> left_out;
+        for (std::size_t p = 0; p < n_pixels; p += step) {
+            left_out.push_back({p, weight[p]});
+            weight[p] = spectrum.ivar[p] = 0.0;
+        }
+        CHECK(some.compressed.leave_out(left_out, some.data.flux(), weight.data(), basis.rows,
+                                        basis.mean.data(), n_pixels, stop));
+        CHECK(never.set(spectrum, stop));
+        CHECK_NEAR(some.compressed.constant(), never.compressed.constant(),
+                   1e-12 * never.compressed.constant());
+        std::vector<double> size(n);
+        for (std::size_t k = 0; k < n; ++k)
+            for (std::size_t p = 0; p < n_pixels; ++p)
+                size[k] += weight[p] * std::abs(static_cast<double>(basis.rows[p * basis.stride + k]) *
+                                                (never.data.flux()[p] - basis.mean[p]));
+        for (std::size_t i = 0; i < n; ++i) {
+            CHECK_NEAR(some.compressed.linear()[i], never.compressed.linear()[i], 1e-6 * size[i]);
+            for (std::size_t j = 0; j < n; ++j)
+                CHECK_NEAR(some.compressed.gram(i)[j], never.compressed.gram(i)[j],
+                           2e-6 * std::sqrt(never.compressed.gram(i)[i] * never.compressed.gram(j)[j]));
+        }
+        const std::vector<double> x(emulator.n_labels(), 0.13);
+        std::vector<double> slope(n), wanted(n), model(n_pixels), exact(n_pixels);
+        const double* h = never.point.coefficients(x.data());
+        never.compressed.chi2(h, wanted.data());
+        never.compressed.model(h, basis.rows, basis.mean.data(), n_pixels, model.data());
+        Emulator::Workspace work(emulator);
+        emulator.flux_scaled(x.data(), work, exact.data());
+        for (std::size_t p = 0; p < n_pixels; ++p)
+            CHECK_NEAR(model[p], exact[p], 3e-6);
+        never.compressed.slope_of(exact.data(), never.data.flux(), never.data.weight(), basis.rows, n_pixels,
+                                  slope.data());
+        for (std::size_t k = 0; k < n; ++k)
+            CHECK_NEAR(slope[k], wanted[k], 1e-5 * size[k]);
+    }
+}
+
 void chi2_and_derivatives_are_those_of_the_pixels(const Emulator& emulator) {
     const std::size_t n_labels = emulator.n_labels(), n = emulator.basis().n_coefficients;
     const maury::StopFlag stop;
@@ -179,6 +229,7 @@ int main() {
                                                   {4, 10, 70, 700}}) {
         const Emulator emulator = random_network(sizes, Activation::gelu, 5);
         sums_are_those_over_pixels(emulator);
+        leaves_out_pixels(emulator);
         chi2_and_derivatives_are_those_of_the_pixels(emulator);
     }
     far_off_spectra_are_told();

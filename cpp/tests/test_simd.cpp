@@ -126,6 +126,41 @@ void expand() {
             }
 }
 
+// One column in float32; and rows summed.
+void single_rows() {
+    for (const std::size_t n : {1u, 16u, 45u, 64u, 150u})
+        for (const std::size_t n_pixels : {1u, 7u, 64u, 131u, 400u}) {
+            const std::size_t stride = padded(n);
+            const Aligned<float> rows = random_rows(n_pixels, n), v = random_numbers<float>(n_pixels);
+            Aligned<float> column = random_numbers<float>(stride);
+            std::fill_n(&column[n], stride - n, 0.0f);
+            const Aligned<double> bias = random_numbers<double>(n_pixels);
+            Aligned<double> out(n_pixels + 1, 7.0), sums(stride);
+            kernels().expand_single(rows.data(), stride, n_pixels, column.data(), bias.data(), out.data());
+            kernels().weighted_rows(rows.data(), n_pixels, stride, v.data(), sums.data());
+            for (std::size_t p = 0; p < n_pixels; ++p) {
+                double sum = bias[p], size = 1.0;
+                for (std::size_t k = 0; k < n; ++k) {
+                    const double term =
+                        static_cast<double>(rows[p * stride + k]) * static_cast<double>(column[k]);
+                    sum += term;
+                    size += std::abs(term);
+                }
+                CHECK_NEAR(out[p], sum, 3e-7 * size);
+            }
+            CHECK(out[n_pixels] == 7.0); // not a number too many
+            for (std::size_t k = 0; k < stride; ++k) {
+                double sum = 0.0, size = 1.0;
+                for (std::size_t p = 0; p < n_pixels; ++p) {
+                    const double term = static_cast<double>(rows[p * stride + k]) * static_cast<double>(v[p]);
+                    sum += term;
+                    size += std::abs(term);
+                }
+                CHECK_NEAR(sums[k], sum, 3e-7 * size);
+            }
+        }
+}
+
 void gram() {
     for (const std::size_t n : {1u, 8u, 17u, 48u, 64u, 90u, 150u})
         for (const std::size_t n_pixels : {1u, 63u, 500u}) {
@@ -262,6 +297,7 @@ int main() {
     affine<float>(kernels().affine_single, 1e-6);
     activations();
     expand();
+    single_rows();
     gram();
     sums_over_pixels();
     least_of_panels();

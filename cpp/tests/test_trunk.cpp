@@ -99,9 +99,12 @@ void in_single(const std::vector<std::size_t>& sizes, Activation activation) {
                 CHECK_NEAR(h[i * n + k], wanted[k], 3e-6 * largest);
             columns.tangents(i, tangents.data());
             const double* slopes = point.tangents();
+            const float* single = point.tangents_single();
             for (std::size_t l = 0; l < n_labels; ++l)
-                for (std::size_t k = 0; k < n; ++k)
+                for (std::size_t k = 0; k < n; ++k) {
                     CHECK_NEAR(tangents[l * n + k], slopes[l * point.stride() + k], 2e-5 * largest);
+                    CHECK_NEAR(single[l * n + k], slopes[l * point.stride() + k], 2e-5 * largest);
+                }
         }
     }
 }

@@ -102,8 +102,9 @@ template <typename Number> struct FitInput {
     // twentieth of the label range from each other; from some more where noise does not tell them apart.
     std::size_t n_starts = 6;
 
-    // Not null: a second fit, from where the first ended; only where nothing but labels varies. Starts and
-    // evaluations are then those of both, all else of the second.
+    // Not null: a second fit, from where the first ended; only where nothing but labels varies. Starts are
+    // then those of the first, evaluations those of both, all else of the second; its covariance has the
+    // rounding of float32 unless the last layer is cut.
     const Medians* medians = nullptr;
 
     // False searches in pixel space: slower, the same minimum. See compress.hpp.

@@ -233,7 +233,9 @@ def fit_observed_twice(
         emulator,
         observed.flux,
         observed.ivar,
-        observed.core(),
+        observed.core(
+            fit_shift=choice.fit_rv, fit_arms=choice.fit_arms, fit_broadening=choice.fit_broadening
+        ),
         choice,
         progress=progress,
         medians=medians,
