@@ -99,7 +99,7 @@ def extra_terms(names: Sequence[str], log_teff: Array, sharper: NDArray[np.bool_
 def error_terms(
     values: Array, sharper: NDArray[np.bool_], centre: Array, scale: Array, extra: Sequence[str]
 ) -> Array:
-    """All terms (N, T) of visits with these variables (N, D), teff the first of them where `extra` is used."""
+    """All terms (N, T) of visits with variables (N, D), teff the first of them where `extra` is used."""
     return np.column_stack([
         quadratic_terms((values - centre) / scale), extra_terms(extra, values[:, 0], sharper, float(scale[0]))
     ])  # fmt: skip
