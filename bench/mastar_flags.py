@@ -80,7 +80,16 @@ def row_of(kind, name, catalog, safe):
     by = {bit: np.mean((flags & bit) != 0) for bit in Flag if not bit & ADVICE}
     words = [f"{flag_names(bit)[0]} {part:.0%}" for bit, part in by.items() if part >= 0.05]
     harm = caught[~safe].mean() if (~safe).any() else np.nan
-    return kind, name, len(catalog), caught.mean(), marked(catalog, 0).mean(), safe.mean(), harm, ", ".join(words)
+    return (
+        kind,
+        name,
+        len(catalog),
+        caught.mean(),
+        marked(catalog, 0).mean(),
+        safe.mean(),
+        harm,
+        ", ".join(words),
+    )
 
 
 def main():

@@ -47,6 +47,7 @@ def build_catalog(
     options: Mapping[str, Any] | None = None,
     sharper: NDArray[np.bool_] | bool = False,
     emission: NDArray[np.bool_] | bool = False,
+    misfit: NDArray[np.bool_] | bool = False,
 ) -> QTable:
     """Make the catalogue of N fitted spectra.
 
@@ -64,6 +65,8 @@ def build_catalog(
         Whether a spectrum is sharper than the emulator.
     emission : (N,) bool
         Whether emission lines were found; see `maury.measure.emission`.
+    misfit : (N,) bool
+        Whether the fit differs from the spectrum over many pixels; see `maury.measure.misfit`.
 
     Returns
     -------
@@ -80,7 +83,7 @@ def build_catalog(
     n_labels = len(emulator.labels)
     n_pixels = np.asarray(result.n_pixels)
     max_rv = (options or {}).get("max_rv", np.inf)
-    flags = set_flags(result, spectra, emulator, sharper, max_rv, emission)
+    flags = set_flags(result, spectra, emulator, sharper, max_rv, emission, misfit)
     formal = formal_errors(result.covariance)
     rchi2 = reduced(result.chi2, n_pixels, n_labels)
     reported = scaled_errors(formal, rchi2)

@@ -23,6 +23,7 @@ from maury.measure.emission import emission_lines, shows_emission
 from maury.measure.error_file import apply_errors, read_errors
 from maury.measure.errors import ErrorModel
 from maury.measure.fit import Choice, FitResult, fit_observed, predict_observed
+from maury.measure.misfit import is_misfit
 from maury.measure.observe import Observed, observe, rest_wavelength
 from maury.measure.regions import in_regions
 from maury.measure.velocity import scan_velocity, to_shift
@@ -163,7 +164,9 @@ def fit(
         "leave_out": list(leave_out),
     }
     spectra = replace(spectra, snr=np.where(np.isfinite(spectra.snr), spectra.snr, measured.snr))
-    catalog = build_catalog(measured.result, spectra, emulator, options, measured.sharper, measured.emission)
+    catalog = build_catalog(
+        measured.result, spectra, emulator, options, measured.sharper, measured.emission, measured.misfit
+    )
     return catalog if model is None else apply_errors(catalog, model)
 
 
@@ -173,6 +176,7 @@ class _Measured:
     snr: NDArray[np.float64]
     sharper: NDArray[np.bool_]
     emission: NDArray[np.bool_]
+    misfit: NDArray[np.bool_]
 
 
 def _measure(
@@ -218,20 +222,22 @@ def _measure(
     )
     result = replace(result, start=first.start, n_starts=first.n_starts, n_agree=first.n_agree)
     return _Measured(
-        result, observed.snr, observed.sharper, _emission(spectra, emulator, observed, result, choice)
+        result, observed.snr, observed.sharper, *_residuals(spectra, emulator, observed, result, choice)
     )
 
 
-def _emission(
+def _residuals(
     spectra: Spectra, emulator: Emulator, observed: Observed, result: FitResult, choice: Choice
-) -> NDArray[np.bool_]:
-    """Whether emission lines are in the residual; outliers of the fit are looked at too."""
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether emission lines are in the residual, and whether it is a misfit; outliers are looked at too."""
     rv = np.nan_to_num(cast("Any", result.rv))
     wavelength = spectra.wavelength[..., observed.first : observed.first + observed.flux.shape[1]]
     rest = rest_wavelength(spectra, observed, rv)
     scatter = np.interp(rest, emulator.wavelength, emulator.scatter)
     model = predict_observed(emulator, observed, result, choice)
-    return shows_emission(*emission_lines(wavelength, observed.flux, observed.ivar, model, rv, scatter))
+    emission = shows_emission(*emission_lines(wavelength, observed.flux, observed.ivar, model, rv, scatter))
+    width = float(np.median(observed.high - observed.low))
+    return emission, is_misfit(observed.flux, observed.ivar, model, scatter, width, emulator)
 
 
 def lower_of(search: FitResult, other: FitResult, tried: NDArray[np.bool_]) -> FitResult:
@@ -289,6 +295,6 @@ def _joined(parts: Sequence[tuple[NDArray[np.intp], _Measured]], n_spectra: int)
         FitResult(**named, nuisances=nothing, nuisance_errors=nothing),
         *(
             cast("Any", join([getattr(part, name) for _, part in parts]))
-            for name in ("snr", "sharper", "emission")
+            for name in ("snr", "sharper", "emission", "misfit")
         ),
     )
