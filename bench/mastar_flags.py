@@ -4,8 +4,8 @@
 
 FOLDER is that of `mastar_files.py`. The faults are those of `faults.py`, each planted into the same spectra,
 and labels beyond those that F.onnx was trained on. A row is marked if it has a flag that complains: any but
-CAUTION, which is advice from the labels, SHARPER, which tells of the instrument, and LOW_SNR of a spectrum whose
-file says as much. A fault is harmless where no label moved by more than its error, that of repeat visits.
+CAUTION, which is advice from the labels, SHARPER, which tells of the instrument, and LOW_SNR, which the file
+says as well. A fault is harmless where no label moved by more than its error, that of repeat visits.
 """
 
 import argparse
@@ -26,6 +26,9 @@ from maury.readers.mastar import read_blocks
 
 ADVICE = CAUTION_FLAGS | Flag.SHARPER | Flag.LOW_SNR
 # Beyond the labels of any star or model of `mastar_files.py`: label, lowest, highest, and what else holds.
+# Good spectra whose labels are off by more than this deserve a flag: part of teff, dex of the others.
+OFF = {"teff": 0.05, "logg": 0.3, "fe_h": 0.3, "alpha_fe": 0.2, "log_vmicro": 0.3}
+HOT = 8000.0  # K; the reference set has stars below, models above
 OUTSIDE = {
     "cooler": {"teff": (2300, 2750), "logg": (4.8, 5.5), "fe_h": (-0.3, 0.3)},
     "hotter": {"teff": (36000, 50000), "logg": (3.8, 5.0), "fe_h": (-0.3, 0.3)},
@@ -73,12 +76,21 @@ def marked(catalog, advice=ADVICE):
     return (np.asarray(catalog["flags"]) & ~int(advice)) != 0
 
 
-def row_of(kind, name, catalog, safe):
+def off_truth(catalog, truth):
+    """Tell which rows have a label that is off by more than `OFF`."""
+    off = []
+    for name in label_names(catalog):
+        difference = np.abs(column_values(catalog, name) - truth[name])
+        off.append(difference > OFF[name] * (truth[name] if name == "teff" else 1.0))
+    return np.any(off, axis=0)
+
+
+def row_of(kind, name, catalog, safe, least=0.05):
     """Return a row of the table: parts caught, of all and of those that do harm; the flags that did it."""
     caught = marked(catalog)
     flags = np.asarray(catalog["flags"])
     by = {bit: np.mean((flags & bit) != 0) for bit in Flag if not bit & ADVICE}
-    words = [f"{flag_names(bit)[0]} {part:.0%}" for bit, part in by.items() if part >= 0.05]
+    words = [f"{flag_names(bit)[0]} {part:.1%}" for bit, part in by.items() if part >= least]
     harm = caught[~safe].mean() if (~safe).any() else np.nan
     return (
         kind,
@@ -105,7 +117,15 @@ def main():
     errors = calibrate_errors(visits)
     good = good_visits(options.folder, visits, options.good)
     before = maury.fit(good, emulator, errors=errors)
-    rows = [row_of("none", "good", before, np.ones(len(good), dtype=bool))]
+    truth = mastar_errors.stars_of(before, options.folder)
+    rows, cool = [], np.asarray(truth["teff"]) < HOT
+    for name, here in (("all", cool | True), ("below 8000 K", cool), ("above 8000 K", ~cool)):
+        rows.append(row_of("good", name, before[here], np.ones(here.sum(), dtype=bool), 0.001))
+        off, seen = off_truth(before[here], truth[here]), marked(before[here])
+        print(
+            f"good, {name}: {off.mean():.1%} have labels far off the truth; of those {seen[off].mean():.1%} "
+            f"are marked, of the others {seen[~off].mean():.1%}"
+        )
     few = slice(0, None, max(1, len(good) // options.each))
     base, before = good[few], before[few]
     sigma = np.column_stack([column_values(before, f"{name}_err") for name in label_names(before)])

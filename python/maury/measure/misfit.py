@@ -1,4 +1,4 @@
-"""Misfits that are smooth over tens of pixels: fringes, steps between arms, bands of the air, another star."""
+"""Misfits that are smooth over tens of pixels: fringes, steps between arms, bands of the air."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Array = NDArray[np.float64]
 
 CELL = 20  # pixels of the emulator
 MAX_RMS = 1.0  # of the cells, in units of `usual_error`
-MAX_CELL = 2.5  # of the worst cell
-_SURE = 3.0  # sigma of the noise that are taken off the worst cell
+MAX_CELL = 2.2  # of the worst cell
+_SURE = 3.0  # sigma of the noise that are taken off
 _SPIKE = 6.0  # sigma; such pixels are outliers, and counted as that
 _EDGE = 4  # part of the window at either end that is left out: there the running median sees one side only
 
@@ -26,7 +26,8 @@ def smooth_misfit(
     """Rms of the residual in cells of some pixels, and how large it is in the worst one.
 
     a = sum w r / sum w in a cell, r = flux - model, w = 1/(1/ivar + scatter^2); its variance is v = 1/sum w.
-    The rms is sqrt(mean(a^2 - v)), the worst cell has the largest |a| - 3 sqrt(v), and both are 0 at least.
+    The rms of M cells is sqrt(mean(a^2 - v) - 3 sqrt(2 sum v^2)/M), of the worst one |a| - 3 sqrt(v) is kept:
+    what noise alone hardly does. Both are 0 at least.
 
     Parameters
     ----------
@@ -59,7 +60,8 @@ def smooth_misfit(
     known = total > 0
     variance = np.divide(1.0, total, out=np.zeros_like(total), where=known)
     mean = np.sum(weight * residual, axis=2) * variance
-    square = np.sum(mean**2 - variance, axis=1) / np.maximum(known.sum(axis=1), 1)
+    noise = np.sqrt(2 * np.sum(variance**2, axis=1))
+    square = (np.sum(mean**2 - variance, axis=1) - _SURE * noise) / np.maximum(known.sum(axis=1), 1)
     worst = np.max(np.abs(mean) - _SURE * np.sqrt(variance), axis=1, initial=0.0)
     return np.sqrt(np.maximum(square, 0.0)), np.asarray(worst)
 
