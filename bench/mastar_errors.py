@@ -94,14 +94,20 @@ def pull_table(catalog, sigma, truth):
 
 
 def summary(table, names):
-    """Return mean, least, most of the widths in bins of `ENOUGH` pulls, and the part within 0.1 of 1."""
+    """Return lines: mean, least, most of the widths in bins of `ENOUGH` pulls, the part within 0.1 of 1."""
     enough = table["pairs"] >= ENOUGH
-    widths = np.column_stack([table[name] for name in names])[enough]
-    within = np.mean(np.abs(widths - 1) <= 0.1)
-    return (
-        f"{enough.sum()} bins of {ENOUGH} independent pulls, {widths.size} widths: mean {widths.mean():.2f}, "
-        f"{widths.min():.2f} to {widths.max():.2f}, {within:.0%} within 0.1 of 1"
-    )
+    cool = np.isin(table["range"], [f"{low:.0f}-{high:.0f} K" for low, high in pairwise(TEFF_BINS[:3])])
+    lines = []
+    for where, here in (("below 8000 K", enough & cool), ("above 8000 K", enough & ~cool)):
+        widths = np.column_stack([table[name] for name in names])[here]
+        if not widths.size:
+            continue
+        within = np.mean(np.abs(widths - 1) <= 0.1)
+        lines.append(
+            f"  {where}, {here.sum()} bins of {ENOUGH} or more: {widths.size} widths, mean "
+            f"{widths.mean():.2f}, {widths.min():.2f} to {widths.max():.2f}, {within:.0%} within 0.1 of 1"
+        )
+    return "\n".join(lines)
 
 
 def main():
@@ -128,8 +134,8 @@ def main():
             found[name].info.format = ".0f" if name in ("pairs", "visits") else ".2f"
         print(f"\nWidth of pulls, {method} errors:")
         print("\n".join(found.pformat(max_lines=-1, max_width=-1)))
-        print("repeats:", summary(found, names))
-        print("truth:  ", summary(found, [f"{name}, truth" for name in names]))
+        print("repeats:\n" + summary(found, names))
+        print("truth:\n" + summary(found, [f"{name}, truth" for name in names]))
 
 
 if __name__ == "__main__":

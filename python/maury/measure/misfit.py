@@ -15,6 +15,7 @@ Array = NDArray[np.float64]
 CELL = 20  # pixels of the emulator
 MAX_RMS = 1.0  # of the cells, in units of `usual_error`
 MAX_CELL = 2.2  # of the worst cell
+LEAST_ERROR = 0.004  # the running median of a noisy spectrum is known no better
 _SURE = 3.0  # sigma of the noise that are taken off
 _SPIKE = 6.0  # sigma; such pixels are outliers, and counted as that
 _EDGE = 4  # part of the window at either end that is left out: there the running median sees one side only
@@ -68,7 +69,7 @@ def smooth_misfit(
 
 def usual_error(emulator: Emulator) -> float:
     """Rms flux error of stars that the emulator was not trained on; infinite where it does not tell."""
-    return float((emulator.meta or {}).get("held_out_rms", np.inf))
+    return max(LEAST_ERROR, float((emulator.meta or {}).get("held_out_rms", np.inf)))
 
 
 def is_misfit(
