@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from maury.measure.error_file import apply_errors
-from maury.measure.errors import quadratic_terms, term_names
+from maury.measure.errors import HOT, quadratic_terms, term_names
 from maury.measure.quality import Flag
 from maury.measure.repeats import (
     BIAS_OF_LOGARITHM,
@@ -81,6 +81,25 @@ def test_errors_follow_the_fit_and_the_resolution():
     for there in (sharper, ~sharper, noise > 1.5, noise < 0.7):
         np.testing.assert_allclose(pulls[visits.clean & there].std(axis=0), 1, atol=0.1)
     assert widths(visits, errors["paper"]).mean() > 1.3
+
+
+def test_hot_stars_have_errors_of_their_own_where_there_are_enough(model):
+    """Errors of hot stars that follow S/N and outliers in their own way."""
+    visits = make_visits(n_stars=2500, n_visits=6500, outliers=0.0, variables=0.0, seed=9)
+    hot = visits.truth[:, 0] > HOT
+    rng = np.random.default_rng(9)
+    steady = np.where(hot, 3.0 * (visits.catalog["snr"] / 90) ** 0.5, 1.0)
+    grow = steady * np.where(hot & (rng.random(len(hot)) < 0.1), 6.0, 1.0)
+    for j, name in enumerate(LABELS):
+        value = visits.truth[:, j] + grow * (visits.catalog[name].value - visits.truth[:, j])
+        visits.catalog[name] = np.maximum(value, 3000 if name == "teff" else -9) * visits.catalog[name].unit
+    own = calibrate_errors(visits.catalog)
+    assert own.hot_coefficients.shape == own.coefficients.shape
+    assert not len(model.hot_coefficients)
+    sigma = own.predict(visits.catalog) / visits.sigma
+    for there in (hot, ~hot):
+        ratio = np.log(sigma[there & visits.clean] / steady[there & visits.clean, None])
+        np.testing.assert_allclose(np.nanmedian(ratio, axis=0), 0, atol=0.12)
 
 
 def test_the_bias_of_the_paper_and_its_size():

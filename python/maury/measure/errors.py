@@ -26,6 +26,10 @@ VARIABLES = {"teff": True, "logg": False, "fe_h": False, "snr": True}
 #: straight line in log10 Teff, since no quadratic serves dwarfs of 3000 and of 30,000 K.
 EXTRA_TERMS = ("sharper", *(f"teff>{knot:.0f}" for knot in TEFF_BINS[1:-1]))
 
+#: Above this Teff [K] stars have coefficients of their own, where there are enough of them: among the others
+#: they are too few to be heard.
+HOT = TEFF_BINS[2]
+
 
 def formal_errors(covariance: ArrayLike) -> Array:
     """Square roots of the diagonals of (N, L, L): (N, L), NaN where a variance is NaN or negative."""
@@ -105,6 +109,11 @@ def error_terms(
     ])  # fmt: skip
 
 
+def is_hot(values: Array, extra: Sequence[str]) -> NDArray[np.bool_]:
+    """Whether visits with variables (N, D) are hotter than `HOT`; none where there are no `extra` terms."""
+    return np.asarray(values[:, 0] > np.log10(HOT)) if extra else np.zeros(len(values), dtype=bool)
+
+
 def is_sharper(catalog: QTable) -> NDArray[np.bool_]:
     """Whether spectra (N,) of a catalogue are sharper than its emulator."""
     return np.asarray((np.asarray(catalog["flags"]) & int(Flag.SHARPER)) != 0)
@@ -135,6 +144,8 @@ class ErrorModel:
         Those of `EXTRA_TERMS` that follow the quadratic.
     coefficients : (T, L)
         c, terms in the order of `quadratic_terms`, then of `extra`.
+    hot_coefficients : (T, L) or (0, L)
+        The same for visits above `HOT`; without them `coefficients` serve all.
     ln_sigma_range : (2, L)
         Least and largest value of c . terms.
     n_pairs, n_stars : int
@@ -156,6 +167,7 @@ class ErrorModel:
     relative: bool
     extra: tuple[str, ...]
     coefficients: Array
+    hot_coefficients: Array
     ln_sigma_range: Array
     n_pairs: int
     n_stars: int
@@ -166,7 +178,11 @@ class ErrorModel:
         """Errors (N, L) of the rows of a catalogue, in `units`; NaN where a variable is NaN."""
         values = np.clip(visit_variables(catalog, self.variables), self.low, self.high)
         terms = error_terms(values, is_sharper(catalog), self.centre, self.scale, self.extra)
-        sigma: Array = np.exp(np.clip(terms @ self.coefficients, *self.ln_sigma_range))
+        ln_sigma = terms @ self.coefficients
+        if len(self.hot_coefficients):
+            hot = is_hot(values, self.extra)
+            ln_sigma[hot] = terms[hot] @ self.hot_coefficients
+        sigma: Array = np.exp(np.clip(ln_sigma, *self.ln_sigma_range))
         return sigma * errors_of_fit(catalog, self.labels, self.units) if self.relative else sigma
 
     @property

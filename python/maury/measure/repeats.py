@@ -25,6 +25,7 @@ from maury.measure.errors import (
     ErrorModel,
     error_terms,
     errors_of_fit,
+    is_hot,
     is_sharper,
     visit_variables,
 )
@@ -37,6 +38,7 @@ METHODS = ("likelihood", "paper")
 BIAS_OF_LOGARITHM = 0.5 * (np.log(np.pi / 4) - np.euler_gamma)  # of ln sigma_X, -0.409
 #: T coefficients from n independent differences leave an rms error of sqrt(T / 2n) in ln sigma.
 MAX_ERROR = 0.2
+MAX_ERROR_APART = 0.1  # of hot stars and of the others, to have coefficients of their own
 _NOT_USED = Flag.NOT_CONVERGED | Flag.AT_BOUND | Flag.TOO_FEW_PIXELS | Flag.BAD_CHI2 | Flag.UNREADABLE
 _FOLDS = 5
 _OUTLIERS = (1e-4, 0.4)
@@ -171,16 +173,26 @@ def calibrate_errors(catalog: QTable, method: str = "likelihood") -> ErrorModel:
     units = tuple(str(catalog[name].unit or "") for name in labels)
     ln_base = np.log(errors_of_fit(catalog, labels, units)) if relative else np.zeros(values.shape)
 
-    coefficients, outliers, width = [], [], []
+    hot = is_hot(raw, extra)
+    groups = [pairs[~hot[pairs.first]], pairs[hot[pairs.first]]]
+    if min(group.weight.sum() for group in groups) < n_terms / (2 * MAX_ERROR_APART**2):
+        groups = [pairs]
+    coefficients = np.empty((len(groups), n_terms, len(labels)))
+    outliers, width = np.empty(len(labels)), np.empty(len(labels))
     for j in range(len(labels)):
-        difference = values[pairs.first, j] - values[pairs.second, j]
-        fitted = fit_ln_sigma(difference, terms, pairs, method, ln_base[:, j])
-        coefficients.append(fitted.coefficients)
-        outliers.append(fitted.outliers)
-        pulls = pulls_left_out(difference, terms, pairs, method, fitted, ln_base[:, j])
-        width.append(pull_width(pulls, pairs.weight))
-    columns = np.column_stack(coefficients)
-    ln_sigma = terms[used] @ columns
+        pulls, parts = [], []
+        for g, group in enumerate(groups):
+            difference = values[group.first, j] - values[group.second, j]
+            fitted = fit_ln_sigma(difference, terms, group, method, ln_base[:, j])
+            coefficients[g, :, j] = fitted.coefficients
+            parts.append(fitted.outliers)
+            pulls.append(pulls_left_out(difference, terms, group, method, fitted, ln_base[:, j]))
+        weights = [group.weight for group in groups]
+        outliers[j] = np.average(parts, weights=[weight.sum() for weight in weights])
+        width[j] = pull_width(np.concatenate(pulls), np.concatenate(weights))
+    ln_sigma = terms[used] @ coefficients[0]
+    if len(groups) > 1:
+        ln_sigma[hot[used]] = terms[used[hot[used]]] @ coefficients[1]
     return ErrorModel(
         method=method,
         labels=tuple(labels),
@@ -192,12 +204,13 @@ def calibrate_errors(catalog: QTable, method: str = "likelihood") -> ErrorModel:
         high=raw[used].max(axis=0),
         relative=relative,
         extra=extra,
-        coefficients=columns,
+        coefficients=coefficients[0],
+        hot_coefficients=coefficients[1] if len(groups) > 1 else coefficients[0][:0],
         ln_sigma_range=np.percentile(ln_sigma, [0.1, 99.9], axis=0),
         n_pairs=len(pairs),
         n_stars=len(np.unique(pairs.star)),
-        outliers=np.array(outliers),
-        pull_width=np.array(width),
+        outliers=outliers,
+        pull_width=width,
     )
 
 
