@@ -1,6 +1,6 @@
 """The file of errors: read back, readable, refused when wrong, and what it does to a catalogue."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -22,7 +22,10 @@ def model(visits, request):
     return calibrate_errors(visits.catalog, request.param)
 
 
-def test_round_trip(visits, model, tmp_path):
+@pytest.mark.parametrize("apart", [False, True])
+def test_round_trip(visits, model, tmp_path, apart):
+    if apart:
+        model = replace(model, hot_coefficients=model.coefficients + 0.1)
     path = tmp_path / "errors.ecsv"
     write_errors(model, path)
     back = read_errors(path)
@@ -31,28 +34,41 @@ def test_round_trip(visits, model, tmp_path):
             getattr(back, field.name), getattr(model, field.name), err_msg=field.name
         )
     np.testing.assert_array_equal(back.predict(visits.catalog), model.predict(visits.catalog))
-    assert path.stat().st_size < 8000
+    assert path.stat().st_size < 12000
     with pytest.raises(FileExistsError, match="say overwrite"):
         write_errors(model, path)
     write_errors(model, path, overwrite=True)
 
 
-def test_the_file_alone_is_enough(visits, model, tmp_path):
+@pytest.mark.parametrize("apart", [False, True])
+def test_the_file_alone_is_enough(visits, model, tmp_path, apart):
     """A stranger with the equation of the file finds the same errors."""
     from astropy.table import Table
 
+    if apart and model.extra:
+        model = replace(model, hot_coefficients=model.coefficients + 0.1)
     write_errors(model, tmp_path / "errors.ecsv")
     table = Table.read(tmp_path / "errors.ecsv")
-    row = visits.catalog[np.flatnonzero(visits.clean)[0]]
-    value = {"1": 1.0}
+    row = visits.catalog[np.flatnonzero(visits.clean & (visits.catalog["teff"].value > 9000))[0]]
+    value = {"1": 1.0, "sharper": float((row["flags"] & 512) != 0)}
     for name, v in table.meta["variables"].items():
         x = float(getattr(row[name], "value", row[name]))
         x = np.clip(np.log10(x) if v["log10"] else x, v["low"], v["high"])
         value[name] = (x - v["centre"]) / v["scale"]
-    terms = [np.prod([value[part] for part in term.split("*")]) for term in table["term"]]
-    ln_sigma = np.clip(np.dot(terms, table["logg"]), *table.meta["ln_sigma_range"]["logg"])
-    expected = model.predict(visits.catalog)[np.flatnonzero(visits.clean)[0], LABELS.index("logg")]
-    assert np.exp(ln_sigma) == pytest.approx(expected, rel=1e-12)
+        for term in table["term"]:
+            if term.startswith(f"{name}>"):
+                value[term] = max(0, x - np.log10(float(term.partition(">")[2]))) / v["scale"]
+    hot = [term.startswith("hot:") for term in table["term"]]
+    assert any(hot) == (apart and bool(model.extra))
+    own = table[hot] if any(hot) else table
+    names = [term.removeprefix("hot:") for term in own["term"]]
+    terms = [np.prod([value[part] for part in term.split("*")]) for term in names]
+    ln_sigma = np.clip(np.dot(terms, own["logg"]), *table.meta["ln_sigma_range"]["logg"])
+    sigma_0 = 1.0
+    if table.meta["sigma_0"] == "label_err_formal * sqrt(max(1, rchi2))":
+        sigma_0 = row["logg_err_formal"].value * np.sqrt(max(1, row["rchi2"]))
+    expected = model.predict(visits.catalog[visits.catalog["visit_id"] == row["visit_id"]])
+    assert sigma_0 * np.exp(ln_sigma) == pytest.approx(expected[0, LABELS.index("logg")], rel=1e-12)
 
 
 def test_apply(visits, model):
@@ -99,6 +115,8 @@ def test_a_catalogue_with_other_labels_is_refused(visits, model):
         ("maury errors from repeat visits", "something", "not one of errors"),
         ("method: likelihood", "method: guess", "unknown method"),
         ("teff*logg", "teff*snr", "not those of a quadratic"),
+        ("\nsharper ", "\nblunter ", "unknown terms after the quadratic: blunter"),
+        ("label_err_formal *", "label_err_formal /", "unknown sigma_0"),
         ("log10: true, low: ", "log10: true, lower: ", "damaged"),
         ("scale: ", "scale: -", "scale is not positive"),
         ("\n1 ", "\n1 nan", "not finite"),

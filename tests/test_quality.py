@@ -75,7 +75,7 @@ def test_masked_pixels_and_outliers_are_counted(emulator):
     mask = np.zeros((4, made_up.N_PIXELS), dtype=bool)
     mask[1, : made_up.N_PIXELS // 5 + 1] = mask[2, : made_up.N_PIXELS // 5 - 1] = True
     spectra = made_up.spectra(emulator, mask=mask)
-    found = set_flags(made_up.result(n_clipped=np.array([0, 0, 40, 50])), spectra, emulator)
+    found = set_flags(made_up.result(n_clipped=np.array([0, 0, 20, 25])), spectra, emulator)
     assert found.tolist() == [0, Flag.BAD_PIXELS, 0, Flag.OUTLIERS]
     outside = made_up.spectra(emulator, wavelength=emulator.wavelength + 1e5, mask=True)
     np.testing.assert_array_equal(bad_fraction(outside, emulator), 0)
@@ -85,6 +85,12 @@ def test_emission_is_told_from_outside(emulator):
     emission = np.array([False, True, False, False])
     found = set_flags(made_up.result(), made_up.spectra(emulator), emulator, emission=emission)
     assert found.tolist() == [0, Flag.EMISSION, 0, 0]
+
+
+def test_misfit_is_told_from_outside(emulator):
+    misfit = np.array([False, False, True, False])
+    found = set_flags(made_up.result(), made_up.spectra(emulator), emulator, misfit=misfit)
+    assert found.tolist() == [0, 0, Flag.MISFIT, 0]
 
 
 @pytest.mark.parametrize(
@@ -211,6 +217,7 @@ def test_bits_never_move():
         "CAUTION_HOT": 131072,
         "CAUTION_TIP": 262144,
         "VISITS_DISAGREE": 524288,
+        "MISFIT": 1048576,
     }
     assert all(flag.meaning for flag in Flag)
 

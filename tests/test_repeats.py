@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from maury.measure.error_file import apply_errors
-from maury.measure.errors import quadratic_terms, term_names
+from maury.measure.errors import HOT, quadratic_terms, term_names
 from maury.measure.quality import Flag
 from maury.measure.repeats import (
     BIAS_OF_LOGARITHM,
+    METHODS,
     calibrate_errors,
     find_pairs,
     fit_ln_sigma,
@@ -62,6 +63,45 @@ def test_pulls_have_width_one_in_each_bin(visits, model):
     assert ((model.outliers > 0.05) & (model.outliers < 0.2)).all()
 
 
+def test_errors_follow_the_fit_and_the_resolution():
+    """Visits differ by what no label tells: noise that the fit knows, and sharper spectra."""
+    visits = make_visits(outliers=0.01, variables=0, seed=5)
+    rng = np.random.default_rng(5)
+    noise = rng.lognormal(0, 0.4, len(visits.catalog))
+    sharper = rng.random(len(noise)) < 0.3
+    grow = noise * np.where(sharper, 2.0, 1.0)
+    visits.catalog["flags"][sharper] |= int(Flag.SHARPER)
+    for j, name in enumerate(LABELS):
+        value = visits.truth[:, j] + grow * (visits.catalog[name].value - visits.truth[:, j])
+        visits.catalog[name] = value * visits.catalog[name].unit
+        visits.catalog[f"{name}_err_formal"] *= noise
+    errors = {m: apply_errors(visits.catalog, calibrate_errors(visits.catalog, m)) for m in METHODS}
+    assert np.abs(widths(visits, errors["likelihood"]) - 1).max() < 0.12
+    pulls = (columns(errors["likelihood"]) - visits.truth) / columns(errors["likelihood"], "_err")
+    for there in (sharper, ~sharper, noise > 1.5, noise < 0.7):
+        np.testing.assert_allclose(pulls[visits.clean & there].std(axis=0), 1, atol=0.1)
+    assert widths(visits, errors["paper"]).mean() > 1.3
+
+
+def test_hot_stars_have_errors_of_their_own_where_there_are_enough(model):
+    """Errors of hot stars that follow S/N and outliers in their own way."""
+    visits = make_visits(n_stars=2500, n_visits=6500, outliers=0.0, variables=0.0, seed=9)
+    hot = visits.truth[:, 0] > HOT
+    rng = np.random.default_rng(9)
+    steady = np.where(hot, 3.0 * (visits.catalog["snr"] / 90) ** 0.5, 1.0)
+    grow = steady * np.where(hot & (rng.random(len(hot)) < 0.1), 6.0, 1.0)
+    for j, name in enumerate(LABELS):
+        value = visits.truth[:, j] + grow * (visits.catalog[name].value - visits.truth[:, j])
+        visits.catalog[name] = np.maximum(value, 3000 if name == "teff" else -9) * visits.catalog[name].unit
+    own = calibrate_errors(visits.catalog)
+    assert own.hot_coefficients.shape == own.coefficients.shape
+    assert not len(model.hot_coefficients)
+    sigma = own.predict(visits.catalog) / visits.sigma
+    for there in (hot, ~hot):
+        ratio = np.log(sigma[there & visits.clean] / steady[there & visits.clean, None])
+        np.testing.assert_allclose(np.nanmedian(ratio, axis=0), 0, atol=0.12)
+
+
 def test_the_bias_of_the_paper_and_its_size():
     """One error for all: the mean of sigma_X is right, that of its logarithm is not."""
     rng = np.random.default_rng(1)
@@ -82,6 +122,7 @@ def test_the_paper_beside_the_likelihood():
     for j, name in enumerate(LABELS):
         residual = (clean.catalog[name].value - clean.truth[:, j]) * ratio
         clean.catalog[name] = (clean.truth[:, j] + residual) * clean.catalog[name].unit
+        clean.catalog[f"{name}_err_formal"] *= ratio
     sigma = clean.sigma * ratio[:, None]
     found = {}
     for method in ("paper", "likelihood"):
@@ -189,7 +230,7 @@ def test_rows_that_tell_nothing_are_left_out(visits):
 def test_too_few_pairs_are_refused_with_the_reason():
     few = make_visits(n_stars=100, n_visits=250)
     with pytest.raises(
-        ValueError, match=r"stars with repeat visits give \d+ independent differences.*needs 188"
+        ValueError, match=r"stars with repeat visits give \d+ independent differences.*need 250"
     ):
         calibrate_errors(few.catalog)
     alone = make_visits(n_stars=500, n_visits=500)
@@ -207,7 +248,9 @@ def test_a_catalogue_of_fewer_labels_has_fewer_variables():
     visits.catalog.meta["LABELS"] = "teff,fe_h"
     model = calibrate_errors(visits.catalog)
     assert model.variables == ("teff", "fe_h", "snr")
-    assert model.coefficients.shape == (10, 2)
+    assert model.coefficients.shape == (10 + len(model.extra), 2)
+    visits.catalog.meta["LABELS"] = "logg,fe_h"
+    assert calibrate_errors(visits.catalog).extra == ()
 
 
 def test_terms_are_named_as_they_are_computed():

@@ -33,6 +33,7 @@ def catalog_columns(
     max_rv: float = np.inf,
     sharper: NDArray[np.bool_] | bool = False,
     emission: NDArray[np.bool_] | bool = False,
+    misfit: NDArray[np.bool_] | bool = False,
 ) -> Columns:
     """Return the columns of N fitted spectra in the order of the catalogue, (N, ...) each.
 
@@ -50,10 +51,12 @@ def catalog_columns(
         Whether a spectrum is sharper than the emulator.
     emission : (N,) bool
         Whether emission lines were found; see `maury.measure.emission`.
+    misfit : (N,) bool
+        Whether the fit differs from the spectrum over many pixels; see `maury.measure.misfit`.
     """
     n_labels = len(emulator.labels)
     n_pixels = np.asarray(result.n_pixels)
-    flags = set_flags(result, spectra, emulator, sharper, max_rv, emission)
+    flags = set_flags(result, spectra, emulator, sharper, max_rv, emission, misfit)
     formal = formal_errors(result.covariance)
     rchi2 = reduced(result.chi2, n_pixels, n_labels)
     reported = scaled_errors(formal, rchi2)

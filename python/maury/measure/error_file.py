@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from maury.measure.errors import VARIABLES, ErrorModel, term_names
+from maury.measure.errors import EXTRA_TERMS, HOT, VARIABLES, ErrorModel, term_names
 from maury.output import check_new_file
 
 if TYPE_CHECKING:
     from astropy.table import QTable
 
+_HOT = "hot:"
 _KIND = "maury errors from repeat visits"
+_ERROR_OF_FIT = "label_err_formal * sqrt(max(1, rchi2))"
 
 
 def write_errors(model: ErrorModel, path: str | os.PathLike[str], overwrite: bool = False) -> None:
@@ -30,9 +32,13 @@ def write_errors(model: ErrorModel, path: str | os.PathLike[str], overwrite: boo
     from astropy.table import Table
 
     path = check_error_output(path, overwrite)
-    table = Table({"term": term_names(model.variables)})
+    terms = [*term_names(model.variables), *model.extra]
+    coefficients = np.concatenate([model.coefficients, model.hot_coefficients])
+    if len(coefficients) > len(terms):
+        terms += [_HOT + term for term in terms]
+    table = Table({"term": terms})
     for j, name in enumerate(model.labels):
-        table[name] = model.coefficients[:, j]
+        table[name] = coefficients[:, j]
     table.meta.update(
         {
             "kind": _KIND,
@@ -40,8 +46,11 @@ def write_errors(model: ErrorModel, path: str | os.PathLike[str], overwrite: boo
             "pairs": model.n_pairs,
             "stars": model.n_stars,
             "units": dict(zip(model.labels, model.units, strict=True)),
-            "equation": "ln sigma = sum of coefficient * term; a variable v enters as (v - centre) / scale, "
-            "kept within low and high; ln sigma is kept within its range",
+            "equation": "ln sigma = ln sigma_0 + sum of coefficient * term; a variable v enters as "
+            "(v - centre) / scale, kept within low and high; the sum is kept within ln_sigma_range; sharper "
+            "is 1 for spectra with that flag, else 0; teff>K is (log10 teff - log10 K) / scale, at least 0; "
+            f"terms that begin with {_HOT}, if any, stand in place of the others for teff > {HOT:.0f}",
+            "sigma_0": _ERROR_OF_FIT if model.relative else "1",
             "variables": {
                 name: {
                     "log10": VARIABLES[name],
@@ -93,7 +102,10 @@ def read_errors(path: str | os.PathLike[str]) -> ErrorModel:
         raise ValueError(
             f"{path}: damaged file of errors: {error!r}; make it again with maury errors"
         ) from error
-    numbers = (model.centre, model.scale, model.low, model.high, model.coefficients, model.ln_sigma_range)
+    numbers = (
+        *(model.centre, model.scale, model.low, model.high, model.ln_sigma_range),
+        *(model.coefficients, model.hot_coefficients),
+    )
     if not all(np.isfinite(array).all() for array in numbers) or not (model.scale > 0).all():
         raise ValueError(f"{path}: a number is missing, not finite, or a scale is not positive")
     return model
@@ -104,10 +116,22 @@ def _model(table: Any, meta: dict[str, Any]) -> ErrorModel:
         name for name in VARIABLES if name in meta["variables"]
     )  # the file sorts them by letter
     labels = tuple(name for name in table.colnames if name != "term")
-    if len(variables) < len(meta["variables"]) or list(table["term"]) != term_names(variables):
+    quadratic = term_names(variables)
+    terms = [str(term) for term in table["term"]]
+    hot = [term.removeprefix(_HOT) for term in terms if term.startswith(_HOT)]
+    terms = terms[: len(terms) - len(hot)]
+    if hot and hot != terms:
+        raise ValueError(f"the terms that begin with {_HOT} are not the others once more")
+    extra = tuple(terms[len(quadratic) :])
+    if len(variables) < len(meta["variables"]) or terms[: len(quadratic)] != quadratic:
         raise ValueError("the terms are not those of a quadratic of " + ", ".join(meta["variables"]))
+    if not set(extra) <= set(EXTRA_TERMS) or (extra and variables[0] != "teff"):
+        raise ValueError("unknown terms after the quadratic: " + ", ".join(extra))
+    if meta["sigma_0"] not in ("1", _ERROR_OF_FIT):
+        raise ValueError(f"unknown sigma_0 {meta['sigma_0']!r}")
     if meta["method"] not in ("likelihood", "paper"):
         raise ValueError(f"unknown method {meta['method']!r}")
+    coefficients = np.column_stack([np.asarray(table[name], dtype=float) for name in labels])
     ends = {
         key: np.array([float(meta["variables"][name][key]) for name in variables])
         for key in ("centre", "scale", "low", "high")
@@ -117,7 +141,10 @@ def _model(table: Any, meta: dict[str, Any]) -> ErrorModel:
         labels=labels,
         units=tuple(str(meta["units"][name]) for name in labels),
         variables=variables,
-        coefficients=np.column_stack([np.asarray(table[name], dtype=float) for name in labels]),
+        relative=meta["sigma_0"] == _ERROR_OF_FIT,
+        extra=extra,
+        coefficients=coefficients[: len(terms)],
+        hot_coefficients=coefficients[len(terms) :],
         ln_sigma_range=np.array([meta["ln_sigma_range"][name] for name in labels], dtype=float).T,
         n_pairs=int(meta["pairs"]),
         n_stars=int(meta["stars"]),

@@ -23,6 +23,7 @@ from maury.measure.error_file import apply_errors, read_errors
 from maury.measure.errors import ErrorModel
 from maury.measure.fit import Choice, FitResult
 from maury.measure.jobs import run_jobs
+from maury.measure.misfit import is_misfit
 from maury.measure.observe import observe, rest_wavelength, same_sampling
 from maury.measure.regions import in_regions
 from maury.measure.two_fits import Measured, fit_twice
@@ -211,7 +212,13 @@ def measure(
     spectra = copy(spectra)  # of the names of its arrays alone
     spectra.snr = np.where(np.isfinite(spectra.snr), spectra.snr, measured.snr)
     return catalog_columns(
-        measured.result, spectra, emulator, settings.max_rv, measured.sharper, measured.emission
+        measured.result,
+        spectra,
+        emulator,
+        settings.max_rv,
+        measured.sharper,
+        measured.emission,
+        measured.misfit,
     )
 
 
@@ -252,6 +259,7 @@ class _Measured:
     snr: NDArray[np.float64]
     sharper: NDArray[np.bool_]
     emission: NDArray[np.bool_]
+    misfit: NDArray[np.bool_]
 
 
 def _measure(
@@ -275,11 +283,13 @@ def _measure(
     snr = np.full(len(spectra), np.nan)  # where the file does not say
     unknown = ~np.isfinite(spectra.snr)
     snr[unknown] = signal_to_noise(observed.flux[unknown], observed.ivar[unknown])
-    return _Measured(measured.result, snr, observed.sharper, _emission(spectra, emulator, measured))
+    return _Measured(measured.result, snr, observed.sharper, *_residuals(spectra, emulator, measured))
 
 
-def _emission(spectra: Spectra, emulator: Emulator, measured: Measured) -> NDArray[np.bool_]:
-    """Whether emission lines are in the residual; outliers of the fit are looked at too."""
+def _residuals(
+    spectra: Spectra, emulator: Emulator, measured: Measured
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether emission lines are in the residual, and whether it is a misfit; outliers are looked at too."""
     observed = measured.observed
     rv = np.nan_to_num(cast("Any", measured.result.rv))
     if len(rv) and (rv == rv[0]).all():  # what they share is computed once
@@ -287,9 +297,10 @@ def _emission(spectra: Spectra, emulator: Emulator, measured: Measured) -> NDArr
     wavelength = spectra.wavelength[..., observed.first : observed.first + observed.flux.shape[1]]
     rest = rest_wavelength(spectra, observed, rv)
     scatter = np.interp(rest, emulator.wavelength, emulator.scatter)
-    return shows_emission(
-        *emission_lines(wavelength, observed.flux, observed.ivar, measured.model, rv, scatter)
-    )
+    seen = (observed.flux, observed.ivar, measured.model)
+    emission = shows_emission(*emission_lines(wavelength, *seen, rv, scatter))
+    width = np.median(observed.high - observed.low, axis=1)
+    return emission, is_misfit(*seen, scatter, width, emulator)
 
 
 def _of_rows(start: ArrayLike | None, rows: NDArray[np.intp], n_spectra: int) -> ArrayLike | None:
@@ -323,6 +334,6 @@ def _joined(parts: Sequence[tuple[NDArray[np.intp], _Measured]], n_spectra: int)
         FitResult(**named, nuisances=nothing, nuisance_errors=nothing),
         *(
             cast("Any", join([getattr(part, name) for _, part in parts]))
-            for name in ("snr", "sharper", "emission")
+            for name in ("snr", "sharper", "emission", "misfit")
         ),
     )

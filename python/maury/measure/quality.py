@@ -23,16 +23,16 @@ MAX_RCHI2 = 10.0  # with the scatter; of MILES stars without another flag 1.4 % 
 MIN_SNR = 15.0  # the paper's "good visits" stop here, sec. 2.2
 MIN_PIXEL_FRACTION = 0.25  # of the emulator's pixels
 MAX_BAD_FRACTION = 0.2  # of the spectrum's pixels within the emulator's range
-MAX_OUTLIERS = 0.03  # of the pixels; of MILES stars without another flag 1.4 % have more
+MAX_OUTLIERS = 0.015  # of the pixels; of MILES stars without another flag 2.0 % have more
 MIN_AGREEMENT = 0.5  # of the starts that were followed
 
-# A star is outside the training set when its third nearest training star is farther away than that of 97.5 %
+# A star is outside the training set when its third nearest training star is farther away than that of 99 %
 # of the training stars themselves. The third, so that one mislabelled star does not open a region. With the
-# MILES labels this flags 2.4 % of stars drawn around the training stars with errors of 1.4 %, 0.2 dex and
-# 0.1 dex, and 70 % of labels drawn at random from the box.
+# MILES labels this flags 1.6 % of stars drawn around the training stars with errors of 1.4 %, 0.2 dex and
+# 0.1 dex, and 52 % of labels drawn at random from the box. A convex hull would flag 2.3 % more of the former.
 NEIGHBOUR = 3
 _LIMIT = 0.999
-TRAINING_PERCENTILE = 97.5
+TRAINING_PERCENTILE = 99.0
 
 
 class Flag(IntFlag):
@@ -58,6 +58,7 @@ class Flag(IntFlag):
     CAUTION_HOT = 1 << 17
     CAUTION_TIP = 1 << 18
     VISITS_DISAGREE = 1 << 19
+    MISFIT = 1 << 20
 
     @property
     def meaning(self) -> str:
@@ -78,10 +79,11 @@ _MEANING = {
     Flag.SHARPER: "part of the spectrum is sharper than the emulator, which is not sharpened",
     Flag.HIGH_RCHI2: f"reduced chi2 with the scatter of the emulator is above {MAX_RCHI2:g}",
     Flag.BAD_PIXELS: f"more than {MAX_BAD_FRACTION:.0%} of the spectrum's pixels are masked",
-    Flag.OUTLIERS: f"more than {MAX_OUTLIERS:.0%} of the pixels were left out as outliers",
+    Flag.OUTLIERS: f"more than {MAX_OUTLIERS:.1%} of the pixels were left out as outliers",
     Flag.STARTS_DISAGREE: f"less than {MIN_AGREEMENT:.0%} of the starts led to the minimum that won",
     Flag.EMISSION: "emission lines of hydrogen or ionised calcium in the residual",
     Flag.VISITS_DISAGREE: "visits of the star differ by more than their errors",
+    Flag.MISFIT: "the residual is smooth over tens of pixels, and larger than the emulator's errors",
 } | {Flag[region.flag]: region.meaning for region in CAUTION}
 
 #: Advice that follows from the labels alone; the fit itself may be perfect.
@@ -109,6 +111,7 @@ def set_flags(
     sharper: NDArray[np.bool_] | bool = False,
     max_rv: float = np.inf,
     emission: NDArray[np.bool_] | bool = False,
+    misfit: NDArray[np.bool_] | bool = False,
 ) -> NDArray[np.int32]:
     """Judge N fitted spectra: the bits of `Flag`.
 
@@ -129,6 +132,8 @@ def set_flags(
         How far velocities were searched [km/s].
     emission : (N,) bool
         From `maury.measure.emission.shows_emission`.
+    misfit : (N,) bool
+        From `maury.measure.misfit.is_misfit`.
 
     Returns
     -------
@@ -151,6 +156,7 @@ def set_flags(
         Flag.OUTLIERS: n_clipped > MAX_OUTLIERS * (n_pixels + n_clipped),
         Flag.STARTS_DISAGREE: n_agree < MIN_AGREEMENT * np.asarray(result.n_starts),
         Flag.EMISSION: np.broadcast_to(emission, n_pixels.shape),
+        Flag.MISFIT: np.broadcast_to(misfit, n_pixels.shape),
         Flag.LOW_SNR: np.asarray(spectra.snr) < MIN_SNR,
         Flag.RV_UNKNOWN: np.isnan(spectra.rv) & ~fitted,
         # Shifts end as far to the blue as to the red; in velocity that is less.

@@ -6,7 +6,8 @@ paper       sigma_X = |x1 - x2| sqrt(pi) / 2 (Eq. 1), and least squares of ln si
             sigma, but the mean of its logarithm is ln sigma + (ln(pi/4) - gamma) / 2 = ln sigma - 0.409
             (gamma is Euler's), so the errors are too small by a third.
 likelihood  the largest likelihood of the differences, with a second, wider Gaussian for outliers and variable
-            stars.
+            stars. ln sigma is that of the fit plus the quadratic and a few terms more: the fit knows the
+            pixels, and what it does not know varies less than sigma itself.
 """
 
 from __future__ import annotations
@@ -17,7 +18,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maury.measure.errors import VARIABLES, Array, ErrorModel, quadratic_terms, visit_variables
+from maury.measure.errors import (
+    EXTRA_TERMS,
+    VARIABLES,
+    Array,
+    ErrorModel,
+    error_terms,
+    errors_of_fit,
+    is_hot,
+    is_sharper,
+    visit_variables,
+)
 from maury.measure.quality import Flag
 
 if TYPE_CHECKING:
@@ -27,6 +38,7 @@ METHODS = ("likelihood", "paper")
 BIAS_OF_LOGARITHM = 0.5 * (np.log(np.pi / 4) - np.euler_gamma)  # of ln sigma_X, -0.409
 #: T coefficients from n independent differences leave an rms error of sqrt(T / 2n) in ln sigma.
 MAX_ERROR = 0.2
+MAX_ERROR_APART = 0.1  # of hot stars and of the others, to have coefficients of their own
 _NOT_USED = Flag.NOT_CONVERGED | Flag.AT_BOUND | Flag.TOO_FEW_PIXELS | Flag.BAD_CHI2 | Flag.UNREADABLE
 _FOLDS = 5
 _OUTLIERS = (1e-4, 0.4)
@@ -138,49 +150,67 @@ def calibrate_errors(catalog: QTable, method: str = "likelihood") -> ErrorModel:
         raise ValueError(f"method: expected {' or '.join(METHODS)}, got {method!r}")
     labels = label_names(catalog)
     variables = variables_of(labels)
-    n_terms = (len(variables) + 1) * (len(variables) + 2) // 2
+    relative = method == "likelihood"
+    extra = EXTRA_TERMS if relative and variables[0] == "teff" else ()
+    n_terms = (len(variables) + 1) * (len(variables) + 2) // 2 + len(extra)
     pairs = repeat_pairs(catalog, labels)
     independent = pairs.weight.sum()
     needed = np.ceil(n_terms / (2 * MAX_ERROR**2))
     if independent < needed:
         raise ValueError(
             f"catalog: {len(np.unique(pairs.star))} stars with repeat visits give {independent:.0f} "
-            f"independent differences; a quadratic of {', '.join(variables)} has {n_terms} coefficients "
-            f"and needs {needed:.0f} for errors good to {MAX_ERROR:.0%}. Visits of a star need the same "
-            "star_id; or use the errors of a larger catalogue of the same emulator"
+            f"independent differences; errors as a function of {', '.join(variables)} have {n_terms} "
+            f"coefficients and need {needed:.0f} for errors good to {MAX_ERROR:.0%}. Visits of a star need "
+            "the same star_id; or use the errors of a larger catalogue of the same emulator"
         )
     raw = _star_medians(visit_variables(catalog, variables), pairs, variables)
     used = np.unique(np.concatenate([pairs.first, pairs.second]))
     centre = np.median(raw[used], axis=0)
     scale = np.std(raw[used], axis=0)
     scale = np.where(scale > 1e-9 * (1 + np.abs(centre)), scale, 1.0)
-    terms = quadratic_terms((raw - centre) / scale)
+    terms = error_terms(raw, is_sharper(catalog), centre, scale, extra)
     values = _values(catalog, labels)
+    units = tuple(str(catalog[name].unit or "") for name in labels)
+    ln_base = np.log(errors_of_fit(catalog, labels, units)) if relative else np.zeros(values.shape)
 
-    coefficients, outliers, width = [], [], []
+    hot = is_hot(raw, extra)
+    groups = [pairs[~hot[pairs.first]], pairs[hot[pairs.first]]]
+    if min(group.weight.sum() for group in groups) < n_terms / (2 * MAX_ERROR_APART**2):
+        groups = [pairs]
+    coefficients = np.empty((len(groups), n_terms, len(labels)))
+    outliers, width = np.empty(len(labels)), np.empty(len(labels))
     for j in range(len(labels)):
-        difference = values[pairs.first, j] - values[pairs.second, j]
-        fitted = fit_ln_sigma(difference, terms, pairs, method)
-        coefficients.append(fitted.coefficients)
-        outliers.append(fitted.outliers)
-        width.append(pull_width(pulls_left_out(difference, terms, pairs, method, fitted), pairs.weight))
-    columns = np.column_stack(coefficients)
-    ln_sigma = terms[used] @ columns
+        pulls, parts = [], []
+        for g, group in enumerate(groups):
+            difference = values[group.first, j] - values[group.second, j]
+            fitted = fit_ln_sigma(difference, terms, group, method, ln_base[:, j])
+            coefficients[g, :, j] = fitted.coefficients
+            parts.append(fitted.outliers)
+            pulls.append(pulls_left_out(difference, terms, group, method, fitted, ln_base[:, j]))
+        weights = [group.weight for group in groups]
+        outliers[j] = np.average(parts, weights=[weight.sum() for weight in weights])
+        width[j] = pull_width(np.concatenate(pulls), np.concatenate(weights))
+    ln_sigma = terms[used] @ coefficients[0]
+    if len(groups) > 1:
+        ln_sigma[hot[used]] = terms[used[hot[used]]] @ coefficients[1]
     return ErrorModel(
         method=method,
         labels=tuple(labels),
-        units=tuple(str(catalog[name].unit or "") for name in labels),
+        units=units,
         variables=variables,
         centre=centre,
         scale=scale,
         low=raw[used].min(axis=0),
         high=raw[used].max(axis=0),
-        coefficients=columns,
+        relative=relative,
+        extra=extra,
+        coefficients=coefficients[0],
+        hot_coefficients=coefficients[1] if len(groups) > 1 else coefficients[0][:0],
         ln_sigma_range=np.percentile(ln_sigma, [0.1, 99.9], axis=0),
         n_pairs=len(pairs),
         n_stars=len(np.unique(pairs.star)),
-        outliers=np.array(outliers),
-        pull_width=np.array(width),
+        outliers=outliers,
+        pull_width=width,
     )
 
 
@@ -194,7 +224,12 @@ class LnSigma:
 
 
 def fit_ln_sigma(
-    difference: Array, terms: Array, pairs: Pairs, method: str, start: LnSigma | None = None
+    difference: Array,
+    terms: Array,
+    pairs: Pairs,
+    method: str,
+    ln_base: Array | None = None,
+    start: LnSigma | None = None,
 ) -> LnSigma:
     """Fit ln sigma to the differences x1 - x2 (Q,) of pairs.
 
@@ -206,24 +241,30 @@ def fit_ln_sigma(
     pairs : Pairs
     method : str
         One of `METHODS`; "paper" knows no outliers and gives NaN.
+    ln_base : (N,), optional
+        What the terms are added to, by default 0.
     start : LnSigma, optional
         A fit to nearly the same pairs.
     """
     first, second = terms[pairs.first], terms[pairs.second]
+    base = np.zeros(len(terms)) if ln_base is None else ln_base
+    bases = base[pairs.first], base[pairs.second]
     if method == "likelihood" and start is not None:
-        return _largest_likelihood(difference, first, second, pairs.weight, start)
-    spread = np.log(pair_sigma(difference, 0.0))
+        return _largest_likelihood(difference, first, second, bases, pairs.weight, start)
+    spread = np.log(pair_sigma(difference, 0.0)) - (bases[0] + bases[1]) / 2
     least_squares = np.asarray(np.linalg.lstsq((first + second) / 2, spread, rcond=None)[0], dtype=float)
     if method == "paper":
         return LnSigma(least_squares, np.nan, np.nan)
     least_squares[0] -= BIAS_OF_LOGARITHM
-    return _largest_likelihood(difference, first, second, pairs.weight, LnSigma(least_squares))
+    return _largest_likelihood(difference, first, second, bases, pairs.weight, LnSigma(least_squares))
 
 
-def _largest_likelihood(d: Array, first: Array, second: Array, weight: Array, start: LnSigma) -> LnSigma:
+def _largest_likelihood(
+    d: Array, first: Array, second: Array, bases: tuple[Array, Array], weight: Array, start: LnSigma
+) -> LnSigma:
     """Maximise sum_q w_q ln[(1 - f) N(d_q; 0, V_q) + f N(d_q; 0, k^2 V_q)].
 
-    V = sigma1^2 + sigma2^2, ln sigma = c . terms; c, f and k are sought. With r the part of the second
+    V = sigma1^2 + sigma2^2, ln sigma = base + c . terms; c, f and k are sought. With r the part of the second
     Gaussian in a pair, u = d^2/V and g = (sigma1^2 terms1 + sigma2^2 terms2)/V, the gradient by c is
     sum w [u (1 - r + r/k^2) - 1] g, and Fisher's information, were r known, 2 sum w g g'. c takes their
     steps, halved where the likelihood fell; f and k follow as in expectation maximisation.
@@ -233,7 +274,7 @@ def _largest_likelihood(d: Array, first: Array, second: Array, weight: Array, st
     prior[0] = 0.0
     best, step, reach = -np.inf, np.zeros(len(c)), 1.0
     for _ in range(_MAX_STEPS):
-        v1, v2 = np.exp(2 * (first @ c)), np.exp(2 * (second @ c))
+        v1, v2 = np.exp(2 * (bases[0] + first @ c)), np.exp(2 * (bases[1] + second @ c))
         total = v1 + v2
         u = d * d / total
         wide = np.log(f) - 0.5 * (u / k2 + np.log(k2))
@@ -261,14 +302,22 @@ def _largest_likelihood(d: Array, first: Array, second: Array, weight: Array, st
     return LnSigma(c, f, float(np.sqrt(k2)))
 
 
-def pulls_left_out(difference: Array, terms: Array, pairs: Pairs, method: str, start: LnSigma) -> Array:
+def pulls_left_out(
+    difference: Array,
+    terms: Array,
+    pairs: Pairs,
+    method: str,
+    start: LnSigma,
+    ln_base: Array | None = None,
+) -> Array:
     """Return (x1 - x2) / sqrt(sigma1^2 + sigma2^2) of pairs (Q,), with errors learnt from other stars."""
     pulls = np.empty(len(pairs))
+    base = np.zeros(len(terms)) if ln_base is None else ln_base
     fold = np.random.default_rng(0).permutation(pairs.star.max() + 1)[pairs.star] % _FOLDS
     for k in range(_FOLDS):
         out = fold == k
-        fitted = fit_ln_sigma(difference[~out], terms, pairs[~out], method, start).coefficients
-        sigma = [np.exp(terms[rows[out]] @ fitted) for rows in (pairs.first, pairs.second)]
+        fitted = fit_ln_sigma(difference[~out], terms, pairs[~out], method, base, start).coefficients
+        sigma = [np.exp(base[r] + terms[r] @ fitted) for r in (pairs.first[out], pairs.second[out])]
         pulls[out] = difference[out] / np.hypot(*sigma)
     return pulls
 
@@ -283,9 +332,10 @@ def pull_width(pulls: ArrayLike, weight: ArrayLike | None = None) -> float:
     if known.sum() < _MIN_PULLS:
         return float("nan")
     w = np.ones(known.sum()) if weight is None else np.asarray(weight, dtype=float)[known]
-    one = np.ones((known.sum(), 1))
+    one, nothing = np.ones((known.sum(), 1)), np.zeros(known.sum())
     start = LnSigma(np.log(np.median(np.abs(pulls[known]), keepdims=True) / _NORMAL_MEDIAN))
-    return float(np.exp(_largest_likelihood(np.sqrt(2) * pulls[known], one, one, w, start).coefficients[0]))
+    found = _largest_likelihood(np.sqrt(2) * pulls[known], one, one, (nothing, nothing), w, start)
+    return float(np.exp(found.coefficients[0]))
 
 
 def _star_medians(raw: Array, pairs: Pairs, variables: tuple[str, ...]) -> Array:

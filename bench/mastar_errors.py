@@ -1,0 +1,142 @@
+"""Pulls of the errors that repeat visits of a made-up MaStar give, by Teff and S/N; the paper's way beside.
+
+    python bench/mastar_errors.py FOLDER F.onnx [--errors-of OTHER]
+
+FOLDER is that of `mastar_files.py`. All its visits are measured as `maury fit` does it; the catalogue is kept
+in FOLDER. With --errors-of the errors are learnt from the visits of another such folder, and tried on this
+one. Pulls of repeats are (x1 - x2)/sqrt(sigma1^2 + sigma2^2) of two visits of a star, in which the truth
+cancels; pulls of the truth, (x - truth)/sigma, also hold what the emulator does wrong in all visits alike, of
+which repeats know nothing. Binaries, stars with emission lines and without a good visit are left out.
+
+The width of pulls is half the range that holds 68.27 % of them; of n independent ones it is uncertain by
+0.96/sqrt(n).
+"""
+
+import argparse
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from astropy.table import Table, vstack
+
+import maury
+from maury.catalog import column_values, label_names, read_catalog, write_catalog
+from maury.labels import TEFF_BINS
+from maury.measure.quality import is_valid
+from maury.measure.repeats import METHODS, calibrate_errors, repeat_pairs
+from maury.readers.mastar import read_blocks
+
+SNR_BINS = (0.0, 60.0, 90.0, 130.0, np.inf)
+ENOUGH = 93  # independent pulls, for a width good to 0.1
+NORMAL = 68.27
+
+
+def measured(folder, emulator, rows=500):
+    """Return the catalogue of all visits of FOLDER, from the file that an earlier call left there."""
+    path = Path(folder) / f"catalogue-{emulator.name}-{emulator.file_hash[:8]}.fits"
+    if not path.exists():
+        spectra = next(Path(folder).glob("mastar-goodspec-made.fits*"))
+        parts = [maury.fit(block, emulator) for block in read_blocks(spectra, rows)]
+        write_catalog(vstack(parts, metadata_conflicts="silent"), path)
+    return read_catalog(path)
+
+
+def stars_of(catalog, folder):
+    """Return the row of the truth of every visit."""
+    truth = Table.read(Path(folder) / "truth.ecsv")
+    row = {star: i for i, star in enumerate(truth["star_id"])}
+    return truth[[row[star] for star in catalog["star_id"]]]
+
+
+def undisturbed(truth):
+    """Tell which visits show one star as it is."""
+    kind = np.asarray(truth["kind"])
+    faulty = [np.char.startswith(kind, word) for word in ("binary", "emission", "no good visit")]
+    return ~np.any(faulty, axis=0)
+
+
+def width(pulls, weight):
+    """Half the range that holds 68.27 % of pulls (n,), each counted with its weight."""
+    order = np.argsort(np.abs(pulls))
+    share = (np.cumsum(weight[order]) - 0.5 * weight[order]) / weight.sum()
+    return float(np.interp(NORMAL / 100, share, np.abs(pulls)[order]))
+
+
+def pull_table(catalog, sigma, truth):
+    """Return a table: a row a bin of Teff and S/N, widths of both kinds of pulls for every label."""
+    names = label_names(catalog)
+    values = np.column_stack([column_values(catalog, name) for name in names])
+    known = np.column_stack([truth[name] for name in names])
+    teff, snr, good = np.asarray(truth["teff"]), column_values(catalog, "snr"), undisturbed(truth)
+    pairs = repeat_pairs(catalog, names)
+    pairs = pairs[good[pairs.first]]
+    first, second = pairs.first, pairs.second
+    of_repeats = (values[first] - values[second]) / np.hypot(sigma[first], sigma[second])
+    of_truth = (values - known) / sigma
+    usable = good & is_valid(np.asarray(catalog["flags"])) & np.isfinite(of_truth).all(axis=1)
+    pair_snr = np.minimum(snr[first], snr[second])
+    rows = []
+    for low, high in pairwise(TEFF_BINS):
+        for dim, bright in pairwise(SNR_BINS):
+            here = (teff[first] >= low) & (teff[first] < high) & (pair_snr >= dim) & (pair_snr < bright)
+            visits = usable & (teff >= low) & (teff < high) & (snr >= dim) & (snr < bright)
+            if here.sum() < 2:
+                continue
+            w = pairs.weight[here]
+            one = np.ones(visits.sum())
+            rows.append((
+                f"{low:.0f}-{high:.0f} K", f"{dim:.0f}-{bright:.0f}", w.sum(),
+                *(width(of_repeats[here, j], w) for j in range(len(names))),
+                visits.sum(), *(width(of_truth[visits, j], one) for j in range(len(names))),
+            ))  # fmt: skip
+    truth_names = [f"{name}, truth" for name in names]
+    return Table(rows=rows, names=("range", "S/N", "pairs", *names, "visits", *truth_names))
+
+
+def summary(table, names):
+    """Return lines: mean, least, most of the widths in bins of `ENOUGH` pulls, the part within 0.1 of 1."""
+    enough = table["pairs"] >= ENOUGH
+    cool = np.isin(table["range"], [f"{low:.0f}-{high:.0f} K" for low, high in pairwise(TEFF_BINS[:3])])
+    lines = []
+    for where, here in (("below 8000 K", enough & cool), ("above 8000 K", enough & ~cool)):
+        widths = np.column_stack([table[name] for name in names])[here]
+        if not widths.size:
+            continue
+        within = np.mean(np.abs(widths - 1) <= 0.1)
+        lines.append(
+            f"  {where}, {here.sum()} bins of {ENOUGH} or more: {widths.size} widths, mean "
+            f"{widths.mean():.2f}, {widths.min():.2f} to {widths.max():.2f}, {within:.0%} within 0.1 of 1"
+        )
+    return "\n".join(lines)
+
+
+def main():
+    """Print the tables that the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("emulator")
+    parser.add_argument("--errors-of", type=Path, help="folder whose repeat visits give the errors")
+    options = parser.parse_args()
+    emulator = maury.Emulator.load(options.emulator)
+    catalog = measured(options.folder, emulator)
+    truth = stars_of(catalog, options.folder)
+    teacher = measured(options.errors_of, emulator) if options.errors_of else catalog
+    names = label_names(catalog)
+    formal = np.column_stack([column_values(catalog, f"{name}_err_formal") for name in names])
+    errors = {"formal": formal}
+    for method in METHODS:
+        model = calibrate_errors(teacher, method)
+        errors[method] = model.predict(catalog)
+        print(f"{method}: {model.n_pairs} pairs of {model.n_stars} stars")
+    for method, sigma in errors.items():
+        found = pull_table(catalog, sigma, truth)
+        for name in found.colnames[2:]:
+            found[name].info.format = ".0f" if name in ("pairs", "visits") else ".2f"
+        print(f"\nWidth of pulls, {method} errors:")
+        print("\n".join(found.pformat(max_lines=-1, max_width=-1)))
+        print("repeats:\n" + summary(found, names))
+        print("truth:\n" + summary(found, [f"{name}, truth" for name in names]))
+
+
+if __name__ == "__main__":
+    main()
