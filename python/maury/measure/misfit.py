@@ -85,7 +85,8 @@ def is_misfit(
     sizes = np.broadcast_to(np.maximum(1, np.round(lengths / width)).astype(int), (2, shape[0])).T
     found = np.zeros(shape[0], dtype=bool)
     for cell, edge in np.unique(sizes, axis=0).tolist():
-        rows = (sizes == (cell, edge)).all(axis=1)
+        same = (sizes == (cell, edge)).all(axis=1)
+        rows = slice(None) if same.all() else same
         noise = np.broadcast_to(scatter, shape)[rows]
         rms, worst = smooth_misfit(flux[rows], ivar[rows], model[rows], noise, cell, edge)
         found[rows] = (rms > MAX_RMS * usual) | (worst > MAX_CELL * usual)
