@@ -220,7 +220,6 @@ def test_rows_that_tell_nothing_are_left_out(visits):
         catalog[name][at_bound] = catalog[name][0]
     catalog["flags"][at_bound] |= int(Flag.AT_BOUND)
     catalog["teff_err_formal"][3:90:7] = np.nan
-    catalog["fe_h_err_formal"][4:90:7] = 0
     twice = np.concatenate([np.arange(len(catalog)), np.arange(200)])
     once, doubled = calibrate_errors(catalog), calibrate_errors(catalog[twice])
     ratio = doubled.predict(catalog) / once.predict(catalog)
