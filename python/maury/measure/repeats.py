@@ -111,14 +111,15 @@ def find_pairs(star_id: ArrayLike, usable: ArrayLike = True) -> Pairs:
 def repeat_pairs(catalog: QTable, labels: list[str]) -> Pairs:
     """Pairs of visits that can tell errors.
 
-    Left out: fits that failed or ended at a bound, and pairs that agree to the last digit in a label (the
-    same spectrum read twice).
+    Left out: fits that failed, ended at a bound or have no formal error, and pairs that agree to the last
+    digit in a label (the same spectrum read twice).
     """
     values = _values(catalog, labels)
     usable = (np.asarray(catalog["flags"]) & int(_NOT_USED)) == 0
     usable &= np.isfinite(values).all(axis=1) & np.isfinite(
         visit_variables(catalog, variables_of(labels))
     ).all(axis=1)
+    usable &= (errors_of_fit(catalog, labels, [""] * len(labels)) > 0).all(axis=1)
     pairs = find_pairs(catalog["star_id"], usable)
     return pairs[(values[pairs.first] != values[pairs.second]).all(axis=1)]
 
@@ -171,7 +172,8 @@ def calibrate_errors(catalog: QTable, method: str = "likelihood") -> ErrorModel:
     terms = error_terms(raw, is_sharper(catalog), centre, scale, extra)
     values = _values(catalog, labels)
     units = tuple(str(catalog[name].unit or "") for name in labels)
-    ln_base = np.log(errors_of_fit(catalog, labels, units)) if relative else np.zeros(values.shape)
+    with np.errstate(divide="ignore"):  # of rows that are in no pair
+        ln_base = np.log(errors_of_fit(catalog, labels, units)) if relative else np.zeros(values.shape)
 
     hot = is_hot(raw, extra)
     groups = [pairs[~hot[pairs.first]], pairs[hot[pairs.first]]]
