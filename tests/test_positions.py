@@ -9,7 +9,7 @@ import made_up_stars as made_up
 import mastar_small as small
 import maury
 from desi_files import write_desi
-from maury.catalog import build_catalog, write_catalog
+from maury.catalog import write_catalog
 from maury.compare import match_tables, read_table
 from maury.readers import read_spectra
 from maury.spectra import Spectra
@@ -100,7 +100,7 @@ def test_stars_have_the_position_of_their_first_visit_that_has_one(tmp_path, end
 def written(folder, name, ra, dec):
     emulator = made_up.emulator()
     stars = made_up.spectra(emulator, star_id=[f"s{i}" for i in range(4)], ra=ra, dec=dec)
-    write_catalog(build_catalog(made_up.result(made_up.LABELS[:4]), stars, emulator), folder / name)
+    write_catalog(made_up.build_catalog(made_up.result(made_up.LABELS[:4]), stars, emulator), folder / name)
     return read_table(folder / name)[0]
 
 
