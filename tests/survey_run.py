@@ -9,10 +9,12 @@ import numpy as np
 import made_up_stars as made_up
 
 RUN = """
+import signal
 import sys
 import maury
 from maury.readers import blocks
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may start us deaf to it
 blocks.ROWS, blocks.LARGE = 8, 1000
 file, output, limit = sys.argv[1:]
 if int(limit):
