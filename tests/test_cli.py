@@ -287,6 +287,14 @@ def test_version():
     assert run("--version").stdout == f"maury {maury.__version__}\n"
 
 
+def test_many_problems_are_not_all_printed(stars):
+    for i in range(30):
+        (stars / f"bad-{i:02d}.fits").write_bytes(b"SIMPLE  =")
+    outcome = fit("spec-0.fits", *(f"bad-{i:02d}.fits" for i in range(30)))
+    assert outcome.stderr.count("Warning: bad-") == 20
+    assert "Warning: ... and 10 more; see the column problem" in outcome.stderr
+
+
 def test_a_fault_of_ours_keeps_its_traceback(stars, monkeypatch):
     monkeypatch.setattr(maury, "fit_files", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):

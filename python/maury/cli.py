@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from maury.emulator import Emulator
     from maury.spectra import Spectra
 
+_SHOWN = 20  # problems that are printed
+
 
 class _Commands(click.Group):
     """Turns what a user can mend into one line on stderr and exit code 1; our own faults keep a traceback."""
@@ -187,8 +189,11 @@ def fit_command(
         except KeyboardInterrupt:
             click.echo("Ended. What is measured is kept: the same command goes on from there.", err=True)
             raise
-    for problem in catalog["problem"][catalog["problem"] != ""]:
+    problems = catalog["problem"][catalog["problem"] != ""]
+    for problem in problems[:_SHOWN]:
         click.echo(f"Warning: {problem}", err=True)
+    if len(problems) > _SHOWN:
+        click.echo(f"Warning: ... and {len(problems) - _SHOWN} more; see the column problem", err=True)
     click.echo(summary_table(catalog))
     click.echo()
     click.echo(f"{summary_sentence(catalog)} Written to {output}.")
