@@ -28,7 +28,11 @@ def architectures(draw):
     for transform in transforms:
         at = draw(st.floats(0.5, 5000) if transform == "log10" else st.floats(-1000, 1000))
         low.append(at)
-        high.append(at * draw(st.floats(1.1, 50)) if transform == "log10" else at + draw(st.floats(2, 1e4)))
+        # Wide enough for the float32 of the file, which knows a label of 1000 to 6e-5.
+        least = max(2.0, 0.05 * abs(at))
+        high.append(
+            at * draw(st.floats(1.5, 50)) if transform == "log10" else at + draw(st.floats(least, 1e4))
+        )
     weights, biases = random_layers((n_labels, *hidden, n_pixels), draw(st.integers(0, 2**32 - 1)))
     return {
         "weights": weights,
