@@ -89,6 +89,18 @@ def test_bad_spectra_are_flagged_rows_and_harm_no_others(emulator):
     np.testing.assert_array_equal(values(catalog)[5:], values(maury.fit(good, emulator)))
 
 
+def test_signal_to_noise_is_of_the_pixels_fitted_where_the_file_does_not_say(emulator):
+    told = np.array([np.nan, 55.0, np.nan, 7.0])
+    spectra = made_up_stars.spectra(emulator, rv=0.0, snr=told)
+    spectra.mask[0, 200:300] = True
+    observed = observe(spectra, emulator, np.zeros(4))
+    usable = observed.ivar > 0
+    per_pixel = zip(observed.flux, observed.ivar, usable, strict=True)
+    expected = np.array([np.median((f * np.sqrt(v))[u]) for f, v, u in per_pixel])
+    snr = maury.fit(spectra, emulator)["snr"]
+    np.testing.assert_allclose(snr, np.where(np.isnan(told), expected, told))
+
+
 def test_no_spectra_give_an_empty_catalogue(emulator):
     empty = made_up_stars.spectra(emulator)[:0]
     assert len(maury.fit(empty, emulator)) == 0
