@@ -13,9 +13,11 @@ import pytest
 import maury
 from maury.measure import survey
 from maury.measure.parts import Parts
+from maury.measure.photometry import start_of_stars
 from maury.measure.quality import Flag
 from maury.readers import blocks
 from survey_run import start_run, write_visits
+from test_photometric_start import ISOCHRONES, photometry
 
 
 @pytest.fixture(autouse=True)
@@ -220,6 +222,22 @@ def test_ctrl_c_keeps_what_is_done(tmp_path):
     assert process.returncode != 0
     assert "KeyboardInterrupt" in message
     assert list(tmp_path.glob("run.fits.parts/0*.npz"))
+
+
+def test_photometric_starts_by_name(tmp_path):
+    file = write_visits(tmp_path, 20)
+    spectra = maury.read_spectra(file)
+    given = {"photometry": photometry(["7-00000001", "7-00000004"]), "isochrones": ISOCHRONES}
+    starts = start_of_stars(spectra.star_id, *given.values(), ["teff", "logg", "fe_h"])
+    catalog = run(file, "run.fits", **given)
+    whole = maury.fit(spectra, "small.onnx", photometry=starts)
+    for name in ("teff", "chi2", "n_starts", "start"):
+        np.testing.assert_array_equal(catalog[name], whole[name])
+    searched = run(file, "searched.fits")["n_starts"]
+    assert np.flatnonzero(catalog["n_starts"] != searched).tolist() == [2, 3, 8, 9]
+    with pytest.warns(UserWarning, match="none of the stars is in its column star_id; the first star is 7-0"):
+        other = run(file, "other.fits", photometry=photometry(["x"]), isochrones=ISOCHRONES)
+    np.testing.assert_array_equal(other["n_starts"], searched)
 
 
 def test_arguments(tmp_path):

@@ -77,13 +77,21 @@ def start_of_stars(star_id: ArrayLike, photometry: Table, isochrones: Table, lab
         If a column is missing, or no star is in the table.
     """
     known = starts_by_name(photometry, isochrones, labels)
-    start = named_starts(star_id, known, len(labels))
-    if len(start) and not any(str(name).strip() in known for name in np.asarray(star_id)):
-        raise ValueError(
-            f"photometry: none of the stars is in its column {_name_column(photometry)}; the first star is "
-            f"{np.asarray(star_id)[0]}, the first name there {next(iter(known), '(none)')}"
-        )
-    return start
+    problem = why_none_is_named(star_id, known, photometry)
+    if problem:
+        raise ValueError(problem)
+    return named_starts(star_id, known, len(labels))
+
+
+def why_none_is_named(star_id: ArrayLike, known: Mapping[str, Array], photometry: Table) -> str:
+    """Say what is wrong where no star is in the table that `known` is of; "" if one is."""
+    names = np.asarray(star_id)
+    if not len(names) or any(str(name).strip() in known for name in names):
+        return ""
+    return (
+        f"photometry: none of the stars is in its column {_name_column(photometry)}; the first star is "
+        f"{names[0]}, the first name there {next(iter(known), '(none)')}"
+    )
 
 
 def starts_by_name(photometry: Table, isochrones: Table, labels: Sequence[str]) -> dict[str, Array]:

@@ -5,6 +5,7 @@ files -> blocks -> measure, on threads or on a Dask cluster -> parts -> catalogu
 
 from __future__ import annotations
 
+import warnings
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,7 +26,7 @@ from maury.measure.error_file import read_errors
 from maury.measure.errors import ErrorModel
 from maury.measure.jobs import available_threads
 from maury.measure.parts import Parts
-from maury.measure.photometry import named_starts, starts_by_name
+from maury.measure.photometry import named_starts, starts_by_name, why_none_is_named
 from maury.measure.pipeline import Settings, finished_catalog, measure
 from maury.measure.resolution import with_resolution
 from maury.readers import list_files, none_readable
@@ -99,7 +100,8 @@ def fit_files(
     resolution, fwhm : float, optional
         R = wavelength / FWHM, or FWHM [Angstrom], of spectra whose files do not tell.
     photometry, isochrones : Table, optional
-        Stars to start from photometry by star_id too; see `maury.measure.photometry.start_of_stars`.
+        Stars to start from photometry by star_id too; see `maury.measure.photometry.start_of_stars`. Where
+        no star is in the table, a warning says so.
     threads : int, optional
         All available processors by default. The result does not depend on it.
     scheduler : str or dask.distributed.Client, optional
@@ -161,6 +163,10 @@ def fit_files(
         if (problem != "").all():
             parts.remove()
             raise none_readable(len(paths), str(problem[0]))
+        if starts is not None:
+            unnamed = why_none_is_named(joined["star_id"], starts, photometry)
+            if unnamed:  # said late: of the blocks before, none tells
+                warnings.warn(f"{unnamed}; all fits began with the search", stacklevel=2)
         catalog = finished_catalog(joined, emulator, recipe.settings.header(False, starts is not None), model)
         write_catalog(catalog, output, overwrite=True)
     parts.remove()
