@@ -16,8 +16,9 @@ from mocks import labels_in_range
 from timing import in_turn
 
 import maury
-from maury.measure.fit import Choice, fit_observed
+from maury.measure.fit import fit_observed
 from maury.measure.observe import on_grid
+from maury.measure.options import Choice
 
 SNR = 100
 N = 160

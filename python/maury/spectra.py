@@ -235,7 +235,7 @@ def assumed_ivar(flux: ArrayLike, mask: ArrayLike | None = None, snr: float = 10
     snr
         Assumed signal to noise of a pixel.
     """
-    from maury import _core
+    import maury._core as _core
 
     flux = np.asarray(flux, dtype=np.float64)
     bad = ~np.isfinite(flux) if mask is None else (np.asarray(mask, dtype=bool) | ~np.isfinite(flux))

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maury.measure.continuum import median_ratio
+from maury.emulator.grid import pixel_velocity
+from maury.measure.median_ratio import median_ratio
 from maury.measure.observe import Observed, observe, rest_wavelength
-from maury.measure.velocity import pixel_velocity
 from maury.spectra import Spectra
 
 if TYPE_CHECKING:
-    from maury.emulator import Emulator
+    from maury.emulator.emulator import Emulator
 
 Array = NDArray[np.float64]
 

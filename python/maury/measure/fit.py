@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maury import _core
+import maury._core as _core
+from maury.emulator.grid import pixel_velocity, to_shift, to_velocity
 from maury.measure.observe import Observed, on_grid
+from maury.measure.options import Choice
 from maury.measure.plan import fit_plan
-from maury.measure.velocity import pixel_velocity, to_shift, to_velocity
 from maury.spectra import SPEED_OF_LIGHT
 
 if TYPE_CHECKING:
-    from maury.emulator import Emulator
+    from maury.emulator.emulator import Emulator
 
 Array = NDArray[np.float64]
 
@@ -84,22 +85,6 @@ class FitResult:
     arm_rv: Array | None = None
     broadening: Array | None = None
     broadening_err: Array | None = None
-
-
-@dataclass(frozen=True)
-class Choice:
-    """How to fit; what `fit_normalized` and `maury.fit` say of their arguments of these names holds."""
-
-    start: ArrayLike | None = None
-    bounds: ArrayLike | None = None
-    use_scatter: bool = True
-    threads: int | None = None
-    n_starts: int = 6
-    clip: float = 0.0
-    fit_rv: bool = False
-    max_rv: float = 1000.0
-    fit_arms: bool = False
-    fit_broadening: bool = False
 
 
 def fit_normalized(

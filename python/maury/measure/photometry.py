@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maury.isochrones import column
+from maury.readers.isochrones import column
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -136,7 +136,7 @@ def photometric_start(
         parallax [mas], or distance [pc] (or r_est, of the match to MaStar). Used where there: parallax_error
         or parallax_over_error, phot_*_mean_flux_over_error, ebv. Masked, not finite or -999 = unknown.
     isochrones : astropy Table
-        From `maury.isochrones.read_isochrones`.
+        From `maury.readers.isochrones.read_isochrones`.
     labels : sequence of str, L
         Wanted, in this order: teff, logg, fe_h and alpha_fe are those of the isochrone point, log_vmicro
         follows from log g. Any other stays NaN.

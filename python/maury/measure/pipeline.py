@@ -6,6 +6,7 @@ spectra -> velocity -> observe -> fit -> take back what noise, resolution and ga
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, fields, replace
@@ -15,19 +16,22 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maury.catalog import catalog_table
-from maury.emulator import Emulator
-from maury.measure.columns import Columns, catalog_columns
+from maury.catalog.columns import Columns
+from maury.catalog.error_file import apply_errors, read_errors
+from maury.catalog.errors import ErrorModel
+from maury.catalog.table import catalog_table
+from maury.emulator.emulator import Emulator
+from maury.emulator.grid import to_shift
+from maury.measure.columns import catalog_columns
 from maury.measure.emission import emission_lines, shows_emission
-from maury.measure.error_file import apply_errors, read_errors
-from maury.measure.errors import ErrorModel
-from maury.measure.fit import Choice, FitResult
+from maury.measure.fit import FitResult
 from maury.measure.jobs import run_jobs
 from maury.measure.misfit import is_misfit
 from maury.measure.observe import observe, rest_wavelength, same_sampling
+from maury.measure.options import Choice, Settings
 from maury.measure.regions import in_regions
 from maury.measure.two_fits import Measured, fit_twice
-from maury.measure.velocity import scan_velocity, to_shift
+from maury.measure.velocity import scan_velocity
 from maury.prepare import signal_to_noise
 from maury.spectra import Spectra
 
@@ -120,43 +124,10 @@ def finished_catalog(
     columns: Columns, emulator: Emulator, options: Mapping[str, Any], errors: ErrorModel | None
 ) -> QTable:
     """Make the catalogue of what was measured, with the errors that it shall have."""
-    catalog = catalog_table(columns, emulator, options)
+    units = dict(zip(emulator.labels, emulator.units, strict=True))
+    origin = {"EMULATOR": emulator.name, "EMUHASH": emulator.file_hash, "OPTIONS": json.dumps(options)}
+    catalog = catalog_table(columns, units, origin)
     return catalog if errors is None else apply_errors(catalog, errors)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to measure; see `fit`."""
-
-    use_scatter: bool = True
-    n_starts: int = 6
-    velocity: str = "fit"
-    max_rv: float = 1000.0
-    arm_rv: bool | None = None
-    broadening: bool = False
-    leave_out: tuple[str, ...] = ()
-    bounds: ArrayLike | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what no spectrum can be measured with."""
-        if self.velocity not in ("fit", "given"):
-            raise ValueError(f"velocity: expected 'fit' or 'given', got {self.velocity!r}")
-        if not self.max_rv > 0:
-            raise ValueError(f"max_rv: expected km/s above 0, got {self.max_rv}")
-
-    def header(self, start: bool, photometry: bool) -> dict[str, Any]:
-        """Return what the header of the catalogue tells of them."""
-        return {
-            "use_scatter": self.use_scatter,
-            "n_starts": self.n_starts,
-            "start": "given" if start else "search",
-            "photometry": photometry,
-            "velocity": self.velocity,
-            "max_rv": self.max_rv,
-            "broadening": self.broadening,
-            "arm_rv": self.arm_rv,
-            "leave_out": list(self.leave_out),
-        }
 
 
 def measure(

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maury.measure.continuum import known_medians, median_ratio
-from maury.measure.fit import Choice, FitResult, fit_observed, fit_observed_twice, predict_observed
+from maury.measure.fit import FitResult, fit_observed, fit_observed_twice, predict_observed
+from maury.measure.median_ratio import known_medians, median_ratio
 from maury.measure.observe import Observed, on_sampling_of_emulator
+from maury.measure.options import Choice
 
 if TYPE_CHECKING:
-    from maury.emulator import Emulator
+    from maury.emulator.emulator import Emulator
 
 _SAME_CHI2 = 0.1  # fits that differ by less have found the same minimum
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maury.catalog import label_names
+from maury.catalog.columns import label_names
+from maury.catalog.repeats import pull_width, repeat_pairs
 from maury.labels import find_label
-from maury.measure.repeats import pull_width, repeat_pairs
-from maury.show import report_data as data
+from maury.show.report import data as data
 from maury.show.tables import format_label, row_name
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def plot_isochrones(catalog: QTable, isochrones: Table) -> Figure:
     ----------
     catalog : QTable
     isochrones : Table
-        From `maury.isochrones.read_isochrones`; of many, choose those to show.
+        From `maury.readers.isochrones.read_isochrones`; of many, choose those to show.
 
     Raises
     ------
@@ -169,7 +169,7 @@ def plot_reported_pulls(catalog: QTable) -> Figure:
     """Differences of visits of a star over their joint reported error, beside a Gaussian of width 1.
 
     The errors are those of the catalogue, whatever they are; `maury.show.pulls.plot_pulls` has those of an
-    `ErrorModel`. The rows are those of `maury.measure.repeats.repeat_pairs`.
+    `ErrorModel`. The rows are those of `maury.catalog.repeats.repeat_pairs`.
     """
     names = label_names(catalog)
     pairs = repeat_pairs(catalog, names)

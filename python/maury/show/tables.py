@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maury.catalog import label_names
+from maury.catalog.columns import label_names
+from maury.catalog.flags import flag_names
 from maury.labels import TEFF_BINS, offset_and_mad
-from maury.measure.quality import flag_names
 
 if TYPE_CHECKING:
     from astropy.table import QTable
 
-    from maury.emulator import Emulator
+    from maury.emulator.emulator import Emulator
     from maury.learn.flux_errors import FluxErrors
 
 _WIDTH_ID = 28
