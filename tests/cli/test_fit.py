@@ -133,7 +133,7 @@ def test_pictures_one_a_spectrum_and_the_kiel_diagram(stars):
         "kiel.png",
     ]
     assert all(path.stat().st_size > 10_000 for path in pictures)
-    assert "4 pictures in deep/plots." in outcome.stdout
+    assert "4 figures in deep/plots." in outcome.stdout
 
 
 def test_threads_do_not_change_the_result(stars):
@@ -255,7 +255,7 @@ def test_validate_prints_writes_and_draws(stars, emulator, monkeypatch):
     assert "0.0052  0.0052  0.0052" in outcome.stdout
     for name in ("validation", "flux_errors"):
         assert (stars / "plots" / f"{name}.png").stat().st_size > 10_000
-    assert "--emulator trains nothing" in run("validate", "a", "--emulator", "b", "--folds", 3, code=2).stderr
+    assert "--folds applies to training, and --emulator skips training" in run("validate", "a", "--emulator", "b", "--folds", 3, code=2).stderr
     assert "exists" in run("validate", "miles", "-o", "table.ecsv", code=1).stderr
 
 
