@@ -41,7 +41,7 @@ def test_errors(folder, tmp_path):
     ratio = [float(f) / float(r) for f, r in zip(formal[4:], repeat[2:], strict=True)]
     assert len(ratio) == 5
     assert np.mean(ratio) == pytest.approx(0.7, abs=0.1)
-    widths = done.output.split("1 is right:")[1].splitlines()
+    widths = done.output.split("(1 if the errors are correct):")[1].splitlines()
     assert [line.split()[0] for line in widths[1:4]] == ["method", "likelihood", "paper"]
     assert read_errors(tmp_path / "e.ecsv").method == "likelihood"
     assert (tmp_path / "pulls.png").stat().st_size > 30_000

@@ -1,4 +1,4 @@
-"""Survey files to `Spectra`, one module a format; isochrones."""
+"""Readers: survey files to `Spectra`, one module per format; isochrones."""
 
 from maury.readers._fits import ReadError, ReadWarning
 from maury.readers.read import FORMATS, read_spectra

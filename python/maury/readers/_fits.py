@@ -1,4 +1,4 @@
-"""What every reader of FITS files needs: a checked open, columns by any case, header numbers, velocities."""
+"""Helpers for the readers of FITS files: checked opening, columns in any case, header values, velocities."""
 
 from __future__ import annotations
 

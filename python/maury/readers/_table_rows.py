@@ -1,7 +1,7 @@
-"""Rows of a large FITS table one block after the other, straight from the (compressed) stream.
+"""Rows of a large FITS table, one block after another, directly from the (compressed) stream.
 
-`fits.open` goes to the end of a table before it gives out the first row, which means to unpack all of a
-compressed file, and then holds all of it. Here memory holds one block, whatever the length of the file.
+`fits.open` seeks to the end of a table before it returns the first row, which decompresses the whole
+file and keeps it in memory. Here only one block is in memory, whatever the length of the file.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""APOGEE's table of stars, allStar of SDSS DR17: the columns that a reference set needs.
+"""APOGEE's table of stars, allStar of SDSS DR17: the columns required for a reference set.
 
-The file has 733,901 rows of 4 kB, so it is read in blocks and only these columns are kept.
+The file has 733,901 rows of 4 kB each; it is read in blocks and only these columns are kept.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Spectra of any number of files, some at a time, so that memory holds few of them."""
+"""Spectra of any number of files in blocks, so that only a few are in memory."""
 
 from __future__ import annotations
 

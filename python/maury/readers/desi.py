@@ -1,7 +1,7 @@
-"""DESI spectra: coadd files (one row a target) and spectra files (one row an exposure), arms b, r, z.
+"""DESI spectra: coadd files (one row per target) and spectra files (one row per exposure), arms b, r, z.
 
-Vacuum wavelengths, barycentric, 0.8 A apart, not at rest. The arms overlap, so a row of pixels is the three
-arms one after the other, told apart by `Spectra.arm`. Resolution is a matrix of its own for every spectrum.
+Vacuum wavelengths, barycentric, 0.8 A apart, not at rest. The arms overlap; a row of pixels contains the
+three arms one after another, numbered by `Spectra.arm`. Every spectrum has its own resolution matrix.
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ def resolution_rows(diagonals: ArrayLike) -> Floats:
     data = np.asarray(diagonals, dtype=np.float64)
     width, n_pixels = data.shape[-2:]
     if width % 2 == 0:
-        raise ReadError(f"its resolution has {width} diagonals; expected an odd number, as many on each side")
+        raise ReadError(
+            f"its resolution has {width} diagonals; expected an odd number, equally many on each side"
+        )
     rows = np.zeros((*data.shape[:-2], n_pixels, width))
     for d in range(width):
         shift = d - width // 2
@@ -113,7 +115,7 @@ def _arm(hdus: Any, arm: str, n: int) -> dict[str, Any]:
     for name, image in (("FLUX", flux), ("IVAR", ivar), ("MASK", mask)):
         if image.shape != shape:
             raise ReadError(
-                f"{arm}_{name} has the shape {image.shape}, but FIBERMAP and {arm}_WAVELENGTH make it "
+                f"{arm}_{name} has the shape {image.shape}, but FIBERMAP and {arm}_WAVELENGTH require "
                 f"{shape}; get the file again"
             )
     rows = lsf = None
@@ -140,9 +142,9 @@ def _same_width(arms: list[Floats]) -> Floats:
 
 
 def _targets(path: Path, hdus: Any) -> tuple[Any, Any, list[Any]]:
-    """Names of star and visit of every row, and its RA and Dec where the file tells them."""
+    """Names of star and visit of every row, and its RA and Dec where the file gives them."""
     if "FIBERMAP" not in hdus:
-        raise ReadError("it has no table FIBERMAP, which tells whose spectra these are; get the file again")
+        raise ReadError("it has no table FIBERMAP, which identifies the spectra; get the file again")
     table = columns(hdus["FIBERMAP"])
     if "TARGETID" not in table:
         raise ReadError("its table FIBERMAP has no column TARGETID; get the file again")

@@ -1,4 +1,4 @@
-"""Everything else, through specutils, which is an optional extra."""
+"""All other formats, through specutils, which is an optional dependency."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from maury.readers._fits import ReadError, ReadWarning, stem
 from maury.spectra import Floats, Spectra, air_to_vacuum, assumed_ivar
 
-_NOT_OURS = "it is none of maury's own formats (miles, stelib, sdss, lamost)"
+_NOT_OURS = "its format is not one that maury reads (sdss, lamost, miles, stelib, mastar, mastarhc, desi)"
 _ELSEWHERE = "or build maury.Spectra(wavelength, flux, ivar) from your arrays"
 
 
@@ -53,7 +53,7 @@ def _spectrum(spectrum: Any, path: Path) -> Spectra:
     wavelength, flux, mask = wavelength[order], flux[:, order], mask[:, order]
     if ivar is None:
         warnings.warn(
-            "a file gives no noise: a signal to noise of 100 a pixel is assumed, "
+            "a file gives no noise: a signal-to-noise ratio of 100 per pixel is assumed, "
             "which only sets the scale of formal errors",
             ReadWarning,
             stacklevel=2,
@@ -80,7 +80,7 @@ def _vacuum(wavelength: Floats, meta: Any) -> Floats:
         return air_to_vacuum(wavelength)
     if not ctype.startswith(("WAVE", "FREQ", "ENER", "WAVN")) and not header.get("VACUUM"):
         warnings.warn(
-            "a file does not say whether its wavelengths are in air or vacuum: vacuum is taken. "
+            "a file does not specify air or vacuum wavelengths: vacuum is assumed. "
             "If air, build maury.Spectra(maury.spectra.air_to_vacuum(wavelength), flux, ivar) yourself",
             ReadWarning,
             stacklevel=2,

@@ -1,7 +1,7 @@
 """LAMOST low-resolution spectra: images (DR1 to about DR7) and one-row tables (from DR8 on).
 
 Vacuum wavelengths, heliocentric, in steps of 1e-4 in log10; relative flux. Row 2 of the image is the
-wavelength in most releases, but the flux over its continuum in DR1, so wavelengths come from the header.
+wavelength in most releases, but the continuum-normalised flux in DR1, so wavelengths come from the header.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _image(hdu: Any) -> tuple[Floats, Floats, Floats, Floats]:
         wavelength = rows[2]
     else:
         raise ReadError(
-            "its header gives no wavelengths (COEFF0, COEFF1), nor says that row 2 holds them (EXTEN0)"
+            "its header has no wavelengths (COEFF0, COEFF1), and does not place them in row 2 (EXTEN0)"
         )
     return wavelength, rows[0], rows[1], rows[3]
 
@@ -106,7 +106,7 @@ def _table(hdus: Any) -> tuple[Floats, Floats, Floats, Floats]:
     if len(table["FLUX"]) != 1 or table["FLUX"].ndim != 2:
         raise ReadError(
             "it holds several exposures or arms, as medium-resolution files do; "
-            "maury reads the low-resolution survey, one table of one row a file"
+            "maury reads the low-resolution survey, one table with one row per file"
         )
     wavelength, flux, ivar, bad = (np.asarray(table[name][0], dtype=np.float64) for name in _TABLE)
     return wavelength, flux, ivar, bad

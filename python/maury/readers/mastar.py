@@ -1,8 +1,8 @@
-"""MaStar spectra (SDSS DR17): goodspec files, one row a visit, and combspec files, one row a star.
+"""MaStar spectra (SDSS DR17): goodspec files, one row per visit, and combspec files, one row per star.
 
 Vacuum wavelengths in steps of 1e-4 in log10, at rest; flux in 1e-17 erg/s/cm2/A, not corrected for
 extinction. The goodspec file of DR17 has 59,266 rows of 4,563 pixels, 5 GB compressed, so rows are read in
-blocks: memory holds one, whatever the length of the file.
+blocks: only one is in memory, whatever the length of the file.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def read_blocks(
         `rows` or `select` does not suit the file.
     """
     if rows < 1:
-        raise ValueError(f"rows: expected at least 1 row a block, got {rows}")
+        raise ValueError(f"rows: expected at least 1 row per block, got {rows}")
     chosen = None
     for first, n, n_rows, unpack in table_blocks(Path(path), rows, NEEDED, WHAT):
         if chosen is None:
@@ -91,8 +91,8 @@ def _row_mask(select: ArrayLike | None, n_rows: int) -> NDArray[np.bool_]:
         return chosen
     if chosen.dtype.kind not in "iu" and chosen.size:
         raise ValueError(
-            f"select: expected ({n_rows},) bool, one a row of the file, row numbers or a function, got "
-            f"{chosen.dtype} of shape {chosen.shape}; is the table that of this file?"
+            f"select: expected ({n_rows},) bool, one per row of the file, row numbers or a function, got "
+            f"{chosen.dtype} of shape {chosen.shape}; check that the table belongs to this file"
         )
     if chosen.size and not (chosen.min() >= 0 and chosen.max() < n_rows):
         raise ValueError(f"select: expected row numbers from 0 to {n_rows - 1}, got {chosen.max()}")
@@ -117,7 +117,7 @@ def to_spectra(table: Table, file: str) -> Spectra:
             star_id=_text(table["MANGAID"]),
             visit_id=visit_names(table) if "MJD" in table else "",
             file=file,
-            problem=f"{file}: this row is no spectrum: {error}",
+            problem=f"{file}: this row is not a spectrum: {error}",
         )
 
 

@@ -1,6 +1,6 @@
-"""MaStar tables of DR17: mastarall (who was observed, how well), Gaia cross-matches, published parameters.
+"""MaStar tables of DR17: mastarall (targets and quality), Gaia cross-matches, published parameters.
 
-Fill values (-999) become masked entries. A table is found by its columns, whichever HDU holds it.
+Fill values (-999) become masked entries. A table is identified by its columns, in whichever HDU it is.
 """
 
 from __future__ import annotations
@@ -207,8 +207,8 @@ def _read(path: str | PathLike[str], what: str, needed: tuple[str, ...], unique:
         if (counts > 1).any():
             twice = values[counts > 1]
             raise ReadError(
-                f"{path}: {what} has {len(twice)} stars in more than one row, {name} {twice[0]} for one; "
-                "keep one row each"
+                f"{path}: {what} has {len(twice)} stars in more than one row, for example {name} {twice[0]}; "
+                "keep one row of each"
             )
     return table
 

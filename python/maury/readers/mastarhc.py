@@ -1,9 +1,9 @@
-"""MaStarHC: mean MaStar spectra of groups of like stars, as the package sdss-mangadap ships them.
+"""MaStarHC: mean MaStar spectra of groups of similar stars, as distributed in the package sdss-mangadap.
 
-The version without interstellar lines (mastarhc_v2_noism) tells how many stars are in each mean. Of its 57,
-seven are one star each: real MaStar spectra, of one resolution curve (99.5 %), corrected for extinction.
-Vacuum wavelengths in steps of 1e-4 in log10, at rest, with IVAR and the resolution R of each pixel (SRES).
-The means of several stars are not stars, so they are not read.
+The version without interstellar lines (mastarhc_v2_noism) gives the number of stars in each mean. Of its
+57 spectra, seven are of a single star: real MaStar spectra, of one resolution curve (99.5 %), corrected for
+extinction. Vacuum wavelengths in steps of 1e-4 in log10, at rest, with IVAR and the resolution R of each
+pixel (SRES). Means of several stars are not read, since they are not spectra of a star.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def read(path: Path, hdus: Any) -> Spectra:
     n_stars = header.get("NSPEC")
     if n_stars != 1:
         raise ReadError(
-            f"it is the mean of {n_stars} stars, not a star; of this library, pass files with NSPEC = 1"
+            f"it is the mean of {n_stars} stars, not one star; of this library, pass files with NSPEC = 1"
         )
     for name in ("IVAR", "SRES"):
         if name not in hdus:

@@ -1,7 +1,7 @@
-"""MILES library stars, version 9.1 (Falcon-Barroso et al. 2011), as sdss-mangadap ships them.
+"""MILES library stars, version 9.1 (Falcon-Barroso et al. 2011), as distributed in sdss-mangadap.
 
-One star a file: flux on a linear grid of air wavelengths, at rest, no noise. Labels (Cenarro et al. 2007)
-come from the table `paramsMILES_v9.1.txt` where it lies beside the files.
+One star per file: flux on a linear grid of air wavelengths, at rest, no noise. Labels (Cenarro et al. 2007)
+come from the table `paramsMILES_v9.1.txt` if it is in the same folder.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ def read(path: Path, hdus: Any) -> Spectra:
     found = _FILE.search(path.name)
     star = found.group(1) if found else ""
     if star in _UNUSABLE:
-        raise ReadError(f"star {star} of MILES is unusable: part of the range, and an artefact at its end")
+        raise ReadError(
+            f"star {star} of MILES is unusable: it covers part of the range, with an artefact at its end"
+        )
     flux = np.asarray(hdus[0].data, dtype=np.float64).reshape(-1)
     air = linear_grid(hdus[0].header, flux.size)
     mask = (air < USABLE[0]) | (air > USABLE[1]) | (flux == 0)

@@ -1,7 +1,7 @@
-"""Read survey files into `Spectra`: one module a format, and `read_spectra`, which finds the right one.
+"""Read survey files into `Spectra`: one module per format, and `read_spectra`, which selects the right one.
 
 A format module has ``matches(path, hdus)`` and ``read(path, hdus)``; a library, one folder of many files,
-also has ``library_files(folder)``. To add a format, write such a module and name it in `_FITS_READERS`.
+also has ``library_files(folder)``. To add a format, write such a module and add it to `_FITS_READERS`.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def _files(path: PathLike) -> list[Path]:
         if files:
             return files
     raise ReadError(
-        f"{folder}: this folder is not that of the MILES, STELIB or MaStarHC library; "
+        f"{folder}: this folder is not the MILES, STELIB or MaStarHC library; "
         "pass the spectra themselves, as a list of files"
     )
 
@@ -134,7 +134,7 @@ def _installed(library: str | os.PathLike[str]) -> Path:
             return folder
     raise ReadError(
         f"{library}: the library of this name comes with the package sdss-mangadap, which is not installed; "
-        f"pip install --no-deps sdss-mangadap, or pass the folder of the library (./{library} if right here)"
+        f"pip install --no-deps sdss-mangadap, or pass the folder of the library (./{library} if it is here)"
     )
 
 
@@ -159,10 +159,10 @@ def _read(path: Path, format: str | None) -> Spectra:
     except Exception as error:  # a damaged file can make astropy raise anything
         cut = isinstance(error, EOFError) or "truncated" in str(error) or "validating header" in str(error)
         what = "it is cut short" if cut else f"it cannot be read ({type(error).__name__}: {error})"
-        raise ReadError(f"{path}: {what}; get the file again, or name its format") from error
+        raise ReadError(f"{path}: {what}; get the file again, or specify its format") from error
     explain_empty(spectra, path)
     if (spectra.problem != "").all():
-        raise ReadError(str(spectra.problem[0]) + ", so nothing can be measured; leave it out")
+        raise ReadError(str(spectra.problem[0]) + ", so nothing can be measured; omit this file")
     return spectra
 
 
@@ -182,9 +182,7 @@ def _read_with(path: Path, format: str | None) -> Spectra:
     fits = is_fits(path)
     named_fits = stem(path) != path.name
     if not fits and (named_fits or format in _FITS_READERS):
-        raise ReadError(
-            "this is not a FITS file, whatever its name; get it again, or give it its right ending"
-        )
+        raise ReadError("this is not a FITS file, despite its name; get it again, or correct its extension")
     if fits and format != "generic":
         with open_fits(path) as hdus:
             for name, reader in _FITS_READERS.items():

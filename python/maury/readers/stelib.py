@@ -1,10 +1,10 @@
-"""STELIB library stars (Le Borgne et al. 2003), version 3.2, as sdss-mangadap ships them.
+"""STELIB library stars (Le Borgne et al. 2003), version 3.2, as distributed in sdss-mangadap.
 
-One star a file: flux on a linear grid of air wavelengths, no noise, 0 where nothing was observed, labels in
-the header. The files were shifted to rest, but their wavelength scale bends: against MILES, 85 stars from La
-Palma are off by -37, -2, +18, +9, -14 km/s (median) around 4200, 4650, 5150, 5700, 6400 A, and by 10-15 km/s
-from star to star; the few from Siding Spring by up to 90 km/s. No one velocity mends this, so `rv` is NaN
-(unknown).
+One star per file: flux on a linear grid of air wavelengths, no noise, 0 where nothing was observed, labels
+in the header. The files were shifted to rest, but their wavelength scale is distorted: against MILES, 85
+stars from La Palma are shifted by -37, -2, +18, +9, -14 km/s (median) around 4200, 4650, 5150, 5700,
+6400 A, and by 10-15 km/s from star to star; the few from Siding Spring by up to 90 km/s. No single velocity
+corrects this, so `rv` is NaN (unknown).
 """
 
 from __future__ import annotations
