@@ -88,4 +88,4 @@ def test_fits_are_those_of_the_whole_network(emulator):
 def test_info_tells_of_the_cut(emulator):
     rank = len(emulator.cut.basis.T)
     assert f"K = 150 coefficients before the pixels, cut to {rank} for the search" in emulator.describe()
-    assert "searched as it is" in maury.Emulator.load("default").describe()
+    assert "all used in the search" in maury.Emulator.load("default").describe()

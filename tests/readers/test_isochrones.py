@@ -88,7 +88,7 @@ def test_real_basti_files(data_folder):
             r"lacks Gmag \(G of Gaia\); get the isochrones in a Gaia photometric",
         ),
         (PARSEC.replace(" MH ", " Y "), "lacks MH"),
-        (BASTI.format(mixture="Scaled solar").replace("[M/H]", "[X]"), r"lacks \[M/H\] or Age"),
+        (BASTI.format(mixture="Scaled solar").replace("[M/H]", "[X]"), r"no \[M/H\] or Age"),
         (BASTI.format(mixture="alpha enhanced"), "expected a solar-scaled mixture"),
         (PARSEC.replace("4.64", "nan").replace("4.00", "nan"), "no isochrone point with Gaia magnitudes"),
         (PARSEC.replace("4.96 4.15", "4.96"), "cannot be read as a table"),

@@ -10,7 +10,7 @@ from maury.emulator.cut import Cut
 
 
 def compiled(content: Content, cut: Cut | None = None) -> _core.Emulator:
-    """Compile the network, with its last layer cut to low rank for the search where `cut` is given."""
+    """Compile the network, with its last layer truncated to low rank for the search if `cut` is given."""
     return _core.Emulator(
         list(content.transforms),
         content.label_min,

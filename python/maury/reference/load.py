@@ -1,4 +1,4 @@
-"""Reference sets: labelled spectra to train on."""
+"""Reference sets: labelled spectra for training."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from maury.spectra import Spectra
 
 @dataclass(frozen=True)
 class Library:
-    """What maury knows of a library: how to train on it, and whom to cite.
+    """Known properties of a library: how to train on it, and what to cite.
 
     Attributes
     ----------
     wavelength : (float, float) or None
-        Range to train on, vacuum Angstrom; None = what the stars cover.
+        Range for training, vacuum Angstrom; None = the range covered by the stars.
     teff_max : float or None
-        [K]; hotter stars are too few to learn from.
+        [K]; hotter stars are too few for training.
     training_data, citation : str
     bounds : str
         Of a fit, see `maury.learn.train.Recipe`.
@@ -51,13 +51,13 @@ LIBRARIES = {
         "Le Borgne et al. 2003, A&A 402, 433",
     ),
 }
-# Of the method by which sets in one file are made.
+# Of the method used to make sets in one file.
 _CITATION = "Imig et al. 2021, AJ 163, 56"
 _FOLDERS = {"miles": miles.library_files, "stelib": stelib.library_files}
 
 
 def library(reference: str | PathLike[str]) -> Library | None:
-    """Tell what is known of a reference: a library, by its name or folder, or a set in one file."""
+    """Return the properties of a reference: a library, by its name or folder, or a set in one file."""
     folder = Path(reference)
     for name, known in LIBRARIES.items():
         if str(reference) == name or (folder.is_dir() and _FOLDERS[name](folder)):
@@ -66,7 +66,7 @@ def library(reference: str | PathLike[str]) -> Library | None:
 
 
 def _known_set(path: Path) -> Library:
-    """Tell what the file of a reference set says; stars with models fill the paper's bounds."""
+    """Return the properties of a reference set in one file; stars with models fill the paper's bounds."""
     made = read_reference(path)
     counts = {kind: int((made.origin == kind).sum()) for kind in ORIGINS}
     words = " and ".join(f"{n} {kind}" for kind, n in counts.items() if n)
@@ -75,16 +75,16 @@ def _known_set(path: Path) -> Library:
 
 
 def load_reference(reference: str | PathLike[str]) -> Spectra:
-    """Read a reference set: spectra whose `labels` are known.
+    """Read a reference set: spectra with known `labels`.
 
     Parameters
     ----------
     reference : str or path
-        ``"miles"`` or ``"stelib"`` (from the installed package sdss-mangadap), a folder that holds
-        one of the two, or a table (CSV, ECSV, FITS, Parquet) with a column ``file`` of spectra,
-        relative to the table, and one column a label, named as in maury (``teff``, ``logg``, ...);
-        an empty or NaN cell is a missing label. A column ``star_id`` keeps visits of one star together.
-        Or the one file of a whole set that `maury.reference.file.write_reference` wrote.
+        ``"miles"`` or ``"stelib"`` (from the installed package sdss-mangadap), a folder with one of the two,
+        or a table (CSV, ECSV, FITS, Parquet) with a column ``file`` of spectra, relative to the table, and
+        one column per label, named as in maury (``teff``, ``logg``, ...); an empty or NaN cell is a missing
+        label. A column ``star_id`` keeps visits of one star together. Alternatively, a whole set in one file,
+        written by `maury.reference.file.write_reference`.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def load_reference(reference: str | PathLike[str]) -> Spectra:
     Raises
     ------
     ReadError
-        If nothing can be read, or the table lacks ``file`` or every label.
+        If nothing can be read, or the table has no column ``file`` or no label.
     """
     path = Path(reference)
     if str(reference) in LIBRARIES or path.is_dir():
@@ -104,8 +104,8 @@ def load_reference(reference: str | PathLike[str]) -> Spectra:
         spectra = _read_labelled_table(path)
     if not spectra.labels:
         raise ReadError(
-            f"{reference}: no labels come with these spectra; write a table with the columns file, "
-            f"{', '.join(LABELS)} (those you know) and pass that"
+            f"{reference}: these spectra have no labels; write a table with the columns file, "
+            f"{', '.join(LABELS)} (those that are known) and pass the table"
         )
     return spectra
 
@@ -115,7 +115,7 @@ def _read_labelled_table(path: Path) -> Spectra:
 
     try:
         table = Table.read(path)
-    except Exception as error:  # astropy raises many kinds for one cause
+    except Exception as error:  # astropy raises many kinds of exceptions here
         raise ReadError(f"{path}: cannot be read as a table of reference spectra ({error})") from error
     names = [name for name in LABELS if name in table.colnames]
     if "file" not in table.colnames or not names:
@@ -125,7 +125,7 @@ def _read_labelled_table(path: Path) -> Spectra:
         )
     spectra = read_spectra([path.parent / str(name) for name in table["file"]])
     if len(spectra) != len(table):
-        raise ReadError(f"{path}: {len(table)} rows but {len(spectra)} spectra; name one spectrum a file")
+        raise ReadError(f"{path}: {len(table)} rows but {len(spectra)} spectra; name one spectrum per file")
     for name in names:
         values = np.ma.filled(np.ma.asarray(table[name], dtype=np.float64), np.nan)
         spectra.labels[name] = np.asarray(values, dtype=np.float64)
