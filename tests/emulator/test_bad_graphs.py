@@ -95,7 +95,7 @@ GRAPH = {
         lambda m: node(m, "layer1.product").input.__setitem__(1, "layer0.transposed"),
         "not valid ONNX",
     ),
-    "memory bomb": (grow, r"node 'grow' makes 'big' of shape \(5000, 5000\), larger than necessary"),
+    "memory bomb": (grow, r"node 'grow' computes 'big' of shape \(5000, 5000\), larger than necessary"),
 }
 
 

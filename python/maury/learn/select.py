@@ -1,4 +1,4 @@
-"""What is trained on: prepared spectra with complete labels, split by star."""
+"""Selection of the training set: prepared spectra with complete labels, split by star."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from maury.spectra import SPEED_OF_LIGHT, Spectra
 
 Array = NDArray[np.float64]
 
-# A star must show this part of the grid to teach anything.
+# Minimum fraction of the grid covered by a star in the training set.
 _MIN_PIXEL_FRACTION = 0.5
-# Error floor in the weights: no pixel counts more than a S/N of 50 would earn it.
+# Error floor in the weights: no pixel has more weight than at a S/N of 50.
 _FLUX_FLOOR = 0.02
 _GRID_STEP = 1e-4  # dex, that of SDSS and MaStar
 
@@ -37,7 +37,7 @@ class TrainingSet:
     lsf : (P,) float64 or None
         Median over the stars, Gaussian sigma [Angstrom].
     left_out : dict of str to int
-        Why stars are missing, and how many.
+        Number of stars rejected for each reason.
     digest : str
         SHA-256 of labels, fluxes and grid.
     """
@@ -61,20 +61,20 @@ def select(
     window: int,
     teff_max: float | None = None,
 ) -> TrainingSet:
-    """Choose the stars that can be trained on and prepare their spectra.
+    """Select the stars suitable for training and prepare their spectra.
 
-    Left out, each with a count: stars that lack a label, whose spectrum could not be read or shows
-    too little of the grid, or that are hotter than `teff_max`.
+    Rejected, and counted by reason: stars without one of the labels, with an unreadable spectrum or one that
+    covers too little of the grid, and stars hotter than `teff_max`.
 
     Parameters
     ----------
     reference : Spectra
         With `labels`.
     labels : sequence of str, optional
-        Labels to learn; all that the reference set has by default.
+        Labels to train; by default all labels of the reference set.
     wavelength : (P,) or (2,), optional
-        The grid [vacuum Angstrom], or the two ends of one with a step of 1e-4 dex; by default what
-        at least half of the stars cover.
+        The grid [vacuum Angstrom], or the two ends of one with a step of 1e-4 dex; by default the range
+        covered by at least half of the stars.
     window : int
         Running median, pixels.
     teff_max : float, optional
@@ -83,13 +83,13 @@ def select(
     Raises
     ------
     ValueError
-        If a label is not there, or the grid is not one.
+        If a label does not exist, or the grid is invalid.
     """
     names = tuple(labels) if labels is not None else tuple(n for n in LABELS if n in reference.labels)
     unknown = [name for name in names if name not in reference.labels]
     if unknown or not names:
         raise ValueError(
-            f"labels: the reference set has {', '.join(reference.labels) or 'none'}, asked for "
+            f"labels: the reference set has {', '.join(reference.labels) or 'none'}, requested were "
             f"{', '.join(unknown) or 'none'}"
         )
     grid = training_grid(reference, wavelength)
@@ -133,13 +133,13 @@ def select(
 
 
 def split_stars(star_id: NDArray[np.str_], fractions: Sequence[float], seed: int) -> list[NDArray[np.bool_]]:
-    """Draw disjoint parts of the stars at random, visits of a star together.
+    """Draw disjoint random subsets of the stars, keeping visits of a star together.
 
     Parameters
     ----------
     star_id : (N,) str
     fractions : sequence of float
-        Part of the stars in each draw; every draw gets one star at least unless its part is 0.
+        Fraction of the stars in each draw; every draw has at least one star unless its fraction is 0.
     seed : int
 
     Returns
@@ -157,7 +157,7 @@ def split_stars(star_id: NDArray[np.str_], fractions: Sequence[float], seed: int
 
 
 def training_grid(reference: Spectra, wavelength: ArrayLike | None) -> Array:
-    """Grid to train on, from its points, its two ends, or the stars themselves."""
+    """Grid of the training, from its points, its two ends, or the stars themselves."""
     if wavelength is not None:
         given = np.asarray(wavelength, dtype=np.float64)
         if given.ndim != 1 or given.size < 2 or not (np.isfinite(given).all() and (np.diff(given) > 0).all()):
@@ -179,7 +179,7 @@ def training_grid(reference: Spectra, wavelength: ArrayLike | None) -> Array:
 
 
 def _median_lsf(lsf: Array | None, rows: NDArray[np.bool_]) -> Array | None:
-    """Median curve of the stars that have one."""
+    """Median curve of the stars with a line-spread function."""
     if lsf is None:
         return None
     known = lsf[rows & np.isfinite(lsf).all(axis=1)]

@@ -1,7 +1,7 @@
 """Train an emulator on a reference set (Imig et al. 2021, sec. 3).
 
-The way of the data: select -> split by star -> optimise -> leave out doubtful labels -> optimise
-again -> scatter -> emulator.
+Data flow: select -> split by star -> optimise -> reject doubtful labels -> optimise again -> scatter ->
+emulator.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Rows = NDArray[np.bool_]
 
-# Fits go a little beyond the training labels, as in the paper (sec. 3.2): this part of the range.
+# The bounds of a fit extend beyond the training labels, as in the paper (sec. 3.2), by this fraction of the
+# range.
 _MARGIN = 0.05
-# The first look, which finds doubtful labels, needs one cycle of half the steps.
+# The first training, which identifies doubtful labels, needs one cycle of half the steps.
 _FIRST_LOOK = 0.5
-# Stars on each side, in order of the first label, that say what disagreement is normal there.
+# Number of stars on each side, in order of the first label, that define the typical disagreement.
 _NEIGHBOURS = 75
-# Hot stars are few and their labels scatter widely: a rule made for the crowd loses them first.
+# Hot stars are few and their labels scatter widely: a common threshold would reject too many of them.
 _HOT = 6500.0  # K
 _HOT_PATIENCE = 2.0
 _LOG_LABELS = ("teff",)
@@ -50,7 +51,7 @@ BOUNDS = ("training", "paper")
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train; the defaults are what cross-validation on MILES found best.
+    """Parameters of the training; the defaults gave the best cross-validation on MILES.
 
     Attributes
     ----------
@@ -62,21 +63,21 @@ class Recipe:
     window : int
         Running median, pixels.
     steps, cycles : int
-        Steps in a cycle of the learning rate, and how many cycles there may be; they end when one
-        lowers the error on the stars held for stopping by less than 1 %.
+        Steps per cycle of the learning rate, and maximum number of cycles; training ends when a cycle lowers
+        the error on the stopping set by less than 1 %.
     learning_rate : float
     doubt : float or None
-        Stars whose fitted labels differ from the given ones by more than this many times the
-        normal disagreement are left out of the second training; None keeps all.
+        Stars whose fitted labels differ from the given ones by more than this factor times the typical
+        disagreement are rejected from the second training; None keeps all.
     stop_fraction, validation_fraction : float
-        Part of the stars held for stopping, and never seen.
+        Fraction of the stars in the stopping set, and in the validation set.
     seed : int
     bounds : str
-        Of a fit: "training" = the range of the training labels and 5 % of it on each side, or "paper" =
-        `PAPER_BOUNDS`, made wider where the training labels are.
+        Bounds of a fit: "training" = the range of the training labels and 5 % of it on each side, or "paper"
+        = `PAPER_BOUNDS`, extended where the training labels exceed them.
     ensemble : int
-        Networks to train, from seeds `seed`, `seed` + 1, ...; the best on the stars held for stopping is
-        kept, and how far apart the labels lie that they measure.
+        Number of networks, from seeds `seed`, `seed` + 1, ...; the one that is best on the stopping set is
+        kept, together with the spread of the labels that they measure.
     """
 
     hidden: tuple[int, ...] = (128, 128)
@@ -129,21 +130,22 @@ def train(
     labels, wavelength, teff_max
         See `maury.learn.select.select`.
     meta : mapping, optional
-        Name, training data and citation, kept in the file.
+        Name, training data and citation, stored in the file.
     progress : bool
         Show a progress bar.
 
     Returns
     -------
     Emulator
-        Its `meta` counts the stars, says what was left out and names the stars of the validation.
+        Its `meta` has the numbers of stars, the numbers rejected by reason and the names of the validation
+        stars.
 
     Raises
     ------
     ImportError
-        Without torch.
+        If torch is not installed.
     ValueError
-        If too few stars are left to train on.
+        If too few stars are left for the training.
     """
     recipe = Recipe(
         tuple(hidden), coefficients, activation, window, steps, cycles, learning_rate, doubt,
@@ -174,10 +176,10 @@ def train_on(
     ----------
     chosen : TrainingSet
     stop, train_rows : (N,) bool
-        Stars held for stopping, and to train on; the others are not touched.
+        Stars of the stopping set, and of the training; the others are not used.
     recipe : Recipe
     meta : mapping, optional
-        Added to what the emulator says of its origin.
+        Added to the origin of the emulator.
     progress : bool
         Show a progress bar.
     """
@@ -190,13 +192,13 @@ def train_on(
     used = stop | train_rows
     if train_rows.sum() < 2 * (len(chosen.names) + 1) or not stop.any():
         raise ValueError(
-            f"reference: {train_rows.sum()} stars to train on and {stop.sum()} to stop by are too few "
+            f"reference: {train_rows.sum()} stars for training and {stop.sum()} for stopping are too few "
             f"for {len(chosen.names)} labels; left out: {chosen.left_out or 'none'}"
         )
     doubtful = np.zeros(len(used), dtype=bool)
     if recipe.doubt is not None:
         quick = replace(recipe, steps=max(1, round(_FIRST_LOOK * recipe.steps)), cycles=1)
-        first = _optimise(chosen, stop, train_rows, quick, "first look", progress)
+        first = _optimise(chosen, stop, train_rows, quick, "first training", progress)
         doubtful[used] = _doubtful(chosen, used, _emulator(chosen, used, first, recipe), recipe.doubt)
     stop, train_rows = stop & ~doubtful, train_rows & ~doubtful
     networks = []
@@ -229,7 +231,7 @@ def _scaling(chosen: TrainingSet, used: Rows) -> tuple[list[str], Array, Array]:
     low, high = chosen.labels[used].min(axis=0), chosen.labels[used].max(axis=0)
     flat = [name for name, a, b in zip(chosen.names, low, high, strict=True) if not a < b]
     if flat:
-        raise ValueError(f"reference: the label {flat[0]} is the same for all stars; leave it out of labels")
+        raise ValueError(f"reference: the label {flat[0]} is the same for all stars; omit it from labels")
     return transforms, low, high
 
 
@@ -238,7 +240,7 @@ def _optimise(
 ) -> Network:
     from tqdm import tqdm
 
-    from maury.learn.network import optimise  # torch, for training only
+    from maury.learn.network import optimise  # requires torch
 
     used = stop | train_rows
     transforms, low, high = _scaling(chosen, used)
@@ -279,8 +281,8 @@ def _emulator(
 ) -> Emulator:
     """Assemble the emulator, with its scatter.
 
-    The scatter is taken at the labels that a fit finds, not at the given ones: errors of the given
-    labels would pass for scatter just where the flux depends on them most.
+    The scatter is computed at the fitted labels, not at the given ones: errors of the given labels would
+    appear as scatter exactly where the flux depends on them most.
     """
     transforms, low, high = _scaling(chosen, used)
     ends = transformed(np.stack([low, high]), transforms)
@@ -319,23 +321,23 @@ def _emulator(
 
 
 def _scatter(residual: Array, ivar: Array) -> Array:
-    """Robust rms of the residual (N, P) in each pixel, less the noise: (P,).
+    """Robust rms of the residual (N, P) in each pixel, minus the noise: (P,).
 
-    1.48 times the median absolute residual, so that a few odd stars do not set it.
+    1.48 times the median absolute residual, so that a few unusual stars have no effect.
     """
     good = ivar > 0
     size = np.where(good, np.abs(residual), np.nan)
     noise = np.where(good, 1.0 / np.where(good, ivar, 1.0), np.nan)
     empty = ~good.any(axis=0)
-    size[:, empty], noise[:, empty] = 1.0, 0.0  # a pixel never seen explains nothing
+    size[:, empty], noise[:, empty] = 1.0, 0.0  # a pixel without data gets the full scatter
     variance = (1.4826 * np.nanmedian(size, axis=0)) ** 2
-    # Of the variance a tenth is always kept: noise estimates are not exact.
+    # A tenth of the variance is always kept, since noise estimates are not exact.
     scatter: Array = np.sqrt(np.maximum(variance - np.nanmedian(noise, axis=0), 0.1 * variance))
     return scatter
 
 
 def _doubtful(chosen: TrainingSet, used: Rows, emulator: Emulator, limit: float) -> Rows:
-    """Stars whose fitted labels disagree with the given ones far more than is normal for their kind."""
+    """Stars whose fitted labels disagree with the given ones much more than is typical for similar stars."""
     fitted = fit_normalized(emulator, chosen.flux[used], chosen.ivar[used]).labels
     given = chosen.labels[used]
     difference = np.abs(transformed(fitted, emulator.transforms) - transformed(given, emulator.transforms))

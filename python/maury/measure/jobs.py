@@ -1,4 +1,4 @@
-"""Jobs of a batch on threads, with progress, and an end when one fails or the user has had enough."""
+"""Jobs of a batch on threads, with progress, which end when one fails or on Ctrl-C."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class _Ended(Exception):
 
 
 def available_threads() -> int:
-    """Processors that this process may use."""
+    """Return the number of processors available to this process."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -32,12 +32,13 @@ def run_jobs(
     Parameters
     ----------
     work : callable
-        It calls ``show(n)`` now and then, n being all that it has done so far.
+        Calls ``show(n)`` at intervals, where n is the total that it has done so far.
     jobs : sequence
     threads : int, optional
-        All available processors by default. With one job or thread, it runs in this thread.
+        Number of threads; by default all available processors. With one job or thread, it runs in this
+        thread.
     progress : callable, optional
-        Told how much more is done; never from two threads at once.
+        Called with the additional amount done; never from two threads at once.
     """
     ended, lock = Event(), Lock()
 

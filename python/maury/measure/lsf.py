@@ -1,4 +1,4 @@
-"""The resolution of spectra whose files do not tell."""
+"""The resolution of spectra whose files give none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from maury.spectra import FWHM_PER_SIGMA, Spectra
 
 
 def with_resolution(spectra: Spectra, resolution: float | None = None, fwhm: float | None = None) -> Spectra:
-    """Give a line-spread function to the pixels that have none.
+    """Assign a line-spread function to the pixels that have none.
 
     Parameters
     ----------
@@ -18,7 +18,7 @@ def with_resolution(spectra: Spectra, resolution: float | None = None, fwhm: flo
     resolution : float, optional
         R = wavelength / FWHM.
     fwhm : float, optional
-        [Angstrom], instead.
+        [Angstrom], as an alternative.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def with_resolution(spectra: Spectra, resolution: float | None = None, fwhm: flo
     if resolution is None and fwhm is None:
         return spectra
     if resolution is not None and fwhm is not None:
-        raise ValueError("resolution, fwhm: give one of them, got both")
+        raise ValueError("resolution, fwhm: pass one of them, got both")
     for name, value in (("resolution", resolution), ("fwhm", fwhm)):
         if value is not None and not (np.isfinite(value) and value > 0):
             raise ValueError(f"{name}: expected a number above 0, got {value}")

@@ -1,4 +1,4 @@
-"""What all fits with one emulator inside the same bounds share; made once and kept."""
+"""Quantities shared by all fits with one emulator inside the same bounds; computed once and kept."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _lock = Lock()
 
 
 def fit_plan(emulator: Emulator, bounds: NDArray[np.float64], threads: int, search: bool) -> _core.FitPlan:
-    """Bounds (L, 2) and, to `search`, the candidates for a start with their coefficients."""
+    """Bounds (L, 2) and, for a `search`, the candidate starts with their coefficients."""
     lower, upper = np.ascontiguousarray(bounds.T)
     if not search:
         return _core.FitPlan(emulator.core, lower, upper)

@@ -1,4 +1,4 @@
-"""Regions of the spectrum that can be left out of a fit by name."""
+"""Regions of the spectrum that can be excluded from a fit by name."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ REGIONS: dict[str, tuple[bool, tuple[tuple[float, float], ...]]] = {
 
 
 def in_regions(names: Sequence[str], wavelength: Array, rv: Array) -> NDArray[np.bool_]:
-    """Which pixels (N, P) lie in the named regions.
+    """Which pixels (N, P) are in the named regions.
 
     Parameters
     ----------
@@ -56,9 +56,7 @@ def in_regions(names: Sequence[str], wavelength: Array, rv: Array) -> NDArray[np
     """
     unknown = sorted(set(names) - set(REGIONS))
     if unknown:
-        raise ValueError(
-            f"leave_out: no region is called {', '.join(unknown)}; there are {', '.join(REGIONS)}"
-        )
+        raise ValueError(f"leave_out: unknown region {', '.join(unknown)}; known are {', '.join(REGIONS)}")
     observed = np.atleast_2d(wavelength)
     rest = observed / (1.0 + rv / SPEED_OF_LIGHT)[:, None]
     inside = np.zeros(rest.shape, dtype=bool)

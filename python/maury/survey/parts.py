@@ -1,6 +1,6 @@
-"""What an unfinished run has measured: a folder beside the catalogue, so that the run can go on.
+"""Finished blocks of a run, in a folder beside the catalogue, from which an interrupted run resumes.
 
-One file a block, NumPy's .npz, which appears whole or not at all; and ``run.json``, which says of what run.
+One file per block, NumPy's .npz, either complete or absent; and ``run.json``, which describes the run.
 """
 
 from __future__ import annotations
@@ -28,46 +28,46 @@ class Parts:
 
     @classmethod
     def of(cls, output: Path) -> Parts:
-        """Parts of the catalogue that will be written to `output`; nothing is touched."""
+        """Parts of the catalogue that will be written to `output`; nothing is created yet."""
         return cls(output.with_name(f"{output.name}.parts"))
 
     def exist(self, run: Mapping[str, Any]) -> bool:
-        """Whether there are parts of this very run."""
+        """Whether there are parts of the same run."""
         return not self._differences(run) and self._description.is_file()
 
     def are_none(self) -> bool:
-        """Whether no block is done yet."""
+        """Whether no block is finished yet."""
         return not any(self.folder.glob(_BLOCKS))
 
     def open(self, run: Mapping[str, Any], overwrite: bool = False) -> dict[int, Columns]:
-        """Make the folder, or find in it the blocks that are done, by number.
+        """Create the folder, or find the finished blocks in it, by number.
 
         Parameters
         ----------
         run : mapping
-            What decides the result, as JSON knows it: files, emulator, options.
+            Everything that determines the result, as JSON values: files, emulator, options.
         overwrite : bool
-            Throw the parts of another run away.
+            Discard the parts of another run.
 
         Raises
         ------
         ValueError
-            If the folder is of another run and `overwrite` is False.
+            If the folder belongs to another run and `overwrite` is False.
         OSError
-            If nothing can be written there.
+            If the folder is not writable.
         """
         other = self._differences(run)
         if other and not overwrite and not self.are_none():
             raise ValueError(
                 f"{self.folder} holds an unfinished run with other {', '.join(other)}: repeat that command "
-                "to finish it, say overwrite to begin anew, or choose another output"
+                "to finish it, pass overwrite=True (--overwrite) to discard it, or choose another output"
             )
         if other:
             self.remove()
         try:
             self.folder.mkdir(exist_ok=True)
         except OSError as error:
-            text = f"{error.strerror}: nothing can be written beside the catalogue; choose another folder"
+            text = f"{error.strerror}: cannot write beside the catalogue; choose another folder"
             raise OSError(error.errno, text, str(self.folder)) from error
         if not self._description.is_file():
             draft = self.folder / f".run-{os.getpid()}.json"
@@ -79,7 +79,7 @@ class Parts:
         return {number: columns for number, columns in known.items() if columns is not None}
 
     def save(self, number: int, columns: Columns) -> None:
-        """Keep a block that is done."""
+        """Store a finished block."""
         draft = self.folder / f".{number:08d}-{os.getpid()}.npz"
         try:
             with draft.open("wb") as file:
@@ -91,7 +91,7 @@ class Parts:
             raise OSError(error.errno, f"{error.strerror} (block {number})", str(draft)) from error
 
     def remove(self) -> None:
-        """Throw all of it away."""
+        """Delete all parts."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
@@ -99,7 +99,7 @@ class Parts:
         return self.folder / "run.json"
 
     def _differences(self, run: Mapping[str, Any]) -> list[str]:
-        """Names of what another run has otherwise; none where there is no other run."""
+        """Names of the entries in which another run differs; empty if there is no other run."""
         if not self._description.is_file():
             return []
         try:
@@ -111,7 +111,7 @@ class Parts:
 
 
 def _read(path: Path) -> Columns | None:
-    """Columns of a block, of which the first array has the names; None if the file is damaged."""
+    """Columns of a block, by the names in the first array; None if the file is damaged."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             names, *values = (arrays[key] for key in arrays.files)

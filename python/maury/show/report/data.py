@@ -101,7 +101,7 @@ def star_names(catalog: QTable) -> list[str]:
 def flag_counts(catalog: QTable) -> list[tuple[str, str, int]]:
     """Name, meaning and number of rows of each flag, beginning with the rows that have none."""
     flags = np.asarray(catalog["flags"]).astype(np.int64)
-    counts = [("no flag", "no complaint", int(np.sum(flags == 0)))]
+    counts = [("no flag", "no flag set", int(np.sum(flags == 0)))]
     return counts + [(flag_names(bit)[0], bit.meaning, int(np.sum((flags & bit) != 0))) for bit in Flag]
 
 
