@@ -199,7 +199,7 @@ def test_the_command(measured, tmp_path, monkeypatch):
     page, emulator = tmp_path / "page.html", folder / "made-up.onnx"
     done = report("-o", page, "--emulator", emulator)
     assert done.exit_code == 0, done.output
-    assert "4 rows, 4 of them with their spectrum." in done.output
+    assert "4 rows, 4 of them with a spectrum." in done.output
     again = report("-o", page)
     assert again.exit_code == 1
     assert "say --overwrite" in again.output

@@ -33,26 +33,26 @@ def pack_spectra(
     sources: Iterable[str | os.PathLike[str]] | None = None,
     n: int = N_SPECTRA,
 ) -> dict[int, str]:
-    """Read and fit again, at the labels of the catalogue, the spectra that a report is to show.
+    """Read the spectra to be shown in a report, and compute their fits at the labels of the catalogue.
 
-    Of the large files of MaStar one block of rows is held at a time.
+    Of the large files of MaStar one block of rows is in memory at a time.
 
     Parameters
     ----------
     catalog : QTable
         From `maury.fit`.
     emulator : Emulator
-        The one that the catalogue was made with.
+        The emulator of the catalogue.
     sources : iterable of paths, optional
-        Files and folders that hold the spectra; a file is known by its name, so it may have moved. Not given:
-        the files are where the catalogue says, or they are left out.
+        Files and folders of the spectra; a file is identified by its name, so it may have moved. By default
+        the files are those of the catalogue, or are omitted if missing.
     n : int
-        How many at most; see `maury.show.report.data.choose_rows`.
+        Maximum number; see `maury.show.report.data.choose_rows`.
 
     Returns
     -------
     dict
-        Packed spectra by row number. A file that cannot be read, or does not hold the star, gives none.
+        Packed spectra by row number. A file that cannot be read, or does not contain the star, gives none.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def pack_spectra(
         raise ValueError(
             f"emulator: the catalogue was made with {catalog.meta['EMULATOR'] or 'one without a name'} "
             f"({catalog.meta['EMUHASH'][:12]}), got {emulator.name or 'one without a name'} "
-            f"({emulator.file_hash[:12]}); give the file that it was made with"
+            f"({emulator.file_hash[:12]}); pass the emulator of the catalogue (--emulator)"
         )
     paths = _paths(data.text(catalog, "file"), sources)
     readable = [row for row, problem in enumerate(data.text(catalog, "problem")) if not problem]
@@ -80,17 +80,17 @@ def pack_spectra(
             for spectra in _read(path, wanted):
                 for i, row in _places(spectra, wanted):
                     packed[row] = data.pack_spectrum(best_fit(spectra[i], emulator, catalog[row]))
-        except (ReadError, OSError, EOFError):  # what came before a cut stays
+        except (ReadError, OSError, EOFError):  # blocks before the damage are kept
             continue
     return packed
 
 
 def _read(path: Path, wanted: Collection[Key]) -> Iterator[Spectra]:
-    """Spectra of a file, block by block where it is one of MaStar; then only those wanted."""
+    """Spectra of a file, block by block for MaStar, restricted to those required."""
     blocks = read_blocks(path, select=lambda *names: np.array([key in wanted for key in _keys(*names)]))
     try:
         first = next(blocks, None)
-    except (ValueError, OSError, EOFError):  # another format; astropy says so in many ways
+    except (ValueError, OSError, EOFError):  # another format; astropy raises different errors
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ReadWarning)
             yield read_spectra(path)
@@ -101,7 +101,7 @@ def _read(path: Path, wanted: Collection[Key]) -> Iterator[Spectra]:
 
 
 def _places(spectra: Spectra, wanted: Mapping[Key, int]) -> Iterator[tuple[int, int]]:
-    """Which of the spectra belongs to which row; the only one of a file needs no name."""
+    """Match spectra to rows; the only spectrum of a file needs no name."""
     keys = list(_keys(spectra.star_id, spectra.visit_id))
     if len(keys) == len(wanted) == 1:
         keys = list(wanted)
@@ -115,7 +115,7 @@ def _keys(star: Iterable[str], visit: Iterable[str]) -> Iterator[Key]:
 
 
 def _paths(files: list[str], sources: Iterable[str | os.PathLike[str]] | None) -> dict[int, Path]:
-    """Find the file of each row that has one."""
+    """Find the file of each row, if there is one."""
     if sources is None:
         exists = {file: bool(file) and Path(file).is_file() for file in set(files)}
         return {row: Path(file) for row, file in enumerate(files) if exists[file]}
