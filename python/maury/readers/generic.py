@@ -31,10 +31,12 @@ def read(path: Path) -> Spectra:
         except Exception as error:
             # specutils appends the table of all its formats to some messages.
             reason = str(error).split("The available formats are")[0].strip()
-            raise ReadError(f"{_NOT_OURS}, and specutils cannot read it ({reason}); {_ELSEWHERE}") from error
+            raise ReadError(
+                f"{_NOT_OURS}, and specutils cannot read it ({reason}); pass another file, {_ELSEWHERE}"
+            ) from error
     parts = [_spectrum(s, path) for s in spectra]
     if not parts:
-        raise ReadError(f"specutils finds no spectrum in it; {_ELSEWHERE}")
+        raise ReadError(f"specutils finds no spectrum in it; pass another file, {_ELSEWHERE}")
     return Spectra.concatenate(parts)
 
 
