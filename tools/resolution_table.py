@@ -193,7 +193,7 @@ def rows(source: Source, as_it_comes: Measured, found: dict[bool, list[Measured]
                 numbers = [f"{value:{style}}" for value in bias[:, k]]
                 numbers += [f"{value[k]:{plain}}" for value in (spread, noiseless, noisy, error)]
                 lines.append(
-                    f"| {source.name}, {group}, {inside.sum()} | {'told' if told else 'not told'} | {name} | "
+                    f"| {source.name}, {group}, {inside.sum()} | {'yes' if told else 'no'} | {name} | "
                     f"{' | '.join(numbers)} |"
                 )
     return lines
@@ -229,7 +229,7 @@ def main() -> None:
         widths = np.interp(SHOWN, PIXEL, curve(percent)) * FWHM_PER_SIGMA
         print(f"| {percent:g} % |", " | ".join(f"{width:.2f}" for width in widths), "|")
     columns = ("spread", "rms, no noise", "rms", "error")
-    head = ["stars", "lsf", "label", *(f"{p:g} %" for p in PERCENT), *columns]
+    head = ["stars", "lsf given", "label", *(f"{p:g} %" for p in PERCENT), *columns]
     print(f"\n| {' | '.join(head)} |\n|{'---|' * len(head)}")
     for source in sources(Path(sys.argv[1])):
         as_it_comes, found = run(source)

@@ -92,12 +92,12 @@ def injected() -> None:
             maury.fit(moved(made, snr, rv, noise_snr), use_scatter=False) for noise_snr in (snr, NO_NOISE)
         )
         off = (found["rv"] - still["rv"]).value
-        print(line("emulator, noise alone, less the same without", snr, off, found["rv_err"].value))
+        print(line("emulator, noise alone, minus the same without", snr, off, found["rv_err"].value))
     for snr in SNRS:
         found, still = (maury.fit(moved(stars, snr, rv, noise_snr)) for noise_snr in (snr, NO_NOISE))
         error = found["rv_err"].value
         print(line("stars, no noise", snr, still["rv"].value - rv, error))
-        print(line("stars, less the same without noise", snr, (found["rv"] - still["rv"]).value, error))
+        print(line("stars, minus the same without noise", snr, (found["rv"] - still["rv"]).value, error))
 
 
 def surveys(folder: Path) -> None:
@@ -105,7 +105,7 @@ def surveys(folder: Path) -> None:
     known = Table.read(folder / "lamost_dr1" / "labels.csv")
     listed = dict(zip(known["filename"], known["rv"], strict=True))
     worst = []
-    print("| spectra | n | against | median | MAD | off by more than 10 km/s |\n|---|---|---|---|---|---|")
+    print("| spectra | n | compared with | median | MAD | more than 10 km/s off |\n|---|---|---|---|---|---|")
     for name in ("sdss", "lamost_dr1"):
         spectra = maury.read_spectra(sorted((folder / name).glob("*.fits")))
         table = maury.fit(replace(spectra, rv=np.full(len(spectra), np.nan)))
