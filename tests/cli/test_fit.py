@@ -255,7 +255,10 @@ def test_validate_prints_writes_and_draws(stars, emulator, monkeypatch):
     assert "0.0052  0.0052  0.0052" in outcome.stdout
     for name in ("validation", "flux_errors"):
         assert (stars / "plots" / f"{name}.png").stat().st_size > 10_000
-    assert "--folds applies to training, and --emulator skips training" in run("validate", "a", "--emulator", "b", "--folds", 3, code=2).stderr
+    assert (
+        "--folds applies to training, and --emulator skips training"
+        in run("validate", "a", "--emulator", "b", "--folds", 3, code=2).stderr
+    )
     assert "exists" in run("validate", "miles", "-o", "table.ecsv", code=1).stderr
 
 

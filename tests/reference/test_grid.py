@@ -204,9 +204,7 @@ def test_a_model_of_nan_alone_is_a_hole(tmp_path):
 
 def test_scattered_labels_are_not_a_grid():
     points = np.random.default_rng(2).uniform(size=(100, 2))
-    with pytest.raises(
-        ReadError, match="100 models do not form a grid: they have 100 of teff, 100 of logg"
-    ):
+    with pytest.raises(ReadError, match="100 models do not form a grid: they have 100 of teff, 100 of logg"):
         make_grid(("teff", "logg"), points, WAVELENGTH, np.ones((100, N_PIXELS)))
 
 

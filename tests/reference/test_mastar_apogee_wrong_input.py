@@ -113,7 +113,9 @@ def test_no_visit_left():
 
 def test_spectra_of_other_stars(tmp_path):
     file = small.write_goodspec(tmp_path / "goodspec.fits")
-    with pytest.raises(ReadError, match=r"has none of the .* selected visits; check that it belongs to mastarall"):
+    with pytest.raises(
+        ReadError, match=r"has none of the .* selected visits; check that it belongs to mastarall"
+    ):
         build_mastar_apogee(**made.arguments(goodspec=file))
 
 

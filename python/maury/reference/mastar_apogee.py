@@ -61,9 +61,8 @@ def build_mastar_apogee(
     1. Visits of MaStar are selected by S/N and quality bits; stars with a visit that shows emission lines
        (bit EMLINE) are rejected.
     2. Each star is matched with APOGEE: by Gaia EDR3 id if `gaia` is given, else by position within `radius`,
-          the APOGEE star moved to the epoch of the MaStar position by its Gaia proper motion.
-       3. Stars that are flagged or classified as binaries by APOGEE, or have no value for a label, are
-       rejected.
+       the APOGEE star moved to the epoch of the MaStar position by its Gaia proper motion.
+    3. Stars that are flagged or classified as binaries by APOGEE, or have no value for a label, are rejected.
     4. The visits of each star are stacked by inverse variance.
 
     Parameters
