@@ -1,4 +1,4 @@
-"""Pulls of the errors that repeat visits of a made-up MaStar give, by Teff and S/N; the paper's way beside.
+"""Pulls of the errors from repeat visits of a synthetic MaStar, by Teff and S/N, for both methods.
 
     python bench/mastar_errors.py FOLDER F.onnx [--errors-of OTHER]
 

@@ -1,4 +1,4 @@
-"""Files of a made-up MaStar and APOGEE whose truth is known, in the layouts of DR17.
+"""Files of a synthetic MaStar and APOGEE with known true labels, in the layouts of DR17.
 
     python bench/mastar_files.py FOLDER [--stars 1200] [--visits 3000] [--seed 1]
 

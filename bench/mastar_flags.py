@@ -1,4 +1,4 @@
-"""Faults planted into good spectra of a made-up MaStar: how many are marked, by which flags, and good ones.
+"""Faults inserted into good spectra of a synthetic MaStar: how many are flagged, by which flags.
 
     python bench/mastar_flags.py FOLDER F.onnx [--each 200] [--good 1500]
 

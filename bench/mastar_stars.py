@@ -1,4 +1,4 @@
-"""Stars of a made-up MaStar, what APOGEE says of some of them, and all that may be wrong with a match.
+"""Stars of a synthetic MaStar, the APOGEE data of some of them, and all possible faults of a match.
 
 Every star has a `kind`: "good" ones belong into the reference set; each of the others has exactly one reason
 why not.

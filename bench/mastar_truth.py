@@ -1,4 +1,4 @@
-"""Measure the made-up MaStar stars that no reference set holds, and compare with their truth.
+"""Measure the stars of the synthetic MaStar that are not in the reference set, and compare with their truth.
 
     python bench/mastar_truth.py FOLDER F.onnx
 

@@ -2,8 +2,8 @@
 
     python bench/report_page.py [--rows 60000] [--spectra 300]
 
-The catalogue is made up, with five labels, Gaia colours and two visits a star; its spectra have 4,563 pixels.
-Opened means that all diagrams are drawn and can be clicked. Needs chromium and chromedriver.
+The catalogue is synthetic, with five labels, Gaia colours and two visits per star; its spectra have 4,563
+pixels. Opened means that all diagrams are drawn and can be clicked. Needs chromium and chromedriver.
 """
 
 import argparse

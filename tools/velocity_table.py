@@ -3,8 +3,8 @@
     pip install --no-deps sdss-mangadap==4.5.0
     python tools/velocity_table.py FOLDER
 
-FOLDER holds spectra in `sdss/` and `lamost_dr1/`, and `lamost_dr1/labels.csv` (filename, rv, ...). Nothing is
-known beforehand: the velocity is searched over +-1000 km/s, whatever the file says.
+FOLDER contains spectra in `sdss/` and `lamost_dr1/`, and `lamost_dr1/labels.csv` (filename, rv, ...).
+Velocities are unknown beforehand: they are searched over +-1000 km/s, whatever the velocity in the file.
 """
 
 import sys
@@ -33,7 +33,7 @@ def chosen_stars() -> maury.Spectra:
 
 
 def emulated(stars: maury.Spectra, emulator: maury.Emulator) -> maury.Spectra:
-    """Spectra of the emulator, times what the stars were divided by."""
+    """Spectra of the emulator, multiplied by the running median of the stars."""
     labels = np.column_stack([stars.labels[name] for name in emulator.labels])
     on_grid = np.ascontiguousarray(CubicSpline(stars.wavelength, stars.flux, axis=1)(emulator.wavelength))
     flux = emulator.predict(labels) / np.sqrt(assumed_ivar(on_grid, snr=1.0))
@@ -43,9 +43,9 @@ def emulated(stars: maury.Spectra, emulator: maury.Emulator) -> maury.Spectra:
 def moved(
     stars: maury.Spectra, snr: float, rv: np.ndarray, noise_snr: float, scatter: np.ndarray | float = 0.0
 ) -> maury.Spectra:
-    """Stars at velocities (c*z, km/s) known to us alone: moved by their wavelengths.
+    """Stars shifted to known velocities (c*z, km/s), by their wavelengths.
 
-    They say that they have S/N `snr`; their noise is that of `noise_snr`, and of the scatter.
+    Their nominal S/N is `snr`; their noise corresponds to `noise_snr`, and to the scatter.
     """
     random = np.random.default_rng(int(snr))
     ivar = assumed_ivar(stars.flux, stars.mask, snr=snr)
@@ -101,7 +101,7 @@ def injected() -> None:
 
 
 def surveys(folder: Path) -> None:
-    """Velocities of SDSS and LAMOST against those of their pipelines."""
+    """Velocities of SDSS and LAMOST compared with those of their pipelines."""
     known = Table.read(folder / "lamost_dr1" / "labels.csv")
     listed = dict(zip(known["filename"], known["rv"], strict=True))
     worst = []

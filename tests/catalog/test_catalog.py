@@ -144,7 +144,7 @@ def test_an_unknown_ending_is_refused_before_the_work(catalog, tmp_path):
     for name in ("cat.csv", "cat", "cat.fits.txt"):
         with pytest.raises(ValueError, match=r"use one of \.fits"):
             check_output(tmp_path / name)
-        with pytest.raises(ValueError, match="unknown file extension '.*' of a catalogue"):
+        with pytest.raises(ValueError, match=r"unknown file extension '.*' of a catalogue"):
             write_catalog(catalog, tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
