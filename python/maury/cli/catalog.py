@@ -93,7 +93,9 @@ def errors_command(
     metavar="TABLE",
     help="If CATALOGUE has no positions: a table with star_id, ra, dec (or MANGAID, RA, DEC).",
 )
-@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), metavar="F.png", help="Picture.")
+@click.option(
+    "--plot", type=click.Path(dir_okay=False, path_type=Path), metavar="F.png", help="Figure to write."
+)
 def compare_command(
     catalogue: str,
     others: tuple[str, ...],

@@ -74,8 +74,13 @@ def _how_to_see(command: Any) -> Any:
             metavar="TABLE",
             help="Gaia photometry by star_id: an additional start for these stars.",
         ),
-        click.option("--fwhm", type=float, help="Resolution of files that give none: FWHM [Angstrom]."),
-        click.option("--resolution", type=float, metavar="R", help="The same as R = wavelength / FWHM."),
+        click.option("--fwhm", type=float, help="Resolution of files that give none, as FWHM [Angstrom]."),
+        click.option(
+            "--resolution",
+            type=float,
+            metavar="R",
+            help="Resolution of files that give none, as R = wavelength / FWHM.",
+        ),
     ):
         command = option(command)
     return command

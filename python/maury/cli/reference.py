@@ -29,11 +29,13 @@ def reference() -> None:
 @click.option("--gaia", metavar="FILE", help="Gaia cross-match of MaStar; else stars match by position.")
 @click.option("--radius", type=float, help="Radius of a match by position [arcsec].  [default: 3]")
 @click.option("--snr-min", type=float, help="Minimum S/N of a visit.  [default: 15]")
-@click.option("--reject", multiple=True, metavar="BIT", help="MASTAR_QUAL bits; default as the paper.")
+@click.option("--reject", multiple=True, metavar="BIT", help="MASTAR_QUAL bits, in place of the default.")
 @click.option("--aspcap", multiple=True, metavar="BIT", help="ASPCAPFLAG bits, in place of the default.")
 @click.option("--star", multiple=True, metavar="BIT", help="STARFLAG bits, in place of the default.")
 @click.option("--vscatter-max", type=float, help="Velocity scatter of a binary [km/s].  [default: 1]")
-@click.option("--plot", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="For figures.")
+@click.option(
+    "--plot", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Folder for figures."
+)
 @_overwrite
 def mastar_apogee(
     goodspec: str,

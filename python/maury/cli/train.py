@@ -109,7 +109,11 @@ def train(
 @click.command("validate", short_help="Cross-validate the training.")
 @click.argument("reference")
 @_recipe
-@click.option("--emulator", metavar="F.onnx", help="Skip training: measure its withheld stars.")
+@click.option(
+    "--emulator",
+    metavar="F.onnx",
+    help="Skip training: measure the stars withheld from that of this emulator.",
+)
 @click.option(
     "--folds", type=click.IntRange(min=2), help="Without --emulator: number of folds.  [default: 5]"
 )
