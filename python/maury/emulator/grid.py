@@ -38,7 +38,7 @@ def to_shift(rv: Velocity, emulator: Content) -> Velocity:
     if emulator.log10_grid is None:
         raise ValueError(
             "velocity: the wavelengths of this emulator are not even in log10, so velocities cannot be "
-            "fitted; set rv in the spectra, and velocity='given' (--rv given)"
+            "fitted; set rv in the spectra, and velocity='given' (--velocity given)"
         )
     shift: Velocity = np.log10(1.0 + rv / SPEED_OF_LIGHT) / emulator.log10_grid[1]
     return shift
