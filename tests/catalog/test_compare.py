@@ -225,7 +225,7 @@ def test_pictures(tmp_path):
     titles = [axes.get_title() for axes in plot_one_to_one(matched).axes]
     assert titles == [
         "500 stars, offset 0, scatter 0",
-        "no star has both",
+        "no star in common",
         "500 stars, offset 0.00, scatter 0.00",
     ]
 

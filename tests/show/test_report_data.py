@@ -203,11 +203,11 @@ def test_the_command(measured, tmp_path, monkeypatch):
     assert "4 rows, 4 of them with a spectrum." in done.output
     again = report("-o", page)
     assert again.exit_code == 1
-    assert "say --overwrite" in again.output
+    assert "pass --overwrite" in again.output
     plain = report("-o", page, "--overwrite")  # the built-in emulator is not the one
     assert plain.exit_code == 0
     assert "Warning: no spectra in the page: emulator: the catalogue was made with" in plain.output
-    assert "0 of them with their spectrum" in plain.output
+    assert "0 of them with a spectrum" in plain.output
     assert report("-o", page, "--overwrite", "--spectra", folder).exit_code == 1
     write_catalog(combine_visits(maury.read_catalog(folder / "stars.fits")), tmp_path / "stars.fits")
     stars = CliRunner().invoke(main, ["report", str(tmp_path / "stars.fits"), "-o", str(tmp_path / "s.html")])

@@ -60,7 +60,7 @@ def test_libraries(tmp_path):
     assert top.get_title(loc="left") == r"$T_{\rm eff}$ = 6000"
     with pytest.raises(ValueError, match="models: expected 2 rows of A, one per spectrum, got 1"):
         plot_libraries(stars, {"A": models["A"][0]})
-    with pytest.raises(ValueError, match="no usable pixel of spectra lies within 8000-8100 A"):
+    with pytest.raises(ValueError, match="no usable pixel of spectra within 8000-8100 A"):
         plot_libraries(stars, models, (8000.0, 8100.0))
 
 
