@@ -79,7 +79,7 @@ def test_validation_wants_the_set_of_the_emulator(folder):
     other.star_id = np.array(["x", "y", "z"])
     write_reference(Reference.of_theory(other), folder / "other.fits", overwrite=True)
     said = run("validate", folder / "other.fits", "--emulator", folder / "five.onnx", code=1)
-    assert "give the set it was trained on" in said
+    assert "use the set it was trained on" in said
 
 
 def test_twins_differ_in_their_spectra_only(folder):
