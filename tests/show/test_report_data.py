@@ -212,7 +212,7 @@ def test_the_command(measured, tmp_path, monkeypatch):
     write_catalog(combine_visits(maury.read_catalog(folder / "stars.fits")), tmp_path / "stars.fits")
     stars = CliRunner().invoke(main, ["report", str(tmp_path / "stars.fits"), "-o", str(tmp_path / "s.html")])
     assert stars.exit_code == 0, stars.output
-    assert "a report of the visits has them" in stars.output
+    assert "make a report of the visits instead" in stars.output
     assert "4 stars of 4 visits." in (tmp_path / "s.html").read_text("utf-8")
     assert report("-o", tmp_path / "page.pdf").exit_code == 2
     assert "no such folder" in report("-o", tmp_path / "no" / "page.html").output
