@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from os import PathLike
@@ -129,7 +129,8 @@ def fit_files(
                 disable=None if progress else True,
             ) as bar,
         ):
-            for block, columns in _in_turn(spectra_blocks(paths, format), done, submit, most):
+            blocks = spectra_blocks(paths, format, frozenset(done))
+            for block, columns in _in_turn(blocks, submit, most):
                 parts.save(block.number, columns)
                 done[block.number] = columns
                 bar.update(block.size)
@@ -148,14 +149,11 @@ def fit_files(
     return catalog
 
 
-def _in_turn(
-    blocks: Iterable[Block], done: Container[int], submit: Submit, most: int
-) -> Iterator[tuple[Block, Columns]]:
-    """Blocks that are not done, in their order, with what was measured; most wait at a time."""
+def _in_turn(blocks: Iterable[Block], submit: Submit, most: int) -> Iterator[tuple[Block, Columns]]:
+    """Blocks in their order, with what was measured; most wait at a time."""
     waiting: deque[tuple[Block, Future[Columns]]] = deque()
     for block in blocks:
-        if block.number not in done:
-            waiting.append((block, submit(block)))
+        waiting.append((block, submit(block)))
         while len(waiting) > most:
             block, future = waiting.popleft()
             yield block, future.result()
