@@ -100,23 +100,24 @@ class Head:
 
     def astropy_table(self, data: bytes, n: int) -> fits.BinTableHDU:
         """Table of n rows: astropy unpacks strings, scaled columns and byte order."""
-        return fits.BinTableHDU.fromstring(self._of_rows(n) + data + b"\0" * (-len(data) % 2880))
+        return fits.BinTableHDU.fromstring(self._padded(data, n), uint=True)
 
     def astropy_image(self, data: bytes, n: int) -> NDArray[Any]:
         """Return n rows of the image: astropy scales them."""
         kind = fits.ImageHDU if "XTENSION" in self.header else fits.PrimaryHDU
-        hdu = kind.fromstring(self._of_rows(n) + data + b"\0" * (-len(data) % 2880))
+        hdu = kind.fromstring(self._padded(data, n), uint=True)
         array: NDArray[Any] = hdu.data
         return array
 
-    def _of_rows(self, n: int) -> bytes:
+    def _padded(self, data: bytes, n: int) -> bytes:
+        """HDU of n rows."""
         part = self.header.copy()
         part[f"NAXIS{len(self.shape)}"] = n
         if "PCOUNT" in part:
             part["PCOUNT"] = 0
         for key in ("THEAP", "CHECKSUM", "DATASUM"):
             part.remove(key, ignore_missing=True)
-        return str(part.tostring()).encode("ascii")
+        return str(part.tostring()).encode("ascii") + data + b"\0" * (-len(data) % 2880)
 
 
 @lru_cache(maxsize=128)

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,22 +75,19 @@ def pack_spectra(
     packed = {}
     for path, rows in rows_of.items():
         wanted = {keys[row]: row for row in rows}
-        try:
+        with suppress(ReadError), warnings.catch_warnings():  # what came before a cut stays
+            warnings.simplefilter("ignore", ReadWarning)
             for spectra, alone in _read(path):
                 for i, row in _places(spectra, wanted, alone):
                     packed[row] = data.pack_spectrum(best_fit(spectra[i], emulator, catalog[row]))
-        except (ReadError, OSError, EOFError):  # what came before a cut stays
-            continue
     return packed
 
 
 def _read(path: Path) -> Iterator[tuple[Spectra, bool]]:
     """Spectra of a file, block by block; with each block, whether the file holds one spectrum only."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ReadWarning)
-        for block in row_blocks(path):
-            if block.read is not None:
-                yield block.read(), block.total == 1
+    for block in row_blocks(path):
+        if block.read is not None:
+            yield block.read(), block.total == 1
 
 
 def _places(spectra: Spectra, wanted: Mapping[Key, int], alone: bool) -> Iterator[tuple[int, int]]:
