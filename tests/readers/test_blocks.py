@@ -5,11 +5,11 @@ import os
 import tracemalloc
 from pathlib import Path
 
+import astropy_twin as twin
 import numpy as np
 import pytest
 from astropy.io import fits
 
-import astropy_twin as twin
 from desi_files import write_desi
 from mastar_small import write_goodspec, write_mastarhc
 from maury.readers import FORMATS, ReadError, _row_blocks, blocks, read_blocks, read_spectra, spectra_blocks
