@@ -153,6 +153,14 @@ def test_a_list_of_files_takes_the_memory_of_a_block(tmp_path, write):
     assert peaks[1][0] < 1.05 * peaks[0][0] + 50_000
 
 
+def test_files_of_some_size_make_smaller_blocks(tmp_path, monkeypatch):
+    file = write_sdss(tmp_path / "spec-1.fits")
+    monkeypatch.setattr(blocks, "TOGETHER", 5 * file.stat().st_size + 100)
+    files = [file] * 7 + [tmp_path / "nowhere.fits", file]
+    assert [block.size for block in spectra_blocks(files)] == [5, 4]
+    assert blocks.count(files) == 9
+
+
 @pytest.mark.parametrize("kind", ["plain", "packed", "cut", "packed and cut"])
 @pytest.mark.parametrize("name", ["mastar", "desi"])
 def test_blocks_that_are_done_are_passed_over(tmp_path, monkeypatch, name, kind):
@@ -237,6 +245,19 @@ def test_the_temporary_file_of_a_compressed_one_is_gone(tmp_path, monkeypatch):
     next(found)
     found.close()
     assert os.listdir(tmp_path / "scratch") == []
+
+
+@pytest.mark.parametrize("left", [0.1, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("name", ["lamost", "sdss", "desi"])
+def test_a_compressed_file_that_is_cut_says_so_wherever_it_is_cut(tmp_path, monkeypatch, name, left):
+    monkeypatch.setattr(fits_file, "_SMALL", 0)
+    file = packed(files_of_all_formats(tmp_path)[name])
+    file.write_bytes(file.read_bytes()[: int(left * file.stat().st_size)])
+    with pytest.raises(ReadError, match=r"cut short|cannot be read"):
+        read_spectra(file)
+    _, (spectra,) = read_all(spectra_blocks(file))
+    assert len(spectra) == 1
+    assert str(file) in spectra.problem[0]
 
 
 def test_surveys_know_no_format_by_name():

@@ -5,11 +5,11 @@ import gzip
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy_twin import opened
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import maury.readers._fits_file as fits_file
-from astropy_twin import opened
 from maury.readers._fits_file import open_file
 
 IMAGES = ("u1", ">i2", ">i4", ">i8", ">f4", ">f8", "u2", "u4", "i1")
@@ -137,6 +137,18 @@ def test_a_header_without_end_is_not_read_for_ever(tmp_path, monkeypatch):
         with pytest.raises(EOFError):
             file.at(0)
     assert sum(reads) < 200_000
+
+
+def test_headers_that_differ_by_their_checksums_are_parsed_once(tmp_path):
+    heads = []
+    for i in range(2):
+        path = tmp_path / f"{i}.fits"
+        fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(np.full(5, i))]).writeto(path, checksum=True)
+        with open_file(path) as file:
+            heads.append(file.at(1).head)
+            assert file.at(1).image().tolist() == [i] * 5
+            assert "CHECKSUM" in file.primary.header
+    assert heads[0] is heads[1]
 
 
 def test_something_else_is_no_fits_file(tmp_path):

@@ -102,7 +102,7 @@ class FitsFile:
         self.path = path
         self._stream, self._stack = stream, stack
         self._hdus: list[Hdu] = []
-        self._complete = False
+        self._complete = self._damaged = False
 
     @property
     def primary(self) -> Hdu:
@@ -142,7 +142,7 @@ class FitsFile:
                     break
                 got += step
         except DAMAGED:
-            pass
+            self._damaged = True
         return buffer[:got]
 
     def pass_over(self, offset: int, n: int) -> int:
@@ -205,6 +205,8 @@ class FitsFile:
         """Header with its padding; None after the last HDU, where something else stands, or nothing."""
         block = bytes(self.read(start, 4 * _BLOCK))
         if not block.startswith(b"XTENSION" if self._hdus else b"SIMPLE  ="):
+            if self._damaged and len(block) < _BLOCK:
+                raise EOFError("truncated")
             return None
         seen = 0
         while True:

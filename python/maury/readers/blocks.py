@@ -14,7 +14,8 @@ from maury.spectra import Spectra
 
 #: Rows of a large file at most, and files of few spectra, in a block.
 ROWS, FILES = 256, 32
-LARGE = 500_000  # bytes; smaller files are read whole
+#: Bytes: smaller files are read whole, as many together.
+LARGE, TOGETHER = 2_000_000, 16_000_000
 
 
 @dataclass(frozen=True)
@@ -64,16 +65,17 @@ def spectra_blocks(
         file allows it.
     """
     waiting: list[Path] = []
-    number = 0
+    number = together = 0
     for file in list_files(path):
-        large = _rows(file, format) > 0
-        if waiting and (large or len(waiting) == FILES):
+        large, size = _rows(file, format) > 0, _size(file)
+        if waiting and (large or len(waiting) == FILES or together + size > TOGETHER):
             yield from _whole_files(waiting, format, number, done)
-            waiting, number = [], number + 1
+            waiting, together, number = [], 0, number + 1
         if large:
             number = yield from _rows_of(file, format, number, done)
         else:
             waiting.append(file)
+            together += size
     if waiting:
         yield from _whole_files(waiting, format, number, done)
 
@@ -110,6 +112,9 @@ def _or_explained(read: Callable[[], Spectra], file: Path) -> Spectra:
 
 def _rows(file: Path, format: str | None) -> int:
     """Spectra in a file that is read in blocks; 0 for other files."""
-    if file.is_file() and file.stat().st_size >= LARGE:
-        return n_spectra(file, format)
-    return 0
+    return n_spectra(file, format) if _size(file) >= LARGE else 0
+
+
+def _size(file: Path) -> int:
+    """Bytes of a file; 0 if there is none."""
+    return file.stat().st_size if file.is_file() else 0
