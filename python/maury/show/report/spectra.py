@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maury.measure.best_fit import best_fit
+from maury.measure.options import Options
 from maury.readers import ReadError, ReadWarning
 from maury.readers.read import row_blocks
 from maury.show.report import data as data
@@ -66,6 +67,7 @@ def pack_spectra(
             f"({catalog.meta['EMUHASH'][:12]}), got {emulator.name or 'one without a name'} "
             f"({emulator.file_hash[:12]}); give the file that it was made with"
         )
+    options = Options.of_catalog(catalog.meta)
     paths = _paths(data.text(catalog, "file"), sources)
     readable = [row for row, problem in enumerate(data.text(catalog, "problem")) if not problem]
     rows_of = defaultdict(list)
@@ -77,15 +79,15 @@ def pack_spectra(
         wanted = {keys[row]: row for row in rows}
         with suppress(ReadError), warnings.catch_warnings():  # what came before a cut stays
             warnings.simplefilter("ignore", ReadWarning)
-            for spectra, alone in _read(path):
+            for spectra, alone in _read(path, options.format):
                 for i, row in _places(spectra, wanted, alone):
                     packed[row] = data.pack_spectrum(best_fit(spectra[i], emulator, catalog[row]))
     return packed
 
 
-def _read(path: Path) -> Iterator[tuple[Spectra, bool]]:
+def _read(path: Path, format: str | None) -> Iterator[tuple[Spectra, bool]]:
     """Spectra of a file, block by block; with each block, whether the file holds one spectrum only."""
-    for block in row_blocks(path):
+    for block in row_blocks(path, format):
         if block.read is not None:
             yield block.read(), block.total == 1
 
