@@ -135,6 +135,11 @@ def _kept_head(block: bytes) -> Head:
     return Head(block)
 
 
+def forget() -> None:
+    """Forget all headers of extensions."""
+    _kept_head.cache_clear()
+
+
 @dataclass(frozen=True)
 class Rows:
     """Some whole rows of an image or table as bytes; they may be unpacked later, in another thread."""
