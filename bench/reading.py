@@ -4,8 +4,8 @@ FOLDER holds folders of survey files, each a line of the table (MAURY_TEST_DATA 
 the like). Every file must first give the same arrays, bit by bit, as `astropy_twin` reads them. In turn, per
 file: `read_spectra` of a single file and of 32 at a time; of a file whose extension headers were not met
 before (those of one survey repeat, so what follows from them is kept); the twin, which opens files and
-unpacks their HDUs with astropy; gzip alone; `fitsio` (pip install fitsio), its table or image and the primary header, without
-making `Spectra` of them; and how much of maury's time goes into the making of `Spectra`.
+unpacks their HDUs with astropy; gzip alone; `fitsio` (pip install fitsio), its table or image and the primary
+header, without making `Spectra` of them; and how much of maury's time goes into the making of `Spectra`.
 """
 
 import argparse
