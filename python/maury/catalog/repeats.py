@@ -213,6 +213,7 @@ def calibrate_errors(catalog: QTable, method: str = "likelihood") -> ErrorModel:
         n_stars=len(np.unique(pairs.star)),
         outliers=outliers,
         pull_width=width,
+        emulator_hash=str(catalog.meta.get("EMUHASH", "")),
     )
 
 

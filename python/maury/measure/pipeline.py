@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maury.catalog.columns import Columns
-from maury.catalog.error_file import apply_errors, read_errors
+from maury.catalog.error_file import apply_errors, errors_for
 from maury.catalog.errors import ErrorModel
 from maury.catalog.table import catalog_table
 from maury.emulator.emulator import Emulator
@@ -112,7 +112,7 @@ def fit(
 
     if not isinstance(emulator, Emulator):
         emulator = Emulator.load(emulator)
-    model = errors if errors is None or isinstance(errors, ErrorModel) else read_errors(errors)
+    model = errors_for(errors, emulator.labels, emulator.file_hash)
     settings = Settings(use_scatter, n_starts, velocity, max_rv, arm_rv, broadening, tuple(leave_out), bounds)
     with tqdm(total=2 * len(spectra), desc="fitting", unit="fit", disable=None if progress else True) as bar:
         columns = measure(spectra, emulator, settings, start, photometry, threads, bar.update)

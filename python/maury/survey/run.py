@@ -16,7 +16,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from maury.catalog.columns import Columns, join_columns
-from maury.catalog.error_file import read_errors
+from maury.catalog.error_file import errors_for
 from maury.catalog.errors import ErrorModel
 from maury.catalog.table import check_output, write_catalog
 from maury.emulator.emulator import Emulator
@@ -106,7 +106,7 @@ def fit_files(
         raise ValueError("photometry, isochrones: give both, or none")
     if not isinstance(emulator, Emulator):
         emulator = Emulator.load(emulator)
-    model = errors if errors is None or isinstance(errors, ErrorModel) else read_errors(errors)
+    model = errors_for(errors, emulator.labels, emulator.file_hash)
     starts = None
     if photometry is not None and isochrones is not None:
         starts = starts_by_name(photometry, isochrones, emulator.labels)
