@@ -19,7 +19,7 @@ STAGES = [
     {"show"},
     {"cli"},
 ]
-GROUND = ("_version", "labels", "output", "prepare", "spectra")
+GROUND = ("_version", "labels", "output", "prepare", "progress", "spectra")
 
 
 def modules():

@@ -96,6 +96,28 @@ def test_compare_several(folder, tmp_path):
     assert (tmp_path / "p.png").exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "value"), [("--positions", "places.fits"), ("--by", "position"), ("--radius", 3)]
+)
+def test_compare_several_refuses_what_only_one_other_table_uses(folder, option, value):
+    names = [folder / f"c{i}.fits" for i in range(3)]
+    done = run("compare", *names, option, value)
+    assert done.exit_code == 2
+    assert (
+        f"{option} serves a comparison with one other table, got 2 others: catalogues of the same stars are "
+        f"matched by star_id. Leave out {option}, or compare with one table at a time"
+    ) in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize(("option", "value"), [("--positions", "places.fits"), ("--radius", 3)])
+def test_compare_by_id_refuses_what_only_a_match_by_position_uses(folder, option, value):
+    done = run("compare", folder / "c0.fits", folder / "c1.fits", "--by", "id", option, value)
+    assert done.exit_code == 2
+    assert (
+        f"{option} serves a match by position, got --by id. Leave out {option}, or give --by position"
+    ) in " ".join(done.output.split())
+
+
 def test_stars(folder, tmp_path):
     done = run("stars", folder / "c0.fits", "-o", tmp_path / "s.fits", "--dr17-names")
     assert done.exit_code == 0, done.output

@@ -19,6 +19,7 @@ from maury.learn.ensemble import model_error
 from maury.learn.select import TrainingSet, select, split_stars
 from maury.measure.fit import fit_normalized
 from maury.prepare import running_median
+from maury.progress import progress as show_progress
 from maury.spectra import Spectra
 
 if TYPE_CHECKING:
@@ -236,8 +237,6 @@ def _scaling(chosen: TrainingSet, used: Rows) -> tuple[list[str], Array, Array]:
 def _optimise(
     chosen: TrainingSet, stop: Rows, train_rows: Rows, recipe: Recipe, what: str, progress: bool
 ) -> Network:
-    from tqdm import tqdm
-
     from maury.learn.network import optimise  # torch, for training only
 
     used = stop | train_rows
@@ -248,7 +247,7 @@ def _optimise(
     if coefficients is not None:
         coefficients = min(coefficients, int(train_rows.sum()), chosen.wavelength.size)
     steps = recipe.steps * recipe.cycles
-    with tqdm(total=steps, desc=what, unit="step", disable=None if progress else True) as bar:
+    with show_progress(steps, what, "step", progress) as bar:
 
         def show(step: int, loss: float) -> None:
             bar.set_postfix(held_out_rms=f"{loss:.4f}")

@@ -33,6 +33,7 @@ from maury.measure.regions import in_regions
 from maury.measure.two_fits import Measured, fit_twice
 from maury.measure.velocity import scan_velocity
 from maury.prepare import signal_to_noise
+from maury.progress import progress as show_progress
 from maury.spectra import Spectra
 
 if TYPE_CHECKING:
@@ -108,13 +109,11 @@ def fit(
     ValueError
         If an argument is wrong; never for a bad spectrum.
     """
-    from tqdm import tqdm
-
     if not isinstance(emulator, Emulator):
         emulator = Emulator.load(emulator)
     model = errors_for(errors, emulator.labels, emulator.file_hash)
     settings = Settings(use_scatter, n_starts, velocity, max_rv, arm_rv, broadening, tuple(leave_out), bounds)
-    with tqdm(total=2 * len(spectra), desc="fitting", unit="fit", disable=None if progress else True) as bar:
+    with show_progress(2 * len(spectra), "fitting", "fit", progress) as bar:
         columns = measure(spectra, emulator, settings, start, photometry, threads, bar.update)
     options = settings.header(start is not None, photometry is not None)
     return finished_catalog(columns, emulator, options, model)

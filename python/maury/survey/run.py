@@ -24,6 +24,7 @@ from maury.measure.jobs import available_threads
 from maury.measure.options import Settings
 from maury.measure.photometry import starts_by_name, why_none_is_named
 from maury.measure.pipeline import finished_catalog
+from maury.progress import progress as show_progress
 from maury.readers.blocks import Block, count, spectra_blocks
 from maury.readers.read import list_files, none_readable
 from maury.survey.parts import Parts
@@ -100,8 +101,6 @@ def fit_files(
     OSError
         If something cannot be written, as on a full disk. What is done is kept.
     """
-    from tqdm import tqdm
-
     if (photometry is None) != (isochrones is None):
         raise ValueError("photometry, isochrones: give both, or none")
     if not isinstance(emulator, Emulator):
@@ -121,13 +120,7 @@ def fit_files(
         before = sum(len(columns["star_id"]) for columns in done.values())
         with (
             _workers(recipe, scheduler, threads, total) as (submit, most),
-            tqdm(
-                total=total,
-                initial=before,
-                desc="fitting",
-                unit="spectra",
-                disable=None if progress else True,
-            ) as bar,
+            show_progress(total, "fitting", "spectra", progress, before) as bar,
         ):
             for block, columns in _in_turn(spectra_blocks(paths, format), done, submit, most):
                 parts.save(block.number, columns)
