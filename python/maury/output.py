@@ -22,7 +22,7 @@ def check_new_file(path: str | PathLike[str], overwrite: bool = False) -> Path:
     if path.is_dir():
         raise ValueError(f"{path} is a folder; give the name of a file")
     if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists; choose another name, or say overwrite")
+        raise FileExistsError(f"{path} exists; choose another name, or pass overwrite=True")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path.parent}: no such folder to write {path.name} into; make it first")
     return path

@@ -35,7 +35,7 @@ def test_round_trip(visits, model, tmp_path, apart):
         )
     np.testing.assert_array_equal(back.predict(visits.catalog), model.predict(visits.catalog))
     assert path.stat().st_size < 12000
-    with pytest.raises(FileExistsError, match="say overwrite"):
+    with pytest.raises(FileExistsError, match=r"choose another name, or pass overwrite=True$"):
         write_errors(model, path)
     write_errors(model, path, overwrite=True)
 

@@ -47,7 +47,7 @@ def test_errors(folder, tmp_path):
     assert (tmp_path / "pulls.png").stat().st_size > 30_000
     again = run(*words)
     assert again.exit_code == 1
-    assert "say overwrite" in again.output
+    assert again.output == f"Error: {tmp_path / 'e.ecsv'} exists; choose another name, or give --overwrite\n"
     assert run(*words, "--overwrite", "--method", "paper").exit_code == 0
     assert read_errors(tmp_path / "e.ecsv").method == "paper"
 

@@ -98,6 +98,10 @@ def fit_files(
     ------
     ValueError
         If an argument is wrong, or none of the files can be read.
+    InUseError
+        If another run is writing the same output; see `maury.survey.lock`.
+    FileExistsError
+        If the output exists, or appears during the run, and `overwrite` is False.
     OSError
         If something cannot be written, as on a full disk. What is done is kept.
     """
@@ -112,10 +116,12 @@ def fit_files(
     recipe = Recipe(emulator, Settings(**settings), resolution, fwhm, starts)
     paths = list_files(files)
     run = describe_run(paths, recipe, format)
-    parts = Parts.of(Path(output))
-    output = check_output(output, overwrite or parts.exist(run))
+    parts = Parts(Path(output))
+    output = check_output(output, overwrite or parts.wrote(run))
     with _nothing_lost(parts):
         done = parts.open(run, overwrite)
+        replace = overwrite or parts.wrote(run)
+        check_output(output, replace)  # again, now that no other run can write it
         total = count(paths, format)
         before = sum(len(columns["star_id"]) for columns in done.values())
         with (
@@ -136,8 +142,9 @@ def fit_files(
             if unnamed:  # said late: of the blocks before, none tells
                 warnings.warn(f"{unnamed}; all fits began with the search", stacklevel=2)
         catalog = finished_catalog(joined, emulator, recipe.settings.header(False, starts is not None), model)
-        write_catalog(catalog, output, overwrite=True)
-    parts.remove()
+        with parts.writing():
+            write_catalog(catalog, output, replace)
+        parts.remove()
     return catalog
 
 
@@ -193,10 +200,21 @@ def _nothing_lost(parts: Parts) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
+        if not parts.held:
+            raise
         if parts.are_none():
             parts.remove()
+        elif isinstance(error, FileExistsError):
+            raise FileExistsError(
+                f"{parts.output} was written by another process during this run; what was measured is kept "
+                "in "
+                f"{parts.folder}: move {parts.output.name} away, or pass overwrite=True, and run this once "
+                "more"
+            ) from error
         elif isinstance(error, OSError):
             why = error.strerror or str(error)
             text = f"{why}; what was measured is kept in {parts.folder}: mend that, and run this once more"
             raise OSError(error.errno, text, error.filename) from error
         raise
+    finally:
+        parts.close()
