@@ -82,7 +82,9 @@ def test_compare_with_columns_and_positions(folder, tmp_path):
     assert "in common with other.csv" in done.output
     without = run(*words)
     assert without.exit_code == 1
-    assert "give positions" in without.output
+    assert (
+        "to match by position; add them by add_positions (--positions TABLE), from a table" in without.output
+    )
     assert run("compare", folder / "c0.fits", tmp_path / "other.csv", "--columns", "teff").exit_code == 2
 
 

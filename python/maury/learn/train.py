@@ -233,10 +233,13 @@ def train_on(
     if recipe.ensemble < 1:
         raise ValueError(f"ensemble: expected 1 network or more, got {recipe.ensemble}")
     used = stop | train_rows
-    if train_rows.sum() < 2 * (len(chosen.names) + 1) or not stop.any():
+    needed = 2 * (len(chosen.names) + 1)
+    if train_rows.sum() < needed or not stop.any():
+        left_out = ", ".join(f"{count} {reason}" for reason, count in chosen.left_out.items())
         raise ValueError(
-            f"reference: {train_rows.sum()} stars to train on and {stop.sum()} to stop by are too few "
-            f"for {len(chosen.names)} labels; left out: {chosen.left_out or 'none'}"
+            f"reference: {train_rows.sum()} spectra to train on and {stop.sum()} to stop by are too few for "
+            f"{len(chosen.names)} labels, which need {needed} and 1. Left out: {left_out or 'none'}. Give a "
+            "larger reference set, fewer labels, or a higher teff_max"
         )
     use = np.where(stop, STOPPING, np.where(train_rows, TRAINING, "")).astype(object)
     doubtful = np.zeros(len(used), dtype=bool)
