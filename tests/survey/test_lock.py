@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import maury
+import maury.catalog.table as table
 import maury.survey.run as survey
 from maury.cli.main import main
 from maury.readers import blocks
@@ -181,16 +182,18 @@ def test_a_failed_run_lets_go(tmp_path, monkeypatch):
     assert len(run(file, "run.fits")) == 40
 
 
-def test_an_output_that_appears_during_the_run_is_not_replaced(tmp_path, monkeypatch):
+@pytest.mark.parametrize("step", ["maury.survey.run.finished_catalog", "maury.catalog.table._write_fits"])
+def test_an_output_that_appears_during_the_run_is_not_replaced(tmp_path, monkeypatch, step):
+    """While the catalogue is made, and while its file is written."""
     file = write_visits(tmp_path, 40)
-    real = survey.finished_catalog
+    real = {"finished_catalog": survey.finished_catalog, "_write_fits": table._write_fits}
 
     def slow(*arguments):
         (tmp_path / "run.fits").write_bytes(b"of another program")
-        return real(*arguments)
+        return real[step.rpartition(".")[2]](*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(survey, "finished_catalog", slow)
+        patch.setattr(step, slow)
         with pytest.raises(FileExistsError) as caught:
             run(file, "run.fits")
     assert str(caught.value) == (
