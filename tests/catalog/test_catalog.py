@@ -1,6 +1,7 @@
 """The catalogue: what is in it, that three formats give it back, and what a wrong file or name is told."""
 
 import json
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ from astropy.table import QTable, Table
 
 import made_up_stars as made_up
 import maury
+from maury.catalog.columns import join_columns
 from maury.catalog.flags import Flag
 from maury.catalog.table import check_output, read_catalog, write_catalog
 from maury.catalog.text import describe_catalog
+from maury.measure.options import Options
 
 ENDINGS = [".fits", ".fits.gz", ".fit", ".ecsv", ".parquet", ".FITS"]
 
@@ -29,7 +32,9 @@ def catalog():
         ra=[150.0, np.nan, 359.9, 0.0],
         dec=[-30.0, np.nan, 89.0, 0.0],
     )
-    return made_up.build_catalog(made_up.failed_result(), spectra, emulator, {"threads": 2, "bounds": None})
+    return made_up.build_catalog(
+        made_up.failed_result(), spectra, emulator, Options(bounds=[[4000, 8000], [1, 5], [-2, 0.5]])
+    )
 
 
 def without_accents(catalog):
@@ -119,7 +124,11 @@ def test_the_header_says_where_it_came_from(catalog):
     assert meta["MAURYVER"] == maury.__version__
     assert meta["EMULATOR"] == "made up"
     assert meta["EMUHASH"] == made_up.emulator().file_hash
-    assert json.loads(meta["OPTIONS"]) == {"threads": 2, "bounds": None}
+    told = json.loads(meta["OPTIONS"])
+    assert told.pop("start") == "search"
+    assert told.pop("photometry") is False
+    assert set(told) == {field.name for field in fields(Options)}
+    assert told["bounds"] == [[4000, 8000], [1, 5], [-2, 0.5]]
     for bit in Flag:
         assert meta[f"FLAG{int(bit).bit_length() - 1}"].startswith(f"{bit.name}: ")
 
@@ -217,3 +226,25 @@ def test_description_of_a_catalogue_without_any_fit():
     text = describe_catalog(made_up.build_catalog(fit, spectra, emulator))
     assert "no value" in text
     assert "0 rows without a flag" in text
+
+
+def test_rows_with_other_arms_and_columns_are_joined():
+    two = {
+        "star_id": np.array(["a"]),
+        "rv": np.array([1.0]),
+        "arm_rv": np.array([[2.0]]),
+        "flags": np.array([1]),
+    }
+    three = two | {"arm_rv": np.array([[3.0, 4.0]])}
+    none = {
+        "star_id": np.array(["c"]),
+        "rv": np.array([5.0]),
+        "broadening": np.array([6.0]),
+        "flags": np.array([2]),
+    }
+    joined = join_columns([two, three, none])
+    assert list(joined) == ["star_id", "rv", "broadening", "arm_rv", "flags"]
+    np.testing.assert_array_equal(joined["arm_rv"], [[2, np.nan], [3, 4], [np.nan, np.nan]])
+    np.testing.assert_array_equal(joined["broadening"], [np.nan, np.nan, 6])
+    assert joined["flags"].tolist() == [1, 1, 2]
+    assert joined["flags"].dtype == two["flags"].dtype

@@ -10,7 +10,7 @@ from instrument_twin import moving_stars
 from maury.measure.fit import fit_observed
 from maury.measure.median_ratio import median_ratio
 from maury.measure.observe import observe, running_median
-from maury.measure.options import Choice
+from maury.measure.options import Options
 from maury.spectra import Spectra
 
 N = made_up_stars.N_PIXELS
@@ -92,11 +92,11 @@ def test_noise_is_the_same_whoever_stands_beside(emulator):
 def test_the_bias_of_the_labels_is_taken_back(emulator):
     """At S/N 10, over 300 draws: what is left is a fraction of what the median alone does."""
     n, labels = 300, made_up_stars.LABELS[0]
-    choice = Choice(use_scatter=False)
+    options = Options(velocity="given", use_scatter=False, clip=0.0)
     clean = star(emulator, labels, np.full((1, N), 1e12))  # what the emulator would be trained on
-    target = fit_observed(emulator, clean, choice).labels
+    target = fit_observed(emulator, clean, options).labels
     observed = star(emulator, labels, np.full((n, N), 100.0))
-    first = fit_observed(emulator, observed, choice)
+    first = fit_observed(emulator, observed, options)
     ratio = median_ratio(
         observed,
         seen(emulator, observed, np.nan_to_num(first.labels)),
@@ -104,7 +104,7 @@ def test_the_bias_of_the_labels_is_taken_back(emulator):
         emulator,
     )
     undone = replace(observed, flux=observed.flux * ratio, ivar=observed.ivar / ratio**2)
-    second = fit_observed(emulator, undone, replace(choice, start=first.labels), near=True)
+    second = fit_observed(emulator, undone, options, first.labels, near=True)
     sigma = np.sqrt(np.diagonal(first.covariance, axis1=1, axis2=2)).mean(axis=0)
     before, after = (np.median(r.labels, axis=0) - target[0] for r in (first, second))
     bias = np.abs(before) / sigma

@@ -12,6 +12,7 @@ from scipy.interpolate import BSpline
 import made_up_stars
 from instrument_twin import coefficients, seen
 from maury.measure.observe import Observed, observe, running_median
+from maury.measure.options import Options
 from maury.spectra import SPEED_OF_LIGHT, Spectra
 
 N = made_up_stars.N_PIXELS
@@ -40,7 +41,7 @@ def grids():
         "much finer": (np.arange(5000.0, 5100.0, 0.2), None),
         "much coarser": (np.arange(4450.0, 6350.0, 7.7), None),
         "uneven, with a gap": (np.concatenate([uneven[:60], uneven[75:]]), None),
-        "two arms": (np.concatenate([blue, red]), np.repeat([2, 7], [len(blue), len(red)])),
+        "two arms": (np.concatenate([blue, red]), np.repeat([0, 1], [len(blue), len(red)])),
     }
 
 
@@ -69,11 +70,11 @@ def test_what_a_pixel_sees_is_the_dense_matrix(emulator, name, sigma):
     wavelength, arm = GRIDS[name]
     lsf = np.full((2, len(wavelength)), sigma)
     if arm is not None:
-        lsf[:, arm == 7] *= 1.3
+        lsf[:, arm == 1] *= 1.3
     ones = np.ones(lsf.shape)
     observed = observe(Spectra(wavelength, ones, ones, lsf=lsf, arm=arm), emulator, RV, margin=600.0)
     nuisances = np.array([[-0.4, 0.3], [0.7, 0.0]]) if arm is not None else np.empty((2, 0))
-    core = observed.core(fit_arms=arm is not None, fit_broadening=arm is not None)
+    core = observed.core(Options(velocity="given", arm_rv=arm is not None, broadening=arm is not None))
     got = core.see(emulator.core, LABELS, nuisances)
 
     cut = slice(observed.first, observed.first + got.shape[1])

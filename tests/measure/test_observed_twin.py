@@ -10,7 +10,7 @@ import made_up_stars
 from instrument_twin import moving_stars, seen
 from maury.emulator.grid import pixel_velocity
 from maury.measure.fit import fit_observed
-from maury.measure.options import Choice
+from maury.measure.options import Options
 from maury.spectra import SPEED_OF_LIGHT
 
 N = made_up_stars.N_PIXELS
@@ -53,8 +53,8 @@ def test_agrees_with_scipy(emulator, broadening):
     observed.ivar[:, 100:120] = 0.0
     observed.flux[:, 100:120] = 1e5
     shift = np.log10(1 + RV / SPEED_OF_LIGHT) / 1e-4
-    choice = Choice(TRUTH, fit_rv=True, fit_broadening=broadening)
-    result = fit_observed(emulator, observed, choice, np.round(shift))
+    options = Options(broadening=broadening, clip=0.0)
+    result = fit_observed(emulator, observed, options, TRUTH, shift=np.round(shift))
     assert result.converged.all() and not result.at_bound.any()
     for i in range(4):
         place = (observed.low[0] + observed.high[0]) / 2 - np.round(shift[i])
@@ -101,8 +101,7 @@ def test_company_and_order_do_not_matter(emulator):
                 for name in ("flux", "ivar", "continuum", "inside", "good", "shift", "sharper")
             },
         )
-        choice = Choice(clip=4.0, fit_rv=True, fit_broadening=True, threads=threads)
-        result = fit_observed(emulator, some, choice, shift[rows])
+        result = fit_observed(emulator, some, Options(broadening=True), None, threads, shift=shift[rows])
         return result.labels, result.covariance, result.nuisances, result.nuisance_errors, result.chi2
 
     whole = results(np.arange(n), 1)

@@ -1,5 +1,6 @@
 """A photometric start beside the search: the lower chi-square wins, and the catalogue says so."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,9 @@ import pytest
 import made_up_stars
 import maury
 from gaia_stars import ISOCHRONES, photometry
+from maury.measure.options import Options
 from maury.measure.photometry import start_of_stars
+from maury.measure.pipeline import measure
 from maury.measure.two_fits import lower_of
 
 LABELS = made_up_stars.LABELS
@@ -48,18 +51,29 @@ def test_the_lower_chi_square_wins():
 def test_a_wrong_photometric_start_costs_nothing():
     emulator = made_up_stars.emulator()
     spectra = made_up_stars.spectra(emulator, rv=0.0)
-    want = maury.fit(spectra, emulator)
+    want = measure(spectra, emulator, Options())
     wrong = np.array([[7900.0, 0.1, -2.4], [np.nan] * 3, [3600.0, 5.4, 0.9], LABELS[3]])
-    got = maury.fit(spectra, emulator, photometry=wrong)
+    got = measure(spectra, emulator, Options(), photometric_labels=wrong)
     assert got["start"].tolist() == ["search"] * 4
     for name in emulator.labels:
-        np.testing.assert_allclose(got[name].value, want[name].value, rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(got[name], want[name], rtol=1e-6, atol=1e-6)
     assert (got["n_starts"] - want["n_starts"]).tolist() == [1, 0, 1, 1]
     assert got["n_agree"][3] == want["n_agree"][3] + 1
 
 
-def test_photometry_of_the_wrong_shape_is_refused():
+def test_photometric_labels_of_the_wrong_shape_are_refused():
     emulator = made_up_stars.emulator()
     spectra = made_up_stars.spectra(emulator, rv=0.0)
-    with pytest.raises(ValueError, match=r"photometry: expected labels of shape \(4, 3\), .* got \(3,\)"):
-        maury.fit(spectra, emulator, photometry=LABELS[0])
+    with pytest.raises(ValueError, match=r"photometric_labels: expected shape \(4, 3\), .* got \(3,\)"):
+        measure(spectra, emulator, Options(), photometric_labels=LABELS[0])
+
+
+def test_photometry_and_isochrones_go_together():
+    emulator = made_up_stars.emulator()
+    spectra = made_up_stars.spectra(emulator, rv=0.0)
+    with pytest.raises(ValueError, match="photometry, isochrones: give both"):
+        maury.fit(spectra, emulator, photometry=photometry(["star 0"]))
+    catalog = maury.fit(spectra, emulator, photometry=photometry(["star 1"]), isochrones=ISOCHRONES)
+    assert json.loads(catalog.meta["OPTIONS"])["photometry"] is True
+    alone = maury.fit(spectra, emulator)
+    assert (catalog["n_starts"] - alone["n_starts"]).tolist() == [0, 1, 0, 0]

@@ -10,7 +10,7 @@ import maury
 from maury.catalog.flags import Flag
 from maury.measure.fit import fit_observed
 from maury.measure.observe import observe, on_grid
-from maury.measure.options import Choice
+from maury.measure.options import Options
 from maury.spectra import SPEED_OF_LIGHT, Spectra
 
 LABELS = made_up_stars.LABELS
@@ -207,7 +207,9 @@ def test_masked_ends_do_not_dim_their_neighbours(emulator):
         spectra = Spectra(emulator.wavelength, ones, ones, mask, rv=0.0, resolution=resolution)
         observed = observe(spectra, emulator, np.zeros(1))
         model = observed.core().see(emulator.core, LABELS[:1], np.empty((1, 0)))
-        result = fit_observed(emulator, observed, Choice(LABELS[:1], use_scatter=False))
+        result = fit_observed(
+            emulator, observed, Options(velocity="given", use_scatter=False, clip=0.0), LABELS[:1]
+        )
         assert result.n_pixels[0] == n - 2 * max(hidden, 6)
         used = model[0][observed.ivar[0] > 0]
         assert used[[0, -1]] == pytest.approx(1.0, abs=0.15)
@@ -220,3 +222,38 @@ def test_a_gain_of_resolution_is_not_made_up(emulator):
     plain = maury.fit(made_up_stars.spectra(emulator, rv=0.0), emulator)
     assert not (np.asarray(plain["flags"]) & Flag.SHARPER).any()
     np.testing.assert_allclose(values(catalog), values(plain), rtol=1e-6, atol=1e-6)
+
+
+def two_arms(emulator, numbers, n=2):
+    """Spectra of n stars with two halves as arms of these numbers, the second moved by 60 km/s."""
+    wavelength = emulator.wavelength.copy()
+    half = len(wavelength) // 2
+    wavelength[half:] *= 1 + 60 / SPEED_OF_LIGHT
+    flux = emulator.predict(LABELS[:n])
+    arm = np.repeat(numbers, [half, len(wavelength) - half])
+    return Spectra(wavelength, flux, np.full(flux.shape, 1e4), arm=arm, rv=5.0)
+
+
+def test_the_velocity_of_an_arm_stands_in_its_column():
+    """Whichever arms a spectrum lacks, and whatever other spectra have."""
+    emulator = made_up_stars.emulator()
+    last, first, single = (two_arms(emulator, numbers) for numbers in ([1, 2], [0, 1], [0, 0]))
+    for spectra in (Spectra.concatenate([last, first, single]), Spectra.concatenate([single, first, last])):
+        arm_rv = maury.fit(spectra, emulator)["arm_rv"].value
+        assert arm_rv.shape == (6, 2)
+        rows = {int(arm.max()): rv for arm, rv in zip(spectra.arm, arm_rv, strict=True)}
+        np.testing.assert_allclose(rows[2], [np.nan, 60.0], atol=1.0)
+        np.testing.assert_allclose(rows[1], [60.0, np.nan], atol=1.0)
+        assert np.isnan(rows[0]).all()
+
+
+@pytest.mark.parametrize("n", [40, 230])
+def test_starts_of_another_length_are_refused(n):
+    """Also where they fit the number of rows that are measured together."""
+    emulator = made_up_stars.emulator()
+    spectra = made_up_stars.spectra(emulator, np.tile(LABELS[:1], (n, 1)), rv=0.0)
+    for wrong in (100, n - 1, n + 1):
+        with pytest.raises(
+            ValueError, match=rf"start: expected shape \(3,\), \({n}, 3\) or \({n}, S, 3\), got"
+        ):
+            maury.fit(spectra, emulator, start=np.tile(LABELS[0], (wrong, 1)))

@@ -1,13 +1,11 @@
 """Both fits in one pass of the core against the same one after the other, through the pixels."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 import made_up_stars
 from maury.measure.observe import observe
-from maury.measure.options import Choice
+from maury.measure.options import AT_REST, Options
 from maury.measure.two_fits import _in_core, _step_by_step, fit_twice
 from maury.spectra import Spectra
 
@@ -54,9 +52,8 @@ def spectra(emulator):
 
 def test_one_pass_is_two_fits(emulator, spectra):
     observed = observe(spectra, emulator, np.zeros(len(spectra)))
-    choice = Choice(clip=4.0, threads=1)
-    fast = _in_core(emulator, observed, choice, nothing)
-    slow = _step_by_step(emulator, observed, choice, None, nothing)
+    fast = _in_core(emulator, observed, AT_REST, None, 1, nothing)
+    slow = _step_by_step(emulator, observed, AT_REST, None, None, 1, nothing)
     one, two = fast.result, slow.result
     used = np.arange(len(spectra)) != 3
     assert one.converged[used].all() and not one.converged[3]
@@ -83,7 +80,7 @@ def test_company_order_and_threads_do_not_matter(emulator, spectra):
     def results(rows, threads):
         some = spectra[rows]
         observed = observe(some, emulator, np.zeros(len(some)))
-        got = fit_twice(emulator, observed, Choice(clip=4.0, threads=threads))
+        got = fit_twice(emulator, observed, AT_REST, threads=threads)
         return got.result.labels, got.result.covariance, got.result.chi2, got.observed.flux, got.model
 
     whole = results(np.arange(len(spectra)), 1)
@@ -98,13 +95,12 @@ def test_company_order_and_threads_do_not_matter(emulator, spectra):
 def test_what_velocities_and_other_samplings_take(emulator, spectra):
     """One condition chooses the pass in the core; what it does not suit is done step by step, and says so."""
     observed = observe(spectra, emulator, np.zeros(len(spectra)))
-    choice = Choice(clip=4.0, threads=1)
     with pytest.raises(ValueError, match="medians: expected observed, with nothing but labels"):
-        _in_core(emulator, observed, replace(choice, fit_rv=True), nothing)
-    moving = fit_twice(emulator, observed, replace(choice, fit_rv=True, max_rv=200.0))
+        _in_core(emulator, observed, Options(), None, 1, nothing)
+    moving = fit_twice(emulator, observed, Options(max_rv=200.0), threads=1)
     assert np.isfinite(moving.result.rv_err[:3]).all()
     wavelength = np.arange(emulator.wavelength[0] + 5, emulator.wavelength[-1] - 5, 1.1)
     flux = np.array([np.interp(wavelength, emulator.wavelength, row) for row in spectra.flux[:3]])
     other = Spectra(wavelength, flux, np.full(flux.shape, 400.0), lsf=1.5, rv=0.0)
     observed = observe(other, emulator, np.zeros(3))
-    assert fit_twice(emulator, observed, choice).result.converged.all()
+    assert fit_twice(emulator, observed, AT_REST, threads=1).result.converged.all()

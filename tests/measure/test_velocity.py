@@ -11,7 +11,7 @@ from instrument_twin import moving_stars, pull_width
 from maury.catalog.flags import Flag
 from maury.emulator.grid import pixel_velocity, to_shift, to_velocity
 from maury.measure.fit import fit_observed
-from maury.measure.options import Choice
+from maury.measure.options import Options
 from maury.measure.velocity import scan_velocity
 from maury.spectra import SPEED_OF_LIGHT, Spectra
 
@@ -30,10 +30,11 @@ def random_stars(n, seed=1):
     return np.column_stack(labels), rng.uniform(-500, 500, n), 20 * 10 ** rng.uniform(0, 1, n)
 
 
-def fit_from_nothing(emulator, observed, **choice):
+def fit_from_nothing(emulator, observed, **options):
     found = scan_velocity(observed, emulator, 1000.0, 1)
     shift = np.log10(1 + found / SPEED_OF_LIGHT) / emulator.log10_grid[1]
-    return found, fit_observed(emulator, observed, Choice(use_scatter=False, fit_rv=True, **choice), shift)
+    free = Options(use_scatter=False, clip=0.0, **options)
+    return found, fit_observed(emulator, observed, free, shift=shift)
 
 
 def test_velocities_are_shifts_on_the_grid(emulator):
@@ -66,12 +67,12 @@ def test_velocities_are_found_from_nothing(emulator, wavelength):
 def test_arms_with_an_offset(emulator):
     truth, rv, snr = random_stars(200, seed=4)
     blue, red = np.arange(4500.0, 5450.0, 0.9), np.arange(5380.0, 6250.0, 1.4)
-    arm = np.repeat([3, 5], [len(blue), len(red)])
+    arm = np.repeat([0, 1], [len(blue), len(red)])
     offset = np.random.default_rng(5).uniform(-100, 100, 200)
     pixel = pixel_velocity(emulator)
     see = np.column_stack([offset / pixel, np.zeros(200)])
     observed = moving_stars(emulator, truth, rv, snr, np.concatenate([blue, red]), 1.9, arm=arm, see=see)
-    _, result = fit_from_nothing(emulator, observed, fit_arms=True)
+    _, result = fit_from_nothing(emulator, observed, arm_rv=True)
     good = result.converged & ~result.at_bound.any(axis=1)
     assert good.mean() > 0.9
     error = result.nuisance_errors[:, 1] * pixel
@@ -86,7 +87,7 @@ def test_a_broadening_that_nobody_told(emulator, lsf):
     truth, rv, snr = random_stars(200, seed=6)
     extra = np.random.default_rng(7).uniform(1.0, 4.0, 200)  # squared pixels
     observed = moving_stars(emulator, truth, rv, snr, LINEAR, lsf, see=np.column_stack([extra]))
-    _, result = fit_from_nothing(emulator, observed, fit_broadening=True)
+    _, result = fit_from_nothing(emulator, observed, broadening=True)
     good = result.converged & ~result.at_bound.any(axis=1)
     assert good.mean() > 0.9
     error = result.broadening_err
@@ -96,7 +97,7 @@ def test_a_broadening_that_nobody_told(emulator, lsf):
     # As much the other way: the file says too much.
     if lsf is not None:
         too_much = replace(observed, variance=observed.variance + 9.0)
-        _, result = fit_from_nothing(emulator, too_much, fit_broadening=True)
+        _, result = fit_from_nothing(emulator, too_much, broadening=True)
         want = np.sqrt(9.0 - extra) * pixel_velocity(emulator)
         pull = (-result.broadening - want) / result.broadening_err
         assert abs(np.median(pull[result.converged])) < 0.25
@@ -155,7 +156,7 @@ def test_limit_at_both_ends(emulator):
     ends = to_velocity(np.array([shift, 0.9 * shift, -0.9 * shift, -shift]), emulator)
     result = made_up_stars.result(rv=ends, rv_err=np.ones(4))
     spectra = made_up_stars.spectra(emulator)
-    catalog = made_up_stars.build_catalog(result, spectra, emulator, {"max_rv": 1000.0})
+    catalog = made_up_stars.build_catalog(result, spectra, emulator, Options(max_rv=1000.0))
     told = (np.asarray(catalog["flags"]) & Flag.RV_AT_LIMIT) != 0
     assert told.tolist() == [True, False, False, True]
 

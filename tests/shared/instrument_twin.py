@@ -7,6 +7,7 @@ from scipy.linalg import solve_banded
 from scipy.special import erfc
 
 from maury.measure.observe import observe
+from maury.measure.options import Options
 from maury.spectra import SPEED_OF_LIGHT, Spectra
 
 
@@ -62,7 +63,8 @@ def moving_stars(emulator, labels, rv, snr, wavelength=None, lsf=None, seed=0, m
     ones = np.ones((n, np.shape(wavelength)[-1]))
     observed = observe(Spectra(wavelength, ones, ones, lsf=lsf, **more), emulator, np.zeros(n), margin=margin)
     shift = np.log10(1 + np.broadcast_to(rv, (n,)) / SPEED_OF_LIGHT) / emulator.log10_grid[1]
-    core = observed.core(shift, fit_arms="arm" in more and see is not None, fit_broadening=see is not None)
+    free = Options(velocity="given", arm_rv="arm" in more and see is not None, broadening=see is not None)
+    core = observed.core(free, shift)
     flux = core.see(emulator.core, np.ascontiguousarray(labels), np.empty((n, 0)) if see is None else see)
     sigma = np.broadcast_to(1 / np.asarray(snr, dtype=float), (n,))[:, None]
     flux = flux + sigma * np.random.default_rng(seed).standard_normal(flux.shape)

@@ -8,6 +8,7 @@ from astropy.io import fits
 from maury.emulator.emulator import Emulator
 from maury.measure.columns import catalog_columns
 from maury.measure.fit import FitResult
+from maury.measure.options import Options
 from maury.measure.pipeline import finished_catalog
 from maury.spectra import Spectra
 
@@ -95,7 +96,7 @@ def failed_result(labels=LABELS):
 def catalog(**changes):
     """Return a catalogue of four stars."""
     model = emulator()
-    return build_catalog(result(**changes), spectra(model), model, {"threads": 2})
+    return build_catalog(result(**changes), spectra(model), model)
 
 
 def write_sdss(path, emulator, labels, snr=80.0, z=1e-4, seed=0):
@@ -116,6 +117,5 @@ def write_sdss(path, emulator, labels, snr=80.0, z=1e-4, seed=0):
 
 def build_catalog(fit, spectra, model, options=None, **found):
     """Return the catalogue of a result; found: what else the pipeline finds, sharper and emission."""
-    options = options or {}
-    columns = catalog_columns(fit, spectra, model, options.get("max_rv", np.inf), **found)
-    return finished_catalog(columns, model, options, None)
+    columns = catalog_columns(fit, spectra, model, options.max_rv if options else np.inf, **found)
+    return finished_catalog(columns, model, options or Options())

@@ -10,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 import made_up_stars as made_up
 import maury
 from mastar_small import write_goodspec
+from maury.catalog.columns import column_values
 from maury.catalog.flags import Flag
 from maury.catalog.stars import combine_visits
 from maury.catalog.table import write_catalog
@@ -36,7 +37,7 @@ def test_thinned_rows_are_the_first_of_each_cell(across, up, nx, ny):
 
 def test_error_curves_are_medians_in_bins():
     catalog = survey_catalog(3000)
-    teff, error = data.column(catalog, "teff"), data.column(catalog, "teff_err")
+    teff, error = column_values(catalog, "teff"), column_values(catalog, "teff_err")
     centres, (curve,) = data.error_curves(teff, [error])
     inside = (teff >= 4500) & (teff < 5000)
     k = int(np.argmin(np.abs(centres - np.median(teff[inside]))))

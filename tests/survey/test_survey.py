@@ -15,8 +15,8 @@ import maury.survey.recipe as recipe
 import maury.survey.run as survey
 from gaia_stars import ISOCHRONES, photometry
 from maury.catalog.flags import Flag
-from maury.measure.photometry import start_of_stars
 from maury.readers import blocks
+from maury.readers.blocks import Block
 from maury.survey.parts import Parts
 from survey_run import start_run, write_visits
 
@@ -229,9 +229,8 @@ def test_photometric_starts_by_name(tmp_path):
     file = write_visits(tmp_path, 20)
     spectra = maury.read_spectra(file)
     given = {"photometry": photometry(["7-00000001", "7-00000004"]), "isochrones": ISOCHRONES}
-    starts = start_of_stars(spectra.star_id, *given.values(), ["teff", "logg", "fe_h"])
     catalog = run(file, "run.fits", **given)
-    whole = maury.fit(spectra, "small.onnx", photometry=starts)
+    whole = maury.fit(spectra, "small.onnx", **given)
     for name in ("teff", "chi2", "n_starts", "start"):
         np.testing.assert_array_equal(catalog[name], whole[name])
     searched = run(file, "searched.fits")["n_starts"]
@@ -255,3 +254,19 @@ def test_arguments(tmp_path):
         run(file, "run.fits", leave_out=["no"])
     assert not (tmp_path / "run.fits.parts").exists()
     assert len(run(file, "run.fits")) == 10
+
+
+@pytest.mark.parametrize("total, each", [(5, 8), (32, 8), (40, 4), (64, 4), (256, 1), (3000, 1)])
+def test_few_blocks_share_all_threads_out(total, each):
+    """And no block starts more threads than its share."""
+    told = []
+
+    def measure(spectra, threads, progress):
+        told.append(threads)
+        return {}
+
+    block = Block(0, 32, lambda: None, False)
+    with survey._workers(measure, None, 8, total) as (submit, most):
+        assert [submit(block).result(), submit(block).result()] == [{}, {}]
+    assert told == [each, each]
+    assert most == 9

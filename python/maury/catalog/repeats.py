@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from maury.catalog.columns import column_values, label_names
 from maury.catalog.errors import (
     EXTRA_TERMS,
     VARIABLES,
@@ -149,8 +150,6 @@ def calibrate_errors(catalog: QTable, method: str = "likelihood", *, progress: b
     ValueError
         If `method` is unknown, or there are too few pairs.
     """
-    from maury.catalog.columns import label_names
-
     if method not in METHODS:
         raise ValueError(f"method: expected {' or '.join(METHODS)}, got {method!r}")
     labels = label_names(catalog)
@@ -372,4 +371,4 @@ def _star_medians(raw: Array, pairs: Pairs, variables: tuple[str, ...]) -> Array
 
 
 def _values(catalog: QTable, labels: list[str]) -> Array:
-    return np.column_stack([np.asarray(catalog[name].value, dtype=float) for name in labels])
+    return np.column_stack([column_values(catalog, name) for name in labels])

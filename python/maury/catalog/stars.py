@@ -47,8 +47,8 @@ def combine_visits(catalog: QTable) -> QTable:
     star, first = _star_numbers(np.asarray(catalog["star_id"], dtype=str))
     n_stars = len(first)
     flags = np.asarray(catalog["flags"]).astype(np.int32)
-    values = np.column_stack([np.asarray(catalog[name].value, dtype=float) for name in labels])
-    errors = np.column_stack([np.asarray(catalog[f"{name}_err"].value, dtype=float) for name in labels])
+    values = np.column_stack([column_values(catalog, name) for name in labels])
+    errors = np.column_stack([column_values(catalog, f"{name}_err") for name in labels])
     good = is_valid(flags) & np.isfinite(values).all(axis=1) & (errors > 0).all(axis=1)
     used, odd = _without_discrepant(values, errors, star, good, n_stars)
 

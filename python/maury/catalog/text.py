@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from maury.catalog.columns import label_names
+from maury.catalog.columns import column_values, label_names
 from maury.catalog.flags import Flag, flag_names
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def describe_catalog(table: QTable) -> str:
     ]
     for name in label_names(table):
         unit = str(table[name].unit or "")
-        values = np.asarray(table[name].value)
-        errors = np.asarray(table[f"{name}_err"].value)
+        values = column_values(table, name)
+        errors = column_values(table, f"{name}_err")
         digits = ".0f" if name == "teff" else ".3f"
         if np.isfinite(values).any():
             numbers = (np.nanmin(values), np.nanmedian(values), np.nanmax(values), np.nanmedian(errors))

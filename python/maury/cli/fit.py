@@ -49,6 +49,7 @@ def _how_to_see(command: Any) -> Any:
             "--max-rv", type=float, default=1000.0, show_default=True, help="Velocities to search [km/s]."
         ),
         click.option(
+            "--velocity",
             "--rv",
             "velocity",
             type=click.Choice(["fit", "given"]),
@@ -181,11 +182,10 @@ def info(file: str) -> None:
 
 def _spectra_of(files: tuple[str, ...], options: dict[str, Any]) -> Iterator[Spectra]:
     """Spectra of length 1 in the order of the catalogue, few in memory."""
-    from maury.measure.lsf import with_resolution
     from maury.readers.blocks import spectra_blocks
 
     for block in spectra_blocks(files, options["format"]):
-        yield from with_resolution(block.read(), options["resolution"], options["fwhm"])
+        yield from block.read()
 
 
 def _demo_stars() -> Spectra:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 import maury._core as _core
 from maury.emulator.grid import pixel_width, position, to_shift
+from maury.measure.options import AT_REST, Options
 from maury.spectra import SPEED_OF_LIGHT, Spectra
 
 if TYPE_CHECKING:
@@ -72,11 +73,9 @@ class Observed:
 
     def core(
         self,
+        options: Options = AT_REST,
         shift: Array | None = None,
         *,
-        fit_shift: bool = False,
-        fit_arms: bool = False,
-        fit_broadening: bool = False,
         most_shift: float = 0.0,
         native: bool = False,
     ) -> _core.Observed:
@@ -90,9 +89,9 @@ class Observed:
             self.resolution if matrix else None,
             self.narrowing if matrix else None,
             np.ascontiguousarray(self.shift if shift is None else shift),
-            fit_shift,
-            fit_arms,
-            fit_broadening,
+            options.velocity == "fit",
+            bool(options.arm_rv),
+            options.broadening,
             most_shift,
         )
 
@@ -118,9 +117,8 @@ def observe(
     """
     wavelength = np.atleast_2d(spectra.wavelength)
     arm: NDArray[np.int32] = np.zeros(wavelength.shape, dtype=np.int32)
-    if spectra.arm is not None:  # numbered from 0
-        number = np.atleast_2d(spectra.arm)
-        arm = np.unique(number, return_inverse=True)[1].reshape(number.shape).astype(np.int32)
+    if spectra.arm is not None:
+        arm = np.atleast_2d(spectra.arm).astype(np.int32)
     if not len(wavelength) == len(arm) == 1:
         wavelength = np.broadcast_to(wavelength, spectra.flux.shape)
         arm = np.broadcast_to(arm, spectra.flux.shape)

@@ -8,11 +8,10 @@ from __future__ import annotations
 import warnings
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from maury.catalog.columns import Columns, join_columns
@@ -20,12 +19,12 @@ from maury.catalog.error_file import errors_for
 from maury.catalog.errors import ErrorModel
 from maury.catalog.table import check_output, write_catalog
 from maury.emulator.emulator import Emulator
-from maury.measure.jobs import available_threads
-from maury.measure.options import Settings
-from maury.measure.photometry import starts_by_name, why_none_is_named
+from maury.measure.jobs import Workers, available_threads
+from maury.measure.options import Options
+from maury.measure.photometry import labels_by_name, why_none_is_named
 from maury.measure.pipeline import finished_catalog
 from maury.progress import progress as show_progress
-from maury.readers.blocks import Block, count, spectra_blocks
+from maury.readers.blocks import FILES, Block, count, spectra_blocks
 from maury.readers.read import list_files, none_readable
 from maury.survey.parts import Parts
 from maury.survey.recipe import Recipe, describe_run
@@ -36,17 +35,12 @@ if TYPE_CHECKING:
 Name = str | PathLike[str]
 Submit = Callable[[Block], "Future[Columns]"]
 
-FEW = 64  # spectra: too few for a thread a block
-
 
 def fit_files(
     files: Name | Iterable[Name],
     output: Name,
     emulator: Emulator | Name = "default",
     *,
-    format: str | None = None,
-    resolution: float | None = None,
-    fwhm: float | None = None,
     photometry: Table | None = None,
     isochrones: Table | None = None,
     errors: ErrorModel | Name | None = None,
@@ -54,7 +48,7 @@ def fit_files(
     scheduler: Any = None,
     overwrite: bool = False,
     progress: bool = False,
-    **settings: Any,
+    **options: Any,
 ) -> QTable:
     """Measure the spectra of files as `maury.fit` does, and write their catalogue.
 
@@ -71,13 +65,8 @@ def fit_files(
         Catalogue to write: .fits, .ecsv or .parquet.
     emulator, errors
         See `maury.fit`.
-    format : str, optional
-        Of the files, where guessing fails.
-    resolution, fwhm : float, optional
-        R = wavelength / FWHM, or FWHM [Angstrom], of spectra whose files do not tell.
     photometry, isochrones : Table, optional
-        Stars to start from photometry by star_id too; see `maury.measure.photometry.start_of_stars`. Where
-        no star is in the table, a warning says so.
+        See `maury.fit`. Where no star is in the table, a warning says so.
     threads : int, optional
         All available processors by default. The result does not depend on it.
     scheduler : str or dask.distributed.Client, optional
@@ -86,8 +75,9 @@ def fit_files(
         Replace a catalogue that exists, and an unfinished run with other arguments.
     progress : bool
         Show a progress bar with rate and time left.
-    **settings
-        velocity, max_rv, arm_rv, broadening, leave_out, bounds, use_scatter, n_starts: see `maury.fit`.
+    **options
+        Fields of `maury.measure.options.Options`: velocity, max_rv, arm_rv, broadening, leave_out, bounds,
+        use_scatter, n_starts, clip, resolution, fwhm, format.
 
     Returns
     -------
@@ -110,12 +100,14 @@ def fit_files(
     if not isinstance(emulator, Emulator):
         emulator = Emulator.load(emulator)
     model = errors_for(errors, emulator.labels, emulator.file_hash)
-    starts = None
+    labels = None
     if photometry is not None and isochrones is not None:
-        starts = starts_by_name(photometry, isochrones, emulator.labels)
-    recipe = Recipe(emulator, Settings(**settings), resolution, fwhm, starts)
+        labels = labels_by_name(photometry, isochrones, emulator.labels)
+    recipe = Recipe(emulator, Options(**options), labels)
+    recipe.options.box(emulator)
+    format = recipe.options.format
     paths = list_files(files)
-    run = describe_run(paths, recipe, format)
+    run = describe_run(paths, recipe)
     parts = Parts(Path(output))
     output = check_output(output, overwrite or parts.wrote(run))
     with _nothing_lost(parts):
@@ -137,11 +129,11 @@ def fit_files(
         if (problem != "").all():
             parts.remove()
             raise none_readable(len(paths), str(problem[0]))
-        if starts is not None:
-            unnamed = why_none_is_named(joined["star_id"], starts, photometry)
+        if labels is not None:
+            unnamed = why_none_is_named(joined["star_id"], labels, photometry)
             if unnamed:  # said late: of the blocks before, none tells
                 warnings.warn(f"{unnamed}; all fits began with the search", stacklevel=2)
-        catalog = finished_catalog(joined, emulator, recipe.settings.header(False, starts is not None), model)
+        catalog = finished_catalog(joined, emulator, recipe.options, model, photometry=labels is not None)
         with parts.writing():
             write_catalog(catalog, output, replace)
         parts.remove()
@@ -173,25 +165,18 @@ def _workers(recipe: Recipe, scheduler: Any, threads: int | None, total: int) ->
             yield lambda block: measure_remotely(block.read()), most
         return
     n = threads or available_threads()
-    threads_each = 1 if total > FEW else threads  # a few spectra are one block
-    ended = Event()
+    with Workers(n) as workers:
+        threads_each = max(1, n // max(1, -(-total // FILES)))  # few blocks share all the threads out
 
-    def keep_on(_: int) -> None:
-        if ended.is_set():
-            raise InterruptedError("the run was ended")
+        def keep_on(_: int) -> None:
+            workers.check()
 
-    def submit(block: Block) -> Future[Columns]:
-        if block.anywhere:
-            return pool.submit(lambda: recipe(block.read(), threads_each, keep_on))
-        return pool.submit(recipe, block.read(), threads_each, keep_on)
+        def submit(block: Block) -> Future[Columns]:
+            if block.anywhere:
+                return workers.submit(lambda: recipe(block.read(), threads_each, keep_on))
+            return workers.submit(recipe, block.read(), threads_each, keep_on)
 
-    with ThreadPoolExecutor(n) as pool:
-        try:
-            yield submit, n + 1
-        except BaseException:
-            ended.set()
-            pool.shutdown(cancel_futures=True)
-            raise
+        yield submit, n + 1
 
 
 @contextmanager
@@ -207,9 +192,8 @@ def _nothing_lost(parts: Parts) -> Iterator[None]:
         elif isinstance(error, FileExistsError):
             raise FileExistsError(
                 f"{parts.output} was written by another process during this run; what was measured is kept "
-                "in "
-                f"{parts.folder}: move {parts.output.name} away, or pass overwrite=True, and run this once "
-                "more"
+                f"in {parts.folder}: move {parts.output.name} away, or pass overwrite=True, and run this "
+                "once more"
             ) from error
         elif isinstance(error, OSError):
             why = error.strerror or str(error)

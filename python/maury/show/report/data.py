@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from maury.catalog.columns import column_values
 from maury.catalog.flags import Flag, flag_names
 
 if TYPE_CHECKING:
@@ -54,19 +55,13 @@ class Shown:
     log: bool
 
 
-def column(catalog: QTable, name: str) -> Array:
-    """Values of a column as float64, NaN where masked."""
-    values = getattr(catalog[name], "value", catalog[name])
-    return np.ma.filled(np.ma.asarray(values).astype(np.float64), np.nan)
-
-
 def shown_columns(catalog: QTable) -> dict[str, Shown]:
     """All columns with one number a row; those without any finite number are left out."""
     found = {}
     for name in catalog.colnames:
         if catalog[name].ndim != 1 or catalog[name].dtype.kind not in "fiub":
             continue
-        values = column(catalog, name)
+        values = column_values(catalog, name)
         finite = values[np.isfinite(values)]
         if not finite.size:
             continue
@@ -169,13 +164,13 @@ def choose_rows(catalog: QTable, candidates: ArrayLike, n: int) -> NDArray[np.in
     rows = np.unique(np.asarray(candidates, dtype=np.intp))
     if len(rows) <= n or n == 0:
         return rows[:n]
-    rchi2 = column(catalog, "rchi2")[rows]
+    rchi2 = column_values(catalog, "rchi2")[rows]
     worst = rows[np.argsort(-np.nan_to_num(rchi2, nan=-1.0, posinf=-1.0), kind="stable")[: n // 3]]
     left = np.setdiff1d(rows, worst)
     flagged = _flagged_in_turn(np.asarray(catalog["flags"])[left], left)[: n // 3]
     left = np.setdiff1d(left, flagged)
     cell = np.zeros(len(left), dtype=np.int64)
-    for axis in (column(catalog, name)[left] for name in ("teff", "logg")):
+    for axis in (column_values(catalog, name)[left] for name in ("teff", "logg")):
         finite = axis[np.isfinite(axis)]
         low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
         step = (high - low) / 20 or 1.0

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from maury.measure.best_fit import best_fit
+from maury.measure.options import Options
 from maury.readers import ReadError, ReadWarning, read_spectra
 from maury.readers.mastar import read_blocks
 from maury.show.report import data as data
@@ -67,6 +68,7 @@ def pack_spectra(
             f"({catalog.meta['EMUHASH'][:12]}), got {emulator.name or 'one without a name'} "
             f"({emulator.file_hash[:12]}); give the file that it was made with"
         )
+    options = Options.of_catalog(catalog.meta)
     paths = _paths(data.text(catalog, "file"), sources)
     readable = [row for row, problem in enumerate(data.text(catalog, "problem")) if not problem]
     rows_of = defaultdict(list)
@@ -77,7 +79,7 @@ def pack_spectra(
     for path, rows in rows_of.items():
         wanted = {keys[row]: row for row in rows}
         try:
-            for spectra in _read(path, wanted):
+            for spectra in _read(path, wanted, options.format):
                 for i, row in _places(spectra, wanted):
                     packed[row] = data.pack_spectrum(best_fit(spectra[i], emulator, catalog[row]))
         except (ReadError, OSError, EOFError):  # what came before a cut stays
@@ -85,7 +87,7 @@ def pack_spectra(
     return packed
 
 
-def _read(path: Path, wanted: Collection[Key]) -> Iterator[Spectra]:
+def _read(path: Path, wanted: Collection[Key], format: str | None) -> Iterator[Spectra]:
     """Spectra of a file, block by block where it is one of MaStar; then only those wanted."""
     blocks = read_blocks(path, select=lambda *names: np.array([key in wanted for key in _keys(*names)]))
     try:
@@ -93,7 +95,7 @@ def _read(path: Path, wanted: Collection[Key]) -> Iterator[Spectra]:
     except (ValueError, OSError, EOFError):  # another format; astropy says so in many ways
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ReadWarning)
-            yield read_spectra(path)
+            yield read_spectra(path, format)
         return
     if first is not None:
         yield first
