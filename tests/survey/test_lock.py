@@ -174,7 +174,7 @@ def test_of_many_processes_one_takes_over_a_stale_lock(tmp_path):
 def test_a_failed_run_lets_go(tmp_path, monkeypatch):
     file = write_visits(tmp_path, 40)
     with monkeypatch.context() as patch:
-        patch.setattr(survey, "finished_catalog", lambda *_: 1 / 0)
+        patch.setattr(survey, "finished_catalog", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             run(file, "run.fits")
     assert not (tmp_path / "run.fits.parts" / "lock.json").exists()
@@ -188,9 +188,9 @@ def test_an_output_that_appears_during_the_run_is_not_replaced(tmp_path, monkeyp
     file = write_visits(tmp_path, 40)
     real = {"finished_catalog": survey.finished_catalog, "_write_fits": table._write_fits}
 
-    def slow(*arguments):
+    def slow(*arguments, **named):
         (tmp_path / "run.fits").write_bytes(b"of another program")
-        return real[step.rpartition(".")[2]](*arguments)
+        return real[step.rpartition(".")[2]](*arguments, **named)
 
     with monkeypatch.context() as patch:
         patch.setattr(step, slow)
