@@ -102,8 +102,8 @@ class Lock:
             )
         return (
             f"{self.output}: another run is writing it ({who}). Whether it is still at work cannot be seen "
-            f"from this host, {socket.gethostname()}. If it is, wait until it has finished, or choose another "
-            f"output; if it was ended, delete {self.path} and run this once more"
+            f"from this host, {socket.gethostname()}. If it is, wait until it has finished, or choose "
+            f"another output; if it was ended, delete {self.path} and run this once more"
         )
 
 
