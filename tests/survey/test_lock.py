@@ -188,9 +188,9 @@ def test_an_output_that_appears_during_the_run_is_not_replaced(tmp_path, monkeyp
     file = write_visits(tmp_path, 40)
     real = {"finished_catalog": survey.finished_catalog, "_write_fits": table._write_fits}
 
-    def slow(*arguments, **options):
+    def slow(*arguments, **named):
         (tmp_path / "run.fits").write_bytes(b"of another program")
-        return real[step.rpartition(".")[2]](*arguments)
+        return real[step.rpartition(".")[2]](*arguments, **named)
 
     with monkeypatch.context() as patch:
         patch.setattr(step, slow)

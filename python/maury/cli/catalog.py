@@ -153,8 +153,8 @@ def _refuse_idle_options(n_others: int, by: str | None) -> None:
     if n_others > 1 and given:
         raise click.UsageError(
             f"--{given[0]} serves a comparison with one other table, got {n_others} others: catalogues of "
-            f"the same stars are matched by star_id. Leave out --{given[0]}, or compare with one table at a "
-            "time"
+            f"the same stars are matched by star_id. Leave out --{given[0]}, or compare with one table "
+            "at a time"
         )
     idle = [name for name in given if name != "by"]
     if by == "id" and idle:

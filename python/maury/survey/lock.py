@@ -59,8 +59,8 @@ class Lock:
                 json.dump(_owner(), file)
             return
         raise InUseError(
-            f"{self.output}: other runs are starting to write it; choose another output, or run this once "
-            "more"
+            f"{self.output}: other runs are starting to write it; choose another output, or run "
+            "this once more"
         )
 
     def release(self) -> None:
@@ -102,10 +102,8 @@ class Lock:
             )
         return (
             f"{self.output}: another run is writing it ({who}). Whether it is still at work cannot be seen "
-            "from "
-            f"this host, {socket.gethostname()}. If it is, wait until it has finished, or choose another "
-            "output; "
-            f"if it was ended, delete {self.path} and run this once more"
+            f"from this host, {socket.gethostname()}. If it is, wait until it has finished, or choose "
+            f"another output; if it was ended, delete {self.path} and run this once more"
         )
 
 

@@ -192,9 +192,8 @@ def _nothing_lost(parts: Parts) -> Iterator[None]:
         elif isinstance(error, FileExistsError):
             raise FileExistsError(
                 f"{parts.output} was written by another process during this run; what was measured is kept "
-                "in "
-                f"{parts.folder}: move {parts.output.name} away, or pass overwrite=True, and run this once "
-                "more"
+                f"in {parts.folder}: move {parts.output.name} away, or pass overwrite=True, and run this "
+                "once more"
             ) from error
         elif isinstance(error, OSError):
             why = error.strerror or str(error)
