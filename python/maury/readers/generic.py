@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from maury.readers._fits import ReadError, ReadWarning, stem
+from maury.readers._row_blocks import RowBlock
 from maury.spectra import Floats, Spectra, air_to_vacuum, assumed_ivar
 
-_NOT_OURS = "it is none of maury's own formats (miles, stelib, sdss, lamost)"
 _ELSEWHERE = "or build maury.Spectra(wavelength, flux, ivar) from your arrays"
 
 
-def read(path: Path) -> Spectra:
-    """All spectra of a file that specutils can read, on their common grid or padded."""
+def blocks(path: Path, formats: Sequence[str]) -> Iterator[RowBlock]:
+    """Return one block with all spectra of a file that specutils can read.
+
+    Parameters
+    ----------
+    path : Path
+    formats : sequence of str
+        Those of maury's own that it is none of, for the message if specutils cannot read it either.
+    """
+    spectra = _read(path, f"it is none of maury's own formats ({', '.join(formats)})")
+    yield RowBlock(0, len(spectra), len(spectra), lambda: spectra)
+
+
+def _read(path: Path, not_ours: str) -> Spectra:
+    """All spectra, on their common grid or padded."""
     try:
         from specutils import SpectrumList
     except ImportError:
         raise ReadError(
-            f"{_NOT_OURS}, and specutils, which reads many more, is not installed; "
+            f"{not_ours}, and specutils, which reads many more, is not installed; "
             f"pip install 'maury[specutils]', {_ELSEWHERE}"
         ) from None
     with warnings.catch_warnings():
@@ -31,7 +45,7 @@ def read(path: Path) -> Spectra:
         except Exception as error:
             # specutils appends the table of all its formats to some messages.
             reason = str(error).split("The available formats are")[0].strip()
-            raise ReadError(f"{_NOT_OURS}, and specutils cannot read it ({reason}); {_ELSEWHERE}") from error
+            raise ReadError(f"{not_ours}, and specutils cannot read it ({reason}); {_ELSEWHERE}") from error
     parts = [_spectrum(s, path) for s in spectra]
     if not parts:
         raise ReadError(f"specutils finds no spectrum in it; {_ELSEWHERE}")

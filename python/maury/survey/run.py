@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from os import PathLike
@@ -120,7 +120,8 @@ def fit_files(
             _workers(recipe, scheduler, threads, total) as (submit, most),
             show_progress(total, "fitting", "spectra", progress, before) as bar,
         ):
-            for block, columns in _in_turn(spectra_blocks(paths, format), done, submit, most):
+            blocks = spectra_blocks(paths, format, frozenset(done))
+            for block, columns in _in_turn(blocks, submit, most):
                 parts.save(block.number, columns)
                 done[block.number] = columns
                 bar.update(block.size)
@@ -140,14 +141,11 @@ def fit_files(
     return catalog
 
 
-def _in_turn(
-    blocks: Iterable[Block], done: Container[int], submit: Submit, most: int
-) -> Iterator[tuple[Block, Columns]]:
-    """Blocks that are not done, in their order, with what was measured; most wait at a time."""
+def _in_turn(blocks: Iterable[Block], submit: Submit, most: int) -> Iterator[tuple[Block, Columns]]:
+    """Blocks in their order, with what was measured; most wait at a time."""
     waiting: deque[tuple[Block, Future[Columns]]] = deque()
     for block in blocks:
-        if block.number not in done:
-            waiting.append((block, submit(block)))
+        waiting.append((block, submit(block)))
         while len(waiting) > most:
             block, future = waiting.popleft()
             yield block, future.result()
