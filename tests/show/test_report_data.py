@@ -202,7 +202,7 @@ def test_the_command(measured, tmp_path, monkeypatch):
     assert "4 rows, 4 of them with their spectrum." in done.output
     again = report("-o", page)
     assert again.exit_code == 1
-    assert "say --overwrite" in again.output
+    assert "give --overwrite" in again.output
     plain = report("-o", page, "--overwrite")  # the built-in emulator is not the one
     assert plain.exit_code == 0
     assert "Warning: no spectra in the page: emulator: the catalogue was made with" in plain.output

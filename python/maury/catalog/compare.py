@@ -264,9 +264,13 @@ def match_tables(
     if by not in (*needs, None):
         raise ValueError(f"by: expected id or position, got {by!r}")
     by = by or _way(table, other)
-    mend = "give positions, a table with star_id, ra and dec" if by == "position" else "match by position"
+    mend = (
+        "add them by add_positions (--positions TABLE), from a table with star_id, ra and dec"
+        if by == "position"
+        else "match by position (--by position)"
+    )
     for which, t, how in (
-        ("the catalogue", table, mend), (f"the other table ({name})", other, "name its columns"),
+        ("the catalogue", table, mend), (f"the other table ({name})", other, "name its columns (--columns)"),
     ):  # fmt: skip
         missing = [column for column in needs[by] if column not in t.colnames]
         if missing:

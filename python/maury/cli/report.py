@@ -69,7 +69,7 @@ def report_command(
     if output.suffix.lower() not in (".html", ".htm"):
         raise click.UsageError(f"{output}: a report ends in .html")
     if output.exists() and not overwrite:
-        raise FileExistsError(f"{output} exists; choose another name, or say --overwrite")
+        raise FileExistsError(f"{output} exists; choose another name, or give --overwrite")
     if not output.parent.is_dir():
         raise FileNotFoundError(f"{output.parent}: no such folder to write {output.name} into; make it first")
     catalog = read_catalog(catalogue)

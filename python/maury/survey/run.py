@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maury.catalog.columns import Columns, join_columns
-from maury.catalog.error_file import read_errors
+from maury.catalog.error_file import errors_for
 from maury.catalog.errors import ErrorModel
 from maury.catalog.table import check_output, write_catalog
 from maury.emulator.emulator import Emulator
@@ -23,6 +23,7 @@ from maury.measure.jobs import Workers, available_threads
 from maury.measure.options import Options
 from maury.measure.photometry import labels_by_name, why_none_is_named
 from maury.measure.pipeline import finished_catalog
+from maury.output import progress as show_progress
 from maury.readers.blocks import FILES, Block, count, spectra_blocks
 from maury.readers.read import list_files, none_readable
 from maury.survey.parts import Parts
@@ -87,16 +88,18 @@ def fit_files(
     ------
     ValueError
         If an argument is wrong, or none of the files can be read.
+    InUseError
+        If another run is writing the same output; see `maury.survey.lock`.
+    FileExistsError
+        If the output exists, or appears during the run, and `overwrite` is False.
     OSError
         If something cannot be written, as on a full disk. What is done is kept.
     """
-    from tqdm import tqdm
-
     if (photometry is None) != (isochrones is None):
         raise ValueError("photometry, isochrones: give both, or none")
     if not isinstance(emulator, Emulator):
         emulator = Emulator.load(emulator)
-    model = errors if errors is None or isinstance(errors, ErrorModel) else read_errors(errors)
+    model = errors_for(errors, emulator.labels, emulator.file_hash)
     labels = None
     if photometry is not None and isochrones is not None:
         labels = labels_by_name(photometry, isochrones, emulator.labels)
@@ -105,21 +108,17 @@ def fit_files(
     format = recipe.options.format
     paths = list_files(files)
     run = describe_run(paths, recipe)
-    parts = Parts.of(Path(output))
-    output = check_output(output, overwrite or parts.exist(run))
+    parts = Parts(Path(output))
+    output = check_output(output, overwrite or parts.wrote(run))
     with _nothing_lost(parts):
         done = parts.open(run, overwrite)
+        replace = overwrite or parts.wrote(run)
+        check_output(output, replace)  # again, now that no other run can write it
         total = count(paths, format)
         before = sum(len(columns["star_id"]) for columns in done.values())
         with (
             _workers(recipe, scheduler, threads, total) as (submit, most),
-            tqdm(
-                total=total,
-                initial=before,
-                desc="fitting",
-                unit="spectra",
-                disable=None if progress else True,
-            ) as bar,
+            show_progress(total, "fitting", "spectra", progress, before) as bar,
         ):
             blocks = spectra_blocks(paths, format, frozenset(done))
             for block, columns in _in_turn(blocks, submit, most):
@@ -136,8 +135,9 @@ def fit_files(
             if unnamed:  # said late: of the blocks before, none tells
                 warnings.warn(f"{unnamed}; all fits began with the search", stacklevel=2)
         catalog = finished_catalog(joined, emulator, recipe.options, model, photometry=labels is not None)
-        write_catalog(catalog, output, overwrite=True)
-    parts.remove()
+        with parts.writing():
+            write_catalog(catalog, output, replace)
+        parts.remove()
     return catalog
 
 
@@ -183,10 +183,20 @@ def _nothing_lost(parts: Parts) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
+        if not parts.held:
+            raise
         if parts.are_none():
             parts.remove()
+        elif isinstance(error, FileExistsError):
+            raise FileExistsError(
+                f"{parts.output} was written by another process during this run; what was measured is kept "
+                f"in {parts.folder}: move {parts.output.name} away, or pass overwrite=True, and run this "
+                "once more"
+            ) from error
         elif isinstance(error, OSError):
             why = error.strerror or str(error)
             text = f"{why}; what was measured is kept in {parts.folder}: mend that, and run this once more"
             raise OSError(error.errno, text, error.filename) from error
         raise
+    finally:
+        parts.close()
