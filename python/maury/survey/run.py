@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from itertools import chain, islice
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from maury.measure.options import Options
 from maury.measure.photometry import labels_by_name, why_none_is_named
 from maury.measure.pipeline import finished_catalog
 from maury.output import progress as show_progress
-from maury.readers.blocks import FILES, Block, count, spectra_blocks
+from maury.readers.blocks import Block, count, spectra_blocks
 from maury.readers.read import list_files, none_readable
 from maury.survey.parts import Parts
 from maury.survey.recipe import Recipe, describe_run
@@ -116,12 +117,15 @@ def fit_files(
         check_output(output, replace)  # again, now that no other run can write it
         total = count(paths, format)
         before = sum(len(columns["star_id"]) for columns in done.values())
+        blocks = spectra_blocks(paths, format, frozenset(done))
+        n_threads = threads or available_threads()
+        first = list(islice(blocks, n_threads))
+        threads_each = max(1, n_threads // max(1, len(first)))  # few blocks share all the threads out
         with (
-            _workers(recipe, scheduler, threads, total) as (submit, most),
+            _workers(recipe, scheduler, n_threads, threads_each) as (submit, most),
             show_progress(total, "fitting", "spectra", progress, before) as bar,
         ):
-            blocks = spectra_blocks(paths, format, frozenset(done))
-            for block, columns in _in_turn(blocks, submit, most):
+            for block, columns in _in_turn(chain(first, blocks), submit, most):
                 parts.save(block.number, columns)
                 done[block.number] = columns
                 bar.update(block.size)
@@ -154,7 +158,9 @@ def _in_turn(blocks: Iterable[Block], submit: Submit, most: int) -> Iterator[tup
 
 
 @contextmanager
-def _workers(recipe: Recipe, scheduler: Any, threads: int | None, total: int) -> Iterator[tuple[Submit, int]]:
+def _workers(
+    recipe: Recipe, scheduler: Any, n_threads: int, threads_each: int
+) -> Iterator[tuple[Submit, int]]:
     """Give a function that has a block measured, and how many blocks may wait for it."""
     if scheduler is not None:
         from maury.survey.cluster import workers_of
@@ -162,9 +168,7 @@ def _workers(recipe: Recipe, scheduler: Any, threads: int | None, total: int) ->
         with workers_of(scheduler, recipe) as (measure_remotely, most):
             yield lambda block: measure_remotely(block.read()), most
         return
-    n = threads or available_threads()
-    with Workers(n) as workers:
-        threads_each = max(1, n // max(1, -(-total // FILES)))  # few blocks share all the threads out
+    with Workers(n_threads) as workers:
 
         def keep_on(_: int) -> None:
             workers.check()
@@ -174,7 +178,7 @@ def _workers(recipe: Recipe, scheduler: Any, threads: int | None, total: int) ->
                 return workers.submit(lambda: recipe(block.read(), threads_each, keep_on))
             return workers.submit(recipe, block.read(), threads_each, keep_on)
 
-        yield submit, n + 1
+        yield submit, n_threads + 1
 
 
 @contextmanager
