@@ -5,7 +5,7 @@ from importlib import import_module
 
 import machine
 
-ALL = ("running_median", "fit", "instrument", "scaling", "memory", "accuracy")
+ALL = ("running_median", "fit", "instrument", "scaling", "memory", "accuracy", "reading")
 
 
 def main():

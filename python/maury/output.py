@@ -1,9 +1,17 @@
-"""Checks that an output file can be written, made before the work starts."""
+"""Checks that an output file can be written, made before the work starts; progress on stderr."""
 
 from __future__ import annotations
 
+import sys
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+#: Seconds between two lines in a log; a shorter run writes none.
+INTERVAL = 30.0
 
 
 def check_new_file(path: str | PathLike[str], overwrite: bool = False) -> Path:
@@ -22,7 +30,42 @@ def check_new_file(path: str | PathLike[str], overwrite: bool = False) -> Path:
     if path.is_dir():
         raise ValueError(f"{path} is a folder; give the name of a file")
     if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists; choose another name, or pass overwrite=True (--overwrite)")
+        raise FileExistsError(f"{path} exists; choose another name, or pass overwrite=True")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path.parent}: no such folder to write {path.name} into; create it first")
     return path
+
+
+class _Log:
+    """Stderr, where what would overwrite a line of a terminal becomes a line of its own."""
+
+    def write(self, text: str) -> None:
+        line = text.strip()
+        if line:
+            sys.stderr.write(f"{line}\n")
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+def progress(total: int, what: str, unit: str, wanted: bool = True, done: int = 0) -> tqdm[None]:
+    """Return a counter that shows progress on stderr; use it in a ``with`` and call its ``update(n)``.
+
+    Parameters
+    ----------
+    total : int
+        Units of all the work.
+    what, unit : str
+        What is being done, and what is counted, as in "fitting" and "spectra".
+    wanted : bool
+        False shows nothing.
+    done : int
+        Units that an earlier run has done.
+    """
+    from tqdm import tqdm
+
+    common = {"total": total, "desc": what, "unit": unit, "initial": done, "disable": not wanted}
+    if sys.stderr.isatty():
+        return tqdm(**common)
+    every = {"mininterval": INTERVAL, "maxinterval": INTERVAL, "delay": INTERVAL, "miniters": 1}
+    return tqdm(**common, **every, file=_Log(), ascii=True, ncols=100)

@@ -322,8 +322,8 @@ def _checked_arm(arm: ArrayLike, shape: tuple[int, int]) -> NDArray[np.integer]:
             "number the arms of the spectrograph from 0"
         )
     for row in np.atleast_2d(array):
-        runs = 1 + np.count_nonzero(np.diff(row)) if len(row) else 0
-        if runs != len(np.unique(row)):
+        runs = row[np.append(True, row[1:] != row[:-1])].tolist() if len(row) else []
+        if len(runs) != len(set(runs)):
             raise ValueError("arm: the pixels of an arm must be contiguous; sort the pixels by arm")
     return array
 
@@ -363,7 +363,9 @@ def _stacked_arm(parts: Sequence[Spectra], n_pixels: int) -> NDArray[np.integer]
         return None
     rows: NDArray[np.integer] = np.concatenate(
         [
-            np.pad(row, ((0, 0), (0, n_pixels - row.shape[1])), mode="edge")
+            row
+            if row.shape[1] == n_pixels
+            else np.pad(row, ((0, 0), (0, n_pixels - row.shape[1])), mode="edge")
             for row in (_rows(part, "arm", 0) for part in parts)
         ]
     )
@@ -392,7 +394,8 @@ def _rows(part: Spectra, name: str, fill: Any) -> NDArray[Any]:
 
 
 def _padded(array: NDArray[Any], n_pixels: int, fill: Any) -> NDArray[Any]:
-    return np.pad(array, ((0, 0), (0, n_pixels - array.shape[1])), constant_values=fill)
+    missing = n_pixels - array.shape[1]
+    return np.pad(array, ((0, 0), (0, missing)), constant_values=fill) if missing else array
 
 
 def _common_grid(parts: Sequence[Spectra], n_pixels: int) -> Floats | None:

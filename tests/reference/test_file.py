@@ -130,7 +130,7 @@ def test_where_it_cannot_be_written(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such folder"):
         write_reference(reference(), tmp_path / "nowhere" / "set.fits")
     write_reference(reference(), tmp_path / "set.fits")
-    with pytest.raises(FileExistsError, match=r"pass overwrite=True \(--overwrite\)"):
+    with pytest.raises(FileExistsError, match=r"choose another name, or pass overwrite=True$"):
         write_reference(reference(), tmp_path / "set.fits")
     write_reference(reference(2), tmp_path / "set.fits", overwrite=True)
     assert len(read_reference(tmp_path / "set.fits").spectra) == 2

@@ -15,7 +15,7 @@ from maury.catalog.flags import Flag
 from maury.catalog.stars import combine_visits
 from maury.catalog.table import write_catalog
 from maury.cli.main import main
-from maury.readers import mastar
+from maury.readers import read_spectra
 from maury.show.report import data as data
 from maury.show.report.page import check_catalog
 from maury.show.report.spectra import pack_spectra
@@ -157,10 +157,9 @@ def test_of_a_mastar_file_the_rows_wanted_are_read_in_blocks(measured, tmp_path,
     """Two visits a star: the name of a star alone does not tell its spectrum."""
     _, _, model = measured
     path = write_goodspec(tmp_path / "goodspec.fits.gz", n=6, n_pixels=3000)
-    monkeypatch.setattr(
-        "maury.show.report.spectra.read_spectra", lambda path: pytest.fail("the whole file was read")
-    )
-    spectra = mastar.read(path, None)
+    spectra = read_spectra(path)
+    monkeypatch.setattr("maury.readers.read._read", lambda *_: pytest.fail("the whole file was read"))
+    monkeypatch.setattr("maury.readers._row_blocks.BYTES", 150_000)  # two rows
     seen = []
     monkeypatch.setattr(
         "maury.show.report.spectra.best_fit",

@@ -10,13 +10,13 @@ import time
 import numpy as np
 import pytest
 
+import made_up_stars
 import maury
 import maury.survey.recipe as recipe
 import maury.survey.run as survey
 from gaia_stars import ISOCHRONES, photometry
 from maury.catalog.flags import Flag
 from maury.readers import blocks
-from maury.readers.blocks import Block
 from maury.survey.parts import Parts
 from survey_run import start_run, write_visits
 
@@ -256,17 +256,17 @@ def test_arguments(tmp_path):
     assert len(run(file, "run.fits")) == 10
 
 
-@pytest.mark.parametrize("total, each", [(5, 8), (32, 8), (40, 4), (64, 4), (256, 1), (3000, 1)])
-def test_few_blocks_share_all_threads_out(total, each):
+@pytest.mark.parametrize("n_files, each", [(5, [8]), (32, [8]), (40, [4, 4]), (100, [2, 2, 2, 2])])
+def test_few_blocks_share_all_threads_out(tmp_path, monkeypatch, n_files, each):
     """And no block starts more threads than its share."""
-    told = []
+    model, told = made_up_stars.emulator(), []
+    file = made_up_stars.write_sdss(tmp_path / "spec.fits", model, made_up_stars.LABELS[0])
+    real = recipe.measure
 
-    def measure(spectra, threads, progress):
+    def measure(spectra, emulator, options, start, labels, threads, progress):
         told.append(threads)
-        return {}
+        return real(spectra, emulator, options, start, labels, 1, progress)
 
-    block = Block(0, 32, lambda: None, False)
-    with survey._workers(measure, None, 8, total) as (submit, most):
-        assert [submit(block).result(), submit(block).result()] == [{}, {}]
-    assert told == [each, each]
-    assert most == 9
+    monkeypatch.setattr(recipe, "measure", measure)
+    maury.fit_files([file] * n_files, tmp_path / "c.fits", model, velocity="given", threads=8)
+    assert told == each

@@ -264,9 +264,11 @@ def match_tables(
     if by not in (*needs, None):
         raise ValueError(f"by: expected id or position, got {by!r}")
     by = by or _way(table, other)
-    mend = "match by position (--by position)"
-    if by == "position":
-        mend = "pass positions (--positions), a table with star_id, ra and dec"
+    mend = (
+        "add them with add_positions (--positions TABLE), from a table with star_id, ra and dec"
+        if by == "position"
+        else "match by position (--by position)"
+    )
     for which, t, how in (
         ("the catalogue", table, mend), (f"the other table ({name})", other, "pass columns (--columns)"),
     ):  # fmt: skip

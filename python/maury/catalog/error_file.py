@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +47,7 @@ def write_errors(model: ErrorModel, path: str | os.PathLike[str], overwrite: boo
             "method": model.method,
             "pairs": model.n_pairs,
             "stars": model.n_stars,
+            "emulator": model.emulator_hash,
             "units": dict(zip(model.labels, model.units, strict=True)),
             "equation": "ln sigma = ln sigma_0 + sum of coefficient * term; a variable v enters as "
             "(v - centre) / scale, kept within low and high; the sum is kept within ln_sigma_range; sharper "
@@ -77,6 +80,8 @@ def check_error_output(path: str | os.PathLike[str], overwrite: bool = False) ->
 def read_errors(path: str | os.PathLike[str]) -> ErrorModel:
     """Read a file written by `write_errors`.
 
+    A file that does not tell its emulator is read with a warning; its labels can still be compared.
+
     Raises
     ------
     FileNotFoundError
@@ -108,6 +113,39 @@ def read_errors(path: str | os.PathLike[str]) -> ErrorModel:
     )
     if not all(np.isfinite(array).all() for array in numbers) or not (model.scale > 0).all():
         raise ValueError(f"{path}: a number is missing, not finite, or a scale is not positive")
+    if not model.emulator_hash:
+        warnings.warn(
+            f"{path}: this file of errors does not tell which emulator it belongs to, so only its labels are "
+            "checked; write it again with maury errors",
+            stacklevel=2,
+        )
+    return model
+
+
+def errors_for(
+    errors: ErrorModel | str | os.PathLike[str] | None, labels: Sequence[str], emulator_hash: str
+) -> ErrorModel | None:
+    """Return the errors that a user asked for; call it before the work, not after.
+
+    Parameters
+    ----------
+    errors : ErrorModel, path or None
+        None stays None.
+    labels : sequence of str, L
+        What the emulator measures.
+    emulator_hash : str
+        SHA-256 of its file.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `read_errors`; and where they belong to another emulator, see `ErrorModel.check`.
+    """
+    if errors is None:
+        return None
+    model = errors if isinstance(errors, ErrorModel) else read_errors(errors)
+    where = "errors" if isinstance(errors, ErrorModel) else f"errors: {os.fspath(errors)}"
+    model.check(labels, emulator_hash, where)
     return model
 
 
@@ -150,6 +188,7 @@ def _model(table: Any, meta: dict[str, Any]) -> ErrorModel:
         n_stars=int(meta["stars"]),
         outliers=np.array([float(meta["outliers"][name]) for name in labels]),
         pull_width=np.array([float(meta["pull_width"][name]) for name in labels]),
+        emulator_hash=str(meta.get("emulator", "")),
         **ends,
     )
 
@@ -163,19 +202,14 @@ def apply_errors(catalog: QTable, model: ErrorModel) -> QTable:
     Raises
     ------
     ValueError
-        If a label of the catalogue has no errors in the model.
+        If the errors were learnt with another emulator than that of the catalogue, or of other labels.
     """
     from astropy import units as u
 
     from maury.catalog.columns import label_names
 
     labels = label_names(catalog)
-    missing = [name for name in labels if name not in model.labels]
-    if missing:
-        raise ValueError(
-            f"errors: the file has {', '.join(model.labels)}, and the catalogue also has "
-            f"{', '.join(missing)}; calibrate on a catalogue of the same emulator"
-        )
+    model.check(labels, str(catalog.meta.get("EMUHASH", "")))
     sigma = model.predict(catalog)
     table = catalog.copy()
     for name in labels:

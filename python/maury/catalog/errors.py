@@ -154,6 +154,8 @@ class ErrorModel:
         Fraction of pairs that differ by more than the errors explain; NaN if the method does not fit it.
     pull_width : (L,)
         Width of (x1 - x2) / sqrt(sigma1^2 + sigma2^2) for stars left out of the calibration; 1 if correct.
+    emulator_hash : str
+        SHA-256 of the file of the emulator that measured the visits; "" if unknown.
     """
 
     method: str
@@ -173,6 +175,7 @@ class ErrorModel:
     n_stars: int
     outliers: Array
     pull_width: Array
+    emulator_hash: str = ""
 
     def predict(self, catalog: QTable) -> Array:
         """Errors (N, L) of the rows of a catalogue, in `units`; NaN where a variable is NaN."""
@@ -184,6 +187,41 @@ class ErrorModel:
             ln_sigma[hot] = terms[hot] @ self.hot_coefficients
         sigma: Array = np.exp(np.clip(ln_sigma, *self.ln_sigma_range))
         return sigma * errors_of_fit(catalog, self.labels, self.units) if self.relative else sigma
+
+    def check(self, labels: Sequence[str], emulator_hash: str, where: str = "errors") -> None:
+        """Refuse to serve an emulator that these errors were not learnt with.
+
+        Parameters
+        ----------
+        labels : sequence of str, L
+            What the emulator measures.
+        emulator_hash : str
+            SHA-256 of its file; "" = not known, then the labels alone are compared.
+        where : str
+            What the errors are, for the message: the file or the argument.
+
+        Raises
+        ------
+        ValueError
+            If the emulator is another one, or the labels differ.
+        """
+        mend = (
+            "errors hold for one emulator only: learn them from a catalogue of this emulator "
+            "(maury errors CATALOGUE -o F.ecsv), or fit with the emulator that they belong to"
+        )
+        missing = [name for name in labels if name not in self.labels]
+        further = [name for name in self.labels if name not in labels]
+        same = bool(self.emulator_hash) and self.emulator_hash == emulator_hash
+        if missing or (further and not same):
+            raise ValueError(
+                f"{where}: these are errors of {', '.join(self.labels)}, and wanted are those of "
+                f"{', '.join(labels)}; {mend}"
+            )
+        if self.emulator_hash and emulator_hash and not same:
+            raise ValueError(
+                f"{where}: these errors were learnt with the emulator whose file hash begins with "
+                f"{self.emulator_hash[:12]}, and this emulator has {emulator_hash[:12]}; {mend}"
+            )
 
     @property
     def words(self) -> str:

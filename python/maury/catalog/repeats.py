@@ -12,6 +12,7 @@ likelihood  maximum likelihood of the differences, with a second, wider Gaussian
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ from maury.catalog.errors import (
     visit_variables,
 )
 from maury.catalog.flags import Flag
+from maury.output import progress as show_progress
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -130,7 +132,7 @@ def variables_of(labels: list[str]) -> tuple[str, ...]:
     return tuple(name for name in VARIABLES if name in labels or name == "snr")
 
 
-def calibrate_errors(catalog: QTable, method: str = "likelihood") -> ErrorModel:
+def calibrate_errors(catalog: QTable, method: str = "likelihood", *, progress: bool = False) -> ErrorModel:
     """Learn the errors of a catalogue from stars that were visited more than once.
 
     Parameters
@@ -140,6 +142,8 @@ def calibrate_errors(catalog: QTable, method: str = "likelihood") -> ErrorModel:
     method : str
         "likelihood" is the default, since its pulls have width 1. "paper" is the method of Imig et al.
         (2021), whose errors are too small by a third.
+    progress : bool
+        Show progress on stderr.
 
     Raises
     ------
@@ -180,17 +184,22 @@ def calibrate_errors(catalog: QTable, method: str = "likelihood") -> ErrorModel:
         groups = [pairs]
     coefficients = np.empty((len(groups), n_terms, len(labels)))
     outliers, width = np.empty(len(labels)), np.empty(len(labels))
-    for j in range(len(labels)):
-        pulls, parts = [], []
-        for g, group in enumerate(groups):
-            difference = values[group.first, j] - values[group.second, j]
-            fitted = fit_ln_sigma(difference, terms, group, method, ln_base[:, j])
-            coefficients[g, :, j] = fitted.coefficients
-            parts.append(fitted.outliers)
-            pulls.append(pulls_left_out(difference, terms, group, method, fitted, ln_base[:, j]))
-        weights = [group.weight for group in groups]
-        outliers[j] = np.average(parts, weights=[weight.sum() for weight in weights])
-        width[j] = pull_width(np.concatenate(pulls), np.concatenate(weights))
+    n_fits = len(labels) * len(groups) * (1 + _FOLDS)
+    with show_progress(n_fits, f"errors by {method}", "fit", progress) as bar:
+        for j in range(len(labels)):
+            pulls, parts = [], []
+            for g, group in enumerate(groups):
+                difference = values[group.first, j] - values[group.second, j]
+                fitted = fit_ln_sigma(difference, terms, group, method, ln_base[:, j])
+                bar.update(1)
+                coefficients[g, :, j] = fitted.coefficients
+                parts.append(fitted.outliers)
+                pulls.append(
+                    pulls_left_out(difference, terms, group, method, fitted, ln_base[:, j], bar.update)
+                )
+            weights = [group.weight for group in groups]
+            outliers[j] = np.average(parts, weights=[weight.sum() for weight in weights])
+            width[j] = pull_width(np.concatenate(pulls), np.concatenate(weights))
     ln_sigma = terms[used] @ coefficients[0]
     if len(groups) > 1:
         ln_sigma[hot[used]] = terms[used[hot[used]]] @ coefficients[1]
@@ -212,6 +221,7 @@ def calibrate_errors(catalog: QTable, method: str = "likelihood") -> ErrorModel:
         n_stars=len(np.unique(pairs.star)),
         outliers=outliers,
         pull_width=width,
+        emulator_hash=str(catalog.meta.get("EMUHASH", "")),
     )
 
 
@@ -311,8 +321,12 @@ def pulls_left_out(
     method: str,
     start: LnSigma,
     ln_base: Array | None = None,
+    progress: Callable[[int], object] | None = None,
 ) -> Array:
-    """Return (x1 - x2) / sqrt(sigma1^2 + sigma2^2) of pairs (Q,), with errors learnt from other stars."""
+    """Return (x1 - x2) / sqrt(sigma1^2 + sigma2^2) of pairs (Q,), with errors learnt from other stars.
+
+    `progress`, if given, is called with 1 after each of the five fits.
+    """
     pulls = np.empty(len(pairs))
     base = np.zeros(len(terms)) if ln_base is None else ln_base
     fold = np.random.default_rng(0).permutation(pairs.star.max() + 1)[pairs.star] % _FOLDS
@@ -321,6 +335,8 @@ def pulls_left_out(
         fitted = fit_ln_sigma(difference[~out], terms, pairs[~out], method, base, start).coefficients
         sigma = [np.exp(base[r] + terms[r] @ fitted) for r in (pairs.first[out], pairs.second[out])]
         pulls[out] = difference[out] / np.hypot(*sigma)
+        if progress is not None:
+            progress(1)
     return pulls
 
 

@@ -152,6 +152,7 @@ def write_catalog(table: QTable, path: str | os.PathLike[str], overwrite: bool =
             _write_fits(table, draft)
         else:
             table.write(draft, format=_FORMATS[ending])
+        check_new_file(path, overwrite)  # another process may have written it by now
         os.replace(draft, path)
 
 

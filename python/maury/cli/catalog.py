@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 _overwrite = click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 
@@ -51,7 +52,7 @@ def errors_command(
     if output is not None:
         check_error_output(output, overwrite)
     catalog = read_catalog(catalogue)
-    models = {name: calibrate_errors(catalog, name) for name in METHODS}
+    models = {name: calibrate_errors(catalog, name, progress=True) for name in METHODS}
     model = models[method]
     click.echo(f"Errors from {model.words}.\n")
     click.echo(error_table(catalog, model))
@@ -122,6 +123,7 @@ def compare_command(
     from maury.show.compare_plots import plot_one_to_one, plot_spread
     from maury.show.compare_tables import differences_table, spread_table
 
+    _refuse_idle_options(len(others), by)
     ours, _ = read_table(catalogue)
     if len(others) > 1:
         names = [Path(path).name for path in (catalogue, *others)]
@@ -146,6 +148,24 @@ def compare_command(
 
         save_figure(plot_spread(spread) if len(others) > 1 else plot_one_to_one(matched), plot)
         click.echo(f"Figure in {plot}.")
+
+
+def _refuse_idle_options(n_others: int, by: str | None) -> None:
+    """Refuse options of `maury compare` that this comparison has no use for."""
+    source = click.get_current_context().get_parameter_source
+    given = [name for name in ("by", "radius", "positions") if source(name) == ParameterSource.COMMANDLINE]
+    if n_others > 1 and given:
+        raise click.UsageError(
+            f"--{given[0]} serves a comparison with one other table, got {n_others} others: catalogues of "
+            f"the same stars are matched by star_id. Leave out --{given[0]}, or compare with one table "
+            "at a time"
+        )
+    idle = [name for name in given if name != "by"]
+    if by == "id" and idle:
+        raise click.UsageError(
+            f"--{idle[0]} serves a match by position, got --by id. Leave out --{idle[0]}, or give "
+            "--by position"
+        )
 
 
 @click.command("stars", short_help="Combine the visits of each star.")

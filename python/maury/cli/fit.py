@@ -207,11 +207,12 @@ def _demo_stars() -> Spectra:
 def _draw(spectra: Iterable[Spectra], catalog: QTable, emulator: Emulator, folder: Path) -> None:
     """One figure per spectrum, and the Kiel diagram."""
     from maury.measure.best_fit import best_fit
+    from maury.output import progress
     from maury.show.plots import picture_names, plot_kiel, plot_star, save_figure
 
     folder.mkdir(parents=True, exist_ok=True)
     names = picture_names(catalog)
-    with _bar(len(catalog), "drawing") as bar:
+    with progress(len(catalog), "drawing", "picture") as bar:
         for spectrum, row, name in zip(spectra, catalog, names, strict=True):
             shown = best_fit(spectrum, emulator, row)
             figure = plot_star(shown.wavelength, shown.flux, shown.ivar, shown.model, row, shown.scatter)
@@ -221,10 +222,3 @@ def _draw(spectra: Iterable[Spectra], catalog: QTable, emulator: Emulator, folde
         save_figure(plot_kiel(catalog, emulator), folder / "kiel.png")
         names.append("kiel.png")
     click.echo(f"{len(names)} figures in {folder}.")
-
-
-def _bar(total: int, what: str) -> Any:
-    """Progress on stderr, only in a terminal."""
-    from tqdm import tqdm
-
-    return tqdm(total=total, desc=what, disable=None, leave=False)

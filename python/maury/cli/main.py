@@ -26,7 +26,8 @@ class _Commands(click.Group):
             except (ValueError, OSError, ImportError) as error:
                 if isinstance(error, OSError) and error.errno == errno.EPIPE:
                     raise
-                raise click.ClickException(" ".join(str(error).split())) from error
+                text = " ".join(str(error).split()).replace("pass overwrite=True", "pass --overwrite")
+                raise click.ClickException(text) from error
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -9,6 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from maury.learn.validate import Validation
+    from maury.reference.load import Library
 
 _plot = click.option(
     "--plot", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Folder for figures."
@@ -74,36 +75,44 @@ def train(
     """Train an emulator on REFERENCE. Needs torch: pip install "maury[train]".
 
     REFERENCE is "miles" or "stelib", the folder of one of these libraries, or a table with a column "file"
-    and columns teff, logg, fe_h, ...
+    and columns teff, logg, fe_h, ... Beside the emulator F.onnx the table F.stars.ecsv tells for each
+    spectrum what it was used for, or why it was left out.
     """
-    import numpy as np
-
-    from maury.learn.train import train
-    from maury.measure.pipeline import fit
-    from maury.reference.load import library, load_reference
-    from maury.show.tables import difference_table, training_words
+    from maury.learn.stars import star_table, stars_path, write_stars
+    from maury.learn.train import Recipe, train_recipe
+    from maury.learn.validate import validate_unseen
+    from maury.output import check_new_file
+    from maury.reference.load import open_reference
+    from maury.show.tables import doubt_words, training_words, validation_table
 
     if output.suffix.lower() != ".onnx":
         raise click.UsageError(f"{output}: the extension of an emulator file must be .onnx")
-    if output.exists() and not overwrite:
-        raise FileExistsError(f"{output} exists; choose another name, or pass --overwrite")
-    chosen, recipe = _choice(reference, options)
-    stars = load_reference(reference)
-    known = library(reference)
+    for path in (output, stars_path(output)):
+        check_new_file(path, overwrite)
+    stars = open_reference(reference)
+    known = stars.library
+    chosen, recipe = _choice(known, options)
     origin = {"training_data": known.training_data, "citation": known.citation} if known else {}
-    emulator = train(
-        stars,
+    done = train_recipe(
+        stars.spectra,
+        Recipe(**recipe),
         meta={"name": name or output.stem, "training_data": reference, **origin},
         progress=True,
         **chosen,
-        **recipe,
     )
-    emulator.save(output)
-    click.echo(training_words(emulator))
-    unseen = stars[np.isin(stars.star_id, emulator.meta["validation_stars"])]
-    click.echo(f"\nStars withheld from training ({len(unseen)} spectra), measured against their labels:")
-    click.echo(difference_table(fit(unseen, emulator), unseen.labels))
-    click.echo(f"\nWritten to {output}.")
+    done.emulator.save(output)
+    table = star_table(stars.spectra, done.use, stars.origin)
+    write_stars(table, stars_path(output), overwrite)
+    click.echo(training_words(done.emulator))
+    doubtful = doubt_words(table)
+    if doubtful:
+        click.echo(doubtful)
+    unseen = validate_unseen(done.emulator, stars.spectra)
+    click.echo(
+        f"\nStars withheld from training ({len(unseen.known)} spectra), measured against their labels:"
+    )
+    click.echo(validation_table(unseen.summary(), unseen.names))
+    click.echo(f"\nWritten to {output}; use of each spectrum in {stars_path(output)}.")
 
 
 @click.command("validate", short_help="Cross-validate the training.")
@@ -139,7 +148,7 @@ def validate(
     from maury.emulator import Emulator
     from maury.learn.train import Recipe
     from maury.learn.validate import cross_validate, validate_unseen
-    from maury.reference.load import load_reference
+    from maury.reference.load import load_reference, open_reference
     from maury.show.tables import flux_error_table, validation_table
 
     idle = [name for name, value in {**options, "folds": folds}.items() if value is not None]
@@ -153,9 +162,10 @@ def validate(
         done = validate_unseen(Emulator.load(emulator), load_reference(reference))
         click.echo(f"{len(done.known)} spectra of stars withheld from the training of {emulator}:")
     else:
-        chosen, recipe = _choice(reference, options)
+        stars = open_reference(reference)
+        chosen, recipe = _choice(stars.library, options)
         done = cross_validate(
-            load_reference(reference), recipe=Recipe(**recipe), folds=folds or 5, progress=True, **chosen
+            stars.spectra, recipe=Recipe(**recipe), folds=folds or 5, progress=True, **chosen
         )
         click.echo(f"{len(done.known)} spectra, each measured by a network trained without its star:")
     click.echo(validation_table(done.summary(), done.names))
@@ -189,12 +199,14 @@ def twins(reference: str, twin: str, output: Path, **options: Any) -> None:
     from maury.catalog.table import write_catalog
     from maury.learn.twins import train_twins
     from maury.reference.file import read_reference
+    from maury.reference.load import library_of
     from maury.show.plots import save_figure
     from maury.show.twins import plot_twin_fits, plot_twin_labels, twin_table
 
-    chosen, recipe = _choice(reference, options)
+    stars = read_reference(reference)
+    chosen, recipe = _choice(library_of(stars, Path(reference).name), options)
     output.mkdir(parents=True, exist_ok=True)
-    done = train_twins(read_reference(reference), read_reference(twin), progress=True, **chosen, **recipe)
+    done = train_twins(stars, read_reference(twin), progress=True, **chosen, **recipe)
     for emulator in done.emulators:
         emulator.save(output / f"{emulator.name}.onnx")
     write_catalog(done.table(), output / "twins.ecsv", overwrite=True)
@@ -206,11 +218,8 @@ def twins(reference: str, twin: str, output: Path, **options: Any) -> None:
     click.echo(f"Emulators, table and figures are in {output}.")
 
 
-def _choice(reference: str, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _choice(known: Library | None, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split `options` into selection of stars and pixels, with defaults of a known library, and recipe."""
-    from maury.reference.load import library
-
-    known = library(reference)
     given = {name: value for name, value in options.items() if value is not None}
     names = given.pop("labels", None)
     chosen = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +36,10 @@ class TrainingSet:
     wavelength : (P,) float64
     lsf : (P,) float64 or None
         Median over the stars, Gaussian sigma [Angstrom].
+    rows : (N,) int
+        Which spectra of the reference set they are.
+    reasons : (M,) str
+        Of each of the M spectra of the reference set, why it was left out; "" = it is one of the N.
     left_out : dict of str to int
         Number of stars rejected for each reason.
     digest : str
@@ -50,6 +54,8 @@ class TrainingSet:
     star_id: NDArray[np.str_]
     wavelength: Array
     lsf: Array | None
+    rows: NDArray[np.intp]
+    reasons: NDArray[np.str_]
     left_out: dict[str, int]
     digest: str
 
@@ -63,8 +69,8 @@ def select(
 ) -> TrainingSet:
     """Select the stars suitable for training and prepare their spectra.
 
-    Rejected, and counted by reason: stars without one of the labels, with an unreadable spectrum or one that
-    covers too little of the grid, and stars hotter than `teff_max`.
+    Rejected, with a reason, and counted by reason: stars without one of the labels, with an unreadable
+    spectrum or one that covers too little of the grid, and stars hotter than `teff_max`.
 
     Parameters
     ----------
@@ -95,20 +101,33 @@ def select(
     grid = training_grid(reference, wavelength)
     values = np.column_stack([reference.labels[name] for name in names])
     left_out: dict[str, int] = {}
-    keep = np.ones(len(reference), dtype=bool)
+    reasons: list[str] = [""] * len(reference)
 
-    def leave_out(reason: str, bad: NDArray[np.bool_]) -> None:
-        left_out[reason] = int((keep & bad).sum())
-        np.logical_and(keep, ~bad, out=keep)
+    def leave_out(reason: str, bad: NDArray[np.bool_], detail: Callable[[int], str] | None = None) -> None:
+        new = [int(row) for row in np.flatnonzero(bad) if not reasons[row]]
+        left_out[reason] = len(new)
+        for row in new:
+            reasons[row] = reason if detail is None else f"{reason}: {detail(row)}"
 
-    leave_out("unreadable", np.asarray(reference.problem != ""))
-    leave_out("a label missing", ~np.all(np.isfinite(values), axis=1))
+    def missing(row: int) -> str:
+        return ", ".join(
+            name for name, value in zip(names, values[row], strict=True) if not np.isfinite(value)
+        )
+
+    leave_out("unreadable", np.asarray(reference.problem != ""), lambda row: str(reference.problem[row]))
+    leave_out("a label missing", ~np.all(np.isfinite(values), axis=1), missing)
     if teff_max is not None and "teff" in names:
         leave_out(f"teff above {teff_max:g} K", np.asarray(reference.labels["teff"] > teff_max))
-    rows = np.flatnonzero(keep)
+    rows = np.flatnonzero([not reason for reason in reasons])
     prepared = prepare(reference[rows], grid, window)
-    enough = (prepared.ivar > 0).mean(axis=1) >= _MIN_PIXEL_FRACTION
-    left_out["too few pixels"] = int((~enough).sum())
+    part = np.zeros(len(reference))
+    part[rows] = (prepared.ivar > 0).mean(axis=1)
+    enough = part[rows] >= _MIN_PIXEL_FRACTION
+    leave_out(
+        "too few pixels",
+        part < _MIN_PIXEL_FRACTION,
+        lambda row: f"{100 * part[row]:.0f} % of the grid, and {100 * _MIN_PIXEL_FRACTION:.0f} % are needed",
+    )
     rows = rows[enough]
     flux, ivar = prepared.flux[enough], prepared.ivar[enough]
 
@@ -127,6 +146,8 @@ def select(
         star_id=reference.star_id[rows],
         wavelength=grid,
         lsf=_median_lsf(prepared.lsf, enough),
+        rows=rows,
+        reasons=np.array(reasons, dtype=str),
         left_out={reason: count for reason, count in left_out.items() if count},
         digest=digest.hexdigest(),
     )

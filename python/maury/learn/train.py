@@ -15,10 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from maury.emulator.emulator import Emulator
 from maury.labels import transformed, untransformed
+from maury.learn.doubt import doubts
 from maury.learn.ensemble import model_error
 from maury.learn.select import TrainingSet, select, split_stars
+from maury.learn.stars import DOUBTFUL, STOPPING, TRAINING, VALIDATION
 from maury.measure.fit import fit_normalized
-from maury.prepare import running_median
+from maury.output import progress as show_progress
 from maury.spectra import Spectra
 
 if TYPE_CHECKING:
@@ -32,11 +34,6 @@ Rows = NDArray[np.bool_]
 _MARGIN = 0.05
 # The first training, which identifies doubtful labels, needs one cycle of half the steps.
 _FIRST_LOOK = 0.5
-# Number of stars on each side, in order of the first label, that define the typical disagreement.
-_NEIGHBOURS = 75
-# Hot stars are few and their labels scatter widely: a common threshold would reject too many of them.
-_HOT = 6500.0  # K
-_HOT_PATIENCE = 2.0
 _LOG_LABELS = ("teff",)
 #: Bounds of a fit in Imig et al. 2021, sec. 3.2.
 PAPER_BOUNDS = {
@@ -95,6 +92,22 @@ class Recipe:
     ensemble: int = 1
 
 
+@dataclass(frozen=True)
+class Trained:
+    """An emulator, and what became of each spectrum.
+
+    Attributes
+    ----------
+    emulator : Emulator
+    use : (N,) str
+        "training", "stopping", "held back for validation", or why the spectrum was left out. From `train_on`
+        "" is a spectrum that was not to be used.
+    """
+
+    emulator: Emulator
+    use: NDArray[np.str_]
+
+
 def train(
     reference: Spectra,
     hidden: Sequence[int] = Recipe.hidden,
@@ -115,7 +128,7 @@ def train(
     bounds: str = Recipe.bounds,
     ensemble: int = Recipe.ensemble,
     meta: Mapping[str, Any] | None = None,
-    progress: bool = False,
+    progress: bool | str = False,
 ) -> Emulator:
     """Train an emulator on labelled spectra.
 
@@ -131,14 +144,14 @@ def train(
         See `maury.learn.select.select`.
     meta : mapping, optional
         Name, training data and citation, stored in the file.
-    progress : bool
-        Show a progress bar.
+    progress : bool or str
+        Show progress on stderr; a string is printed before the name of each step.
 
     Returns
     -------
     Emulator
-        Its `meta` has the numbers of stars, the numbers rejected by reason and the names of the validation
-        stars.
+        Its `meta` has the numbers of stars, the numbers rejected by reason, and the names of the validation
+        stars and of the stars with doubtful labels.
 
     Raises
     ------
@@ -151,14 +164,42 @@ def train(
         tuple(hidden), coefficients, activation, window, steps, cycles, learning_rate, doubt,
         stop_fraction, validation_fraction, seed, bounds, ensemble,
     )  # fmt: skip
-    chosen = select(reference, labels, wavelength, window, teff_max)
-    stop, validation = split_stars(chosen.star_id, (stop_fraction, validation_fraction), seed)
+    return train_recipe(
+        reference,
+        recipe,
+        labels=labels,
+        wavelength=wavelength,
+        teff_max=teff_max,
+        meta=meta,
+        progress=progress,
+    ).emulator
+
+
+def train_recipe(
+    reference: Spectra,
+    recipe: Recipe,
+    *,
+    labels: Sequence[str] | None = None,
+    wavelength: ArrayLike | None = None,
+    teff_max: float | None = None,
+    meta: Mapping[str, Any] | None = None,
+    progress: bool | str = False,
+) -> Trained:
+    """Train as `train` does, and tell what became of each spectrum of the reference set; see there."""
+    chosen = select(reference, labels, wavelength, recipe.window, teff_max)
+    parts = (recipe.stop_fraction, recipe.validation_fraction)
+    stop, validation = split_stars(chosen.star_id, parts, recipe.seed)
     origin = {
         **(meta or {}),
         "teff_max": teff_max,
         "validation_stars": sorted(set(chosen.star_id[validation].tolist())),
     }
-    return train_on(chosen, stop, ~(stop | validation), recipe, meta=origin, progress=progress)
+    name = progress if isinstance(progress, str) else ""
+    rows = ~(stop | validation)
+    done = train_on(chosen, stop, rows, recipe, meta=origin, progress=bool(progress), name=name)
+    use = chosen.reasons.astype(object)
+    use[chosen.rows] = np.where(validation, VALIDATION, done.use)
+    return Trained(done.emulator, use.astype(str))
 
 
 def train_on(
@@ -169,7 +210,8 @@ def train_on(
     *,
     meta: Mapping[str, Any] | None = None,
     progress: bool = False,
-) -> Emulator:
+    name: str = "",
+) -> Trained:
     """Train on given rows of a training set.
 
     Parameters
@@ -181,7 +223,9 @@ def train_on(
     meta : mapping, optional
         Added to the origin of the emulator.
     progress : bool
-        Show a progress bar.
+        Show progress on stderr.
+    name : str
+        What the progress is called, before "training".
     """
     if recipe.bounds not in BOUNDS:
         raise ValueError(f"bounds: expected {' or '.join(BOUNDS)}, got {recipe.bounds!r}")
@@ -190,20 +234,28 @@ def train_on(
     if recipe.ensemble < 1:
         raise ValueError(f"ensemble: expected 1 network or more, got {recipe.ensemble}")
     used = stop | train_rows
-    if train_rows.sum() < 2 * (len(chosen.names) + 1) or not stop.any():
+    needed = 2 * (len(chosen.names) + 1)
+    if train_rows.sum() < needed or not stop.any():
+        left_out = ", ".join(f"{count} {reason}" for reason, count in chosen.left_out.items())
         raise ValueError(
-            f"reference: {train_rows.sum()} stars for training and {stop.sum()} for stopping are too few "
-            f"for {len(chosen.names)} labels; left out: {chosen.left_out or 'none'}"
+            f"reference: {train_rows.sum()} spectra for training and {stop.sum()} for stopping are too few "
+            f"for {len(chosen.names)} labels, which require {needed} and 1. Left out: {left_out or 'none'}. "
+            "Pass a larger reference set, fewer labels, or a higher teff_max"
         )
+    use = np.where(stop, STOPPING, np.where(train_rows, TRAINING, "")).astype(object)
     doubtful = np.zeros(len(used), dtype=bool)
     if recipe.doubt is not None:
         quick = replace(recipe, steps=max(1, round(_FIRST_LOOK * recipe.steps)), cycles=1)
-        first = _optimise(chosen, stop, train_rows, quick, "first training", progress)
-        doubtful[used] = _doubtful(chosen, used, _emulator(chosen, used, first, recipe), recipe.doubt)
+        first = _optimise(chosen, stop, train_rows, quick, f"{name}first training", progress)
+        found = doubts(chosen, used, _emulator(chosen, used, first, recipe), recipe.doubt)
+        doubtful[used] = found != ""
+        use[doubtful] = found[found != ""]
     stop, train_rows = stop & ~doubtful, train_rows & ~doubtful
     networks = []
     for member in range(recipe.ensemble):
-        what = "training" if recipe.ensemble == 1 else f"training {member + 1} of {recipe.ensemble}"
+        what = f"{name}training"
+        if recipe.ensemble > 1:
+            what += f" {member + 1} of {recipe.ensemble}"
         seeded = replace(recipe, seed=recipe.seed + member)
         networks.append(_optimise(chosen, stop, train_rows, seeded, what, progress))
     network = min(networks, key=lambda one: one.stop_loss)
@@ -211,7 +263,8 @@ def train_on(
         **(meta or {}),
         "recipe": vars(recipe),
         "stars": {"training": int(train_rows.sum()), "stopping": int(stop.sum())},
-        "left_out": {**chosen.left_out, "label doubtful": int(doubtful.sum())},
+        "left_out": {**chosen.left_out, DOUBTFUL: int(doubtful.sum())},
+        "doubtful_stars": sorted(set(chosen.star_id[doubtful].tolist())),
         "held_out_rms": round(network.stop_loss, 5),
         "cycles": [round(loss, 5) for loss in network.cycle_loss],
         "converged": network.converged,
@@ -223,7 +276,7 @@ def train_on(
         new = ~train_rows & ~doubtful
         known = (chosen.flux[new], chosen.ivar[new], chosen.labels[new])
         origin["model_error"] = model_error(members, *known)
-    return _emulator(chosen, used, network, recipe, origin)
+    return Trained(_emulator(chosen, used, network, recipe, origin), use.astype(str))
 
 
 def _scaling(chosen: TrainingSet, used: Rows) -> tuple[list[str], Array, Array]:
@@ -238,8 +291,6 @@ def _scaling(chosen: TrainingSet, used: Rows) -> tuple[list[str], Array, Array]:
 def _optimise(
     chosen: TrainingSet, stop: Rows, train_rows: Rows, recipe: Recipe, what: str, progress: bool
 ) -> Network:
-    from tqdm import tqdm
-
     from maury.learn.network import optimise  # requires torch
 
     used = stop | train_rows
@@ -250,7 +301,7 @@ def _optimise(
     if coefficients is not None:
         coefficients = min(coefficients, int(train_rows.sum()), chosen.wavelength.size)
     steps = recipe.steps * recipe.cycles
-    with tqdm(total=steps, desc=what, unit="step", disable=None if progress else True) as bar:
+    with show_progress(steps, what, "step", progress) as bar:
 
         def show(step: int, loss: float) -> None:
             bar.set_postfix(held_out_rms=f"{loss:.4f}")
@@ -334,17 +385,3 @@ def _scatter(residual: Array, ivar: Array) -> Array:
     # A tenth of the variance is always kept, since noise estimates are not exact.
     scatter: Array = np.sqrt(np.maximum(variance - np.nanmedian(noise, axis=0), 0.1 * variance))
     return scatter
-
-
-def _doubtful(chosen: TrainingSet, used: Rows, emulator: Emulator, limit: float) -> Rows:
-    """Stars whose fitted labels disagree with the given ones much more than is typical for similar stars."""
-    fitted = fit_normalized(emulator, chosen.flux[used], chosen.ivar[used]).labels
-    given = chosen.labels[used]
-    difference = np.abs(transformed(fitted, emulator.transforms) - transformed(given, emulator.transforms))
-    order = np.argsort(given[:, 0], kind="stable")
-    normal = np.empty_like(difference)
-    normal[order] = 1.4826 * running_median(difference[order].T, 2 * _NEIGHBOURS).T
-    limits = np.full(len(given), float(limit))
-    if "teff" in chosen.names:
-        limits[given[:, chosen.names.index("teff")] > _HOT] *= _HOT_PATIENCE
-    return np.asarray(~(difference <= limits[:, None] * normal).all(axis=1))

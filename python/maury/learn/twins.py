@@ -86,7 +86,7 @@ def train_twins(reference: Reference, twin: Reference, *, progress: bool = False
     twin : Reference
         Models for the same star_id, see `maury.reference.theory.build_twin`.
     progress : bool
-        Show progress bars.
+        Show the progress of both trainings on stderr.
     **options
         Of `maury.train`. `doubt` is None by default, since rejecting stars would make the twins differ.
 
@@ -105,7 +105,7 @@ def train_twins(reference: Reference, twin: Reference, *, progress: bool = False
     emulators = []
     for kind, spectra in zip(KINDS, sets, strict=True):
         meta = {"name": kind, "training_data": kind}
-        emulators.append(train(spectra, meta=meta, progress=progress, **options))
+        emulators.append(train(spectra, meta=meta, progress=f"{kind}, " if progress else False, **options))
     held = [emulator.meta["validation_stars"] for emulator in emulators]
     unseen = np.isin(sets[0].star_id, [name for name in held[0] if name in held[1]])
     unseen &= origin == "empirical"

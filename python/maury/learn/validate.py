@@ -118,7 +118,7 @@ def cross_validate(
     labels, wavelength, teff_max
         See `maury.learn.select.select`.
     progress : bool
-        Show a progress bar for every training.
+        Show the progress of every training on stderr.
 
     Raises
     ------
@@ -138,8 +138,10 @@ def cross_validate(
         (stop,) = split_stars(chosen.star_id[~left_out], [recipe.stop_fraction], recipe.seed + k)
         stop_rows = np.zeros_like(left_out)
         stop_rows[~left_out] = stop
-        emulator = train_on(chosen, stop_rows, ~left_out & ~stop_rows, recipe, progress=progress)
-        done.append(_measure(emulator, chosen, left_out, k))
+        name = f"fold {k + 1} of {folds}, "
+        rows = ~left_out & ~stop_rows
+        trained = train_on(chosen, stop_rows, rows, recipe, progress=progress, name=name)
+        done.append(_measure(trained.emulator, chosen, left_out, k))
         fold[left_out] = k
     back = np.argsort(np.concatenate([np.flatnonzero(fold == k) for k in range(folds)]))
     columns = {name: np.concatenate([getattr(part, name) for part in done])[back] for name in _COLUMNS}

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maury.catalog.columns import Columns, join_columns
-from maury.catalog.error_file import apply_errors, read_errors
+from maury.catalog.error_file import apply_errors, errors_for
 from maury.catalog.errors import ErrorModel
 from maury.catalog.table import catalog_table
 from maury.emulator.emulator import Emulator
@@ -34,6 +34,7 @@ from maury.measure.photometry import start_of_stars
 from maury.measure.regions import in_regions
 from maury.measure.two_fits import Measured, fit_twice
 from maury.measure.velocity import scan_velocity
+from maury.output import progress as show_progress
 from maury.prepare import signal_to_noise
 from maury.spectra import Spectra
 
@@ -100,13 +101,11 @@ def fit(
     ValueError
         If an argument is wrong; never for a bad spectrum.
     """
-    from tqdm import tqdm
-
     if (photometry is None) != (isochrones is None):
         raise ValueError("photometry, isochrones: give both, or none")
     if not isinstance(emulator, Emulator):
         emulator = Emulator.load(emulator)
-    model = errors if errors is None or isinstance(errors, ErrorModel) else read_errors(errors)
+    model = errors_for(errors, emulator.labels, emulator.file_hash)
     options = Options(
         velocity=velocity,
         max_rv=max_rv,
@@ -122,7 +121,7 @@ def fit(
     photometric = None
     if photometry is not None and isochrones is not None:
         photometric = start_of_stars(spectra.star_id, photometry, isochrones, emulator.labels)
-    with tqdm(total=2 * len(spectra), desc="fitting", unit="fit", disable=None if progress else True) as bar:
+    with show_progress(2 * len(spectra), "fitting", "fit", progress) as bar:
         columns = measure(spectra, emulator, options, start, photometric, threads, bar.update)
     return finished_catalog(columns, emulator, options, model, start is not None, photometry is not None)
 

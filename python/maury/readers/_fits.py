@@ -1,4 +1,4 @@
-"""Helpers for the readers of FITS files: checked opening, columns in any case, header values, velocities."""
+"""Helpers for the readers of FITS files: errors, checked opening with astropy, header values, velocities."""
 
 from __future__ import annotations
 
@@ -38,10 +38,13 @@ DAMAGED: tuple[type[Exception], ...] = (
 )
 
 
+GZIP = b"\x1f\x8b"  # how a compressed file begins
+
+
 def open_stream(path: Path) -> Any:
     """Bytes of a file, unpacked if it is gzip-compressed (by ISA-L, twice as fast as zlib)."""
     with path.open("rb") as plain:
-        packed = plain.read(2) == b"\x1f\x8b"
+        packed = plain.read(len(GZIP)) == GZIP
     return igzip.IGzipFile(path) if packed else path.open("rb")
 
 
@@ -63,15 +66,6 @@ def open_fits(path: Path) -> Iterator[fits.HDUList]:
             # To astropy a cut-off gzip stream is a file with fewer HDUs; only its very end tells.
             while isinstance(stream, igzip.IGzipFile) and stream.read(1 << 20):
                 pass
-
-
-def table_at(hdus: fits.HDUList, position: int) -> Any:
-    """Return the table HDU at a position, None if there is none; HDUs after it are not looked at."""
-    try:
-        hdu = hdus[position]
-    except IndexError:
-        return None
-    return hdu if isinstance(hdu, fits.BinTableHDU) else None
 
 
 def has_columns(table: Any, *names: str) -> bool:

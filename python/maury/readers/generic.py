@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from maury.readers._fits import ReadError, ReadWarning, stem
+from maury.readers._row_blocks import RowBlock
 from maury.spectra import Floats, Spectra, air_to_vacuum, assumed_ivar
 
-_NOT_OURS = "its format is not one that maury reads (sdss, lamost, miles, stelib, mastar, mastarhc, desi)"
 _ELSEWHERE = "or build maury.Spectra(wavelength, flux, ivar) from your arrays"
 
 
-def read(path: Path) -> Spectra:
-    """All spectra of a file that specutils can read, on their common grid or padded."""
+def blocks(path: Path, formats: Sequence[str]) -> Iterator[RowBlock]:
+    """Return one block with all spectra of a file that specutils can read.
+
+    Parameters
+    ----------
+    path : Path
+    formats : sequence of str
+        Formats that maury reads itself, for the message if specutils cannot read the file either.
+    """
+    spectra = _read(path, f"its format is not one that maury reads ({', '.join(formats)})")
+    yield RowBlock(0, len(spectra), len(spectra), lambda: spectra)
+
+
+def _read(path: Path, not_ours: str) -> Spectra:
+    """All spectra, on their common grid or padded."""
     try:
         from specutils import SpectrumList
     except ImportError:
         raise ReadError(
-            f"{_NOT_OURS}, and specutils, which reads many more, is not installed; "
+            f"{not_ours}, and specutils, which reads many more, is not installed; "
             f"pip install 'maury[specutils]', {_ELSEWHERE}"
         ) from None
     with warnings.catch_warnings():
@@ -32,7 +46,7 @@ def read(path: Path) -> Spectra:
             # specutils appends the table of all its formats to some messages.
             reason = str(error).split("The available formats are")[0].strip()
             raise ReadError(
-                f"{_NOT_OURS}, and specutils cannot read it ({reason}); pass another file, {_ELSEWHERE}"
+                f"{not_ours}, and specutils cannot read it ({reason}); pass another file, {_ELSEWHERE}"
             ) from error
     parts = [_spectrum(s, path) for s in spectra]
     if not parts:

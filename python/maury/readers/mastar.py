@@ -7,7 +7,8 @@ blocks: only one is in memory, whatever the length of the file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,23 +16,46 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maury.readers._fits import exact_log_grid, has_columns, table_at
-from maury.readers._table_rows import Table, table_blocks
+from maury.readers._fits import ReadError, exact_log_grid
+from maury.readers._fits_file import FitsFile, open_file
+from maury.readers._row_blocks import (
+    ROWS,
+    RowBlock,
+    Select,
+    Wanted,
+    check_rows,
+    chosen_rows,
+    everything,
+    later,
+    rows_that_fit,
+    table_blocks,
+)
 from maury.spectra import Floats, Spectra
 
 FILL = -999.0
 NEEDED, WHAT = ("MANGAID", "WAVE", "FLUX", "IVAR"), "a table of MaStar spectra"
-Select = Callable[[NDArray[np.str_], NDArray[np.str_]], NDArray[np.bool_]]
+Table = Mapping[str, NDArray[Any]]
 
 
-def matches(path: Path, hdus: Any) -> bool:
+def matches(file: FitsFile) -> bool:
     """Whether the second HDU is a table of MaStar spectra."""
-    return has_columns(table_at(hdus, 1), *NEEDED)
+    hdu = file.at(1)
+    return hdu is not None and hdu.head.has_columns(*NEEDED)
 
 
-def read(path: Path, hdus: Any) -> Spectra:
-    """All spectra of a file that fits into memory."""
-    return Spectra.concatenate(list(read_blocks(path)))
+def n_rows(file: FitsFile) -> int:
+    """Rows of the table, from its header."""
+    hdu = file.at(1)
+    return 0 if hdu is None else hdu.head.n_rows
+
+
+def blocks(file: FitsFile, rows: int = ROWS, wanted: Wanted = everything) -> Iterator[RowBlock]:
+    """Blocks of rows; see `maury.readers.read_blocks`."""
+    hdu = file.at(1)
+    rows = rows_that_fit(rows, hdu.head.row_bytes if hdu else 1)  # as many as its float64 arrays take
+    convert = partial(to_spectra, file=str(file.path))
+    for first, n, total, unpack in table_blocks(file, rows, NEEDED, WHAT, wanted):
+        yield RowBlock(first, n, total, later(unpack, convert))
 
 
 def read_blocks(
@@ -39,66 +63,15 @@ def read_blocks(
 ) -> Iterator[Spectra]:
     """Read a goodspec or combspec file block by block, with the memory of one block.
 
-    Parameters
-    ----------
-    path : str or path
-        The file, gzip-compressed or not.
-    rows : int
-        Rows of the file in a block; one of DR17 takes 0.35 MB while it is converted.
-    select : (N,) bool, list of row numbers, or callable, optional
-        Rows of the file to keep; or a function of the star_id and visit_id of a block, (n,) each, that
-        returns (n,) bool. By default all.
-
-    Yields
-    ------
-    Spectra
-        In the order of the file; blocks without a row to keep are skipped. `star_id` is the MANGAID,
-        `visit_id` is PLATE-IFUDESIGN-MJD where the file has them, `snr` its S2N, `lsf` its DISP,
-        `ra` and `dec` those of the file where it has them.
-
-    Raises
-    ------
-    ReadError
-        The file has no such table, or ends before its last row.
-    ValueError
-        `rows` or `select` does not suit the file.
+    `star_id` is the MANGAID, `visit_id` is PLATE-IFUDESIGN-MJD where the file has them, `snr` its S2N, `lsf`
+    its DISP, `ra` and `dec` those of the file where it has them. For parameters and errors see
+    `maury.readers.read_blocks`, which reads the files of every format in this way.
     """
-    if rows < 1:
-        raise ValueError(f"rows: expected at least 1 row per block, got {rows}")
-    chosen = None
-    for first, n, n_rows, unpack in table_blocks(Path(path), rows, NEEDED, WHAT):
-        if chosen is None:
-            chosen = select if callable(select) else _row_mask(select, n_rows)
-        if callable(chosen):
-            block = to_spectra(unpack(), str(path))
-            keep = np.asarray(chosen(block.star_id, block.visit_id), dtype=bool)
-        else:
-            keep = chosen[first : first + n]
-            if not keep.any():
-                continue
-            block = to_spectra(unpack(), str(path))
-        if keep.all():
-            yield block
-        elif keep.any():
-            yield block[keep]
-
-
-def _row_mask(select: ArrayLike | None, n_rows: int) -> NDArray[np.bool_]:
-    if select is None:
-        return np.ones(n_rows, dtype=bool)
-    chosen = np.asarray(select)
-    if chosen.dtype == bool and chosen.shape == (n_rows,):
-        return chosen
-    if chosen.dtype.kind not in "iu" and chosen.size:
-        raise ValueError(
-            f"select: expected ({n_rows},) bool, one per row of the file, row numbers or a function, got "
-            f"{chosen.dtype} of shape {chosen.shape}; check that the table belongs to this file"
-        )
-    if chosen.size and not (chosen.min() >= 0 and chosen.max() < n_rows):
-        raise ValueError(f"select: expected row numbers from 0 to {n_rows - 1}, got {chosen.max()}")
-    mask = np.zeros(n_rows, dtype=bool)
-    mask[chosen.astype(np.int64)] = True
-    return mask
+    check_rows(rows)
+    with open_file(Path(path)) as file:
+        if file is None:
+            raise ReadError(f"{path}: expected {WHAT}, got a file that is not FITS; pass another file")
+        yield from chosen_rows(blocks(file, rows), select)
 
 
 def to_spectra(table: Table, file: str) -> Spectra:

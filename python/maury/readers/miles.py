@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from maury.readers._fits import ReadError, linear_grid, stem
+from maury.readers._fits_file import FitsFile
+from maury.readers._row_blocks import one_block
 from maury.spectra import FWHM_PER_SIGMA, Spectra, air_to_vacuum, assumed_ivar
 
 FWHM = 2.5  # A; Falcon-Barroso et al. 2011
@@ -29,9 +30,9 @@ _UNUSABLE = {"0970"}
 MISPRINTS = {"022.": "0221"}
 
 
-def matches(path: Path, hdus: Any) -> bool:
+def matches(file: FitsFile) -> bool:
     """Whether this is one MILES star."""
-    return hdus[0].header.get("TPLLIB") == "MILES" and _FILE.search(path.name) is not None
+    return file.primary.header.get("TPLLIB") == "MILES" and _FILE.search(file.path.name) is not None
 
 
 def library_files(folder: Path) -> list[Path]:
@@ -39,16 +40,17 @@ def library_files(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if _FILE.search(p.name))
 
 
-def read(path: Path, hdus: Any) -> Spectra:
+def _read(file: FitsFile) -> Spectra:
     """One star, with its labels if the table of labels lies beside the file."""
+    path = file.path
     found = _FILE.search(path.name)
     star = found.group(1) if found else ""
     if star in _UNUSABLE:
         raise ReadError(
             f"star {star} of MILES is unusable: it covers part of the range, with an artefact at its end"
         )
-    flux = np.asarray(hdus[0].data, dtype=np.float64).reshape(-1)
-    air = linear_grid(hdus[0].header, flux.size)
+    flux = np.asarray(file.primary.image(), dtype=np.float64).reshape(-1)
+    air = linear_grid(file.primary.header, flux.size)
     mask = (air < USABLE[0]) | (air > USABLE[1]) | (flux == 0)
     table = path.parent / LABELS
     name, labels = "", [np.nan] * 3
@@ -66,6 +68,9 @@ def read(path: Path, hdus: Any) -> Spectra:
         rv=0.0,
         labels=dict(zip(("teff", "logg", "fe_h"), labels, strict=True)),
     )
+
+
+blocks = one_block(_read)
 
 
 @lru_cache(maxsize=4)

@@ -1,7 +1,7 @@
-"""Read survey files into `Spectra`: one module per format, and `read_spectra`, which selects the right one.
+"""Read survey files into `Spectra`: `read_spectra` recognises the format of a file, unless it is specified.
 
-A format module has ``matches(path, hdus)`` and ``read(path, hdus)``; a library, one folder of many files,
-also has ``library_files(folder)``. To add a format, write such a module and add it to `_FITS_READERS`.
+To add a format, write a module with ``matches`` and ``blocks`` (see `_row_blocks`) and add it to
+`_FITS_FORMATS`. A library, one folder of many files, also has ``library_files(folder)``.
 """
 
 from __future__ import annotations
@@ -9,16 +9,32 @@ from __future__ import annotations
 import importlib.util
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from maury.readers import desi, generic, lamost, mastar, mastarhc, miles, sdss, stelib
-from maury.readers._fits import ReadError, ReadWarning, is_fits, open_fits, stem
+from maury.readers._fits import ReadError, ReadWarning, stem
+from maury.readers._fits_file import FitsFile, open_file
+from maury.readers._row_blocks import (
+    ROWS,
+    RowBlock,
+    Select,
+    Wanted,
+    check_rows,
+    chosen_rows,
+    everything,
+)
 from maury.spectra import Spectra
 
-_FITS_READERS = {
+#: A file is of the first of these formats that it matches.
+_FITS_FORMATS: dict[str, Any] = {
     "miles": miles,
     "stelib": stelib,
     "sdss": sdss,
@@ -28,7 +44,7 @@ _FITS_READERS = {
     "desi": desi,
 }
 _LIBRARIES = {"miles": miles, "stelib": stelib, mastarhc.FOLDER: mastarhc}
-FORMATS = (*_FITS_READERS, "generic")
+FORMATS = (*_FITS_FORMATS, "generic")
 
 PathLike = str | os.PathLike[str]
 
@@ -41,8 +57,8 @@ def read_spectra(path: PathLike | Iterable[PathLike], format: str | None = None)
     path
         A file, or a list of files. The folder of the MILES or STELIB library is read as a whole, with its
         labels; of "mastarhc_v2_noism", the files of single stars. These three words alone mean the library
-        inside the installed package sdss-mangadap. Files may be gzip-compressed. All of a file is held in
-        memory; for the large files of MaStar there is `maury.readers.mastar.read_blocks`.
+        inside the installed package sdss-mangadap. Files may be gzip-compressed. All spectra are held in
+        memory; `read_blocks` gives those of a large file some at a time.
     format
         One of `maury.readers.FORMATS`; None = found from each file. "generic" is whatever specutils can read.
 
@@ -84,6 +100,41 @@ def _read_all(path: PathLike | Iterable[PathLike], format: str | None) -> Spectr
             stacklevel=2,
         )
     return Spectra.concatenate(parts)
+
+
+def read_blocks(
+    path: PathLike, format: str | None = None, rows: int = ROWS, select: ArrayLike | Select | None = None
+) -> Iterator[Spectra]:
+    """Read a file of any known survey format block by block, with the memory of one block.
+
+    Parameters
+    ----------
+    path : str or path
+        The file, gzip-compressed or not. A large compressed file of DESI is unpacked to a temporary one.
+    format : str, optional
+        See `read_spectra`.
+    rows : int
+        Spectra in a block at most; fewer where they take more than 32 MB.
+    select : (N,) bool, list of row numbers, or callable, optional
+        Spectra of the file to keep; or a function of the star_id and visit_id of a block, (n,) each, that
+        returns (n,) bool. By default all.
+
+    Yields
+    ------
+    Spectra
+        In the order of the file; blocks without a spectrum to keep are skipped. One after the other they are
+        what `read_spectra` gives.
+
+    Raises
+    ------
+    ReadError
+        The file cannot be read, or ends before its last row: then after the good ones.
+    ValueError
+        `format`, `rows` or `select` does not suit the file.
+    """
+    check_format(format)
+    check_rows(rows)
+    return chosen_rows(row_blocks(Path(path).expanduser(), format, rows), select)
 
 
 def check_format(format: str | None) -> None:
@@ -151,8 +202,56 @@ def unreadable(path: Path, problem: str) -> Spectra:
 
 
 def _read(path: Path, format: str | None) -> Spectra:
+    parts = [block.read() for block in row_blocks(path, format) if block.read is not None]
+    if not parts:
+        raise ReadError(f"{path}: it has no spectra; get the file again")
+    spectra = parts[0] if len(parts) == 1 else Spectra.concatenate(parts)
+    if (spectra.problem != "").all():
+        raise ReadError(str(spectra.problem[0]) + ", so nothing can be measured; omit this file")
+    return spectra
+
+
+def row_blocks(
+    path: Path, format: str | None = None, rows: int = ROWS, wanted: Wanted = everything
+) -> Iterator[RowBlock]:
+    """Blocks of a file of any format; see `maury.readers._row_blocks.Blocks`.
+
+    Raises
+    ------
+    ReadError
+        The file cannot be read, or ends before its last row.
+    """
+    with _explained(path):
+        _check_file(path)
+        with open_file(path) as file:
+            reader = _format_of(path, file, format)
+            if file is None or reader is None:
+                blocks = generic.blocks(path, FORMATS[:-1])
+            else:
+                blocks = reader.blocks(file, rows, wanted)
+            for block in blocks:
+                yield (
+                    block if block.read is None else replace(block, read=partial(_checked, block.read, path))
+                )
+            if file is not None:
+                file.check_end()
+
+
+def n_spectra(path: Path, format: str | None = None) -> int:
+    """Spectra in a file of a format that holds many in one, from its headers; 0 for all others."""
     try:
-        spectra = _read_with(path, format)
+        with _explained(path), open_file(path) as file:
+            reader = _format_of(path, file, format)
+            return int(reader.n_rows(file)) if hasattr(reader, "n_rows") else 0
+    except ReadError:
+        return 0
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Whatever is raised becomes a `ReadError` that names the file."""
+    try:
+        yield
     except ReadError as error:
         text = str(error).removeprefix(f"{path}: ")  # readers that open the file themselves name it too
         raise ReadError(f"{path}: {text}") from error.__cause__
@@ -160,9 +259,12 @@ def _read(path: Path, format: str | None) -> Spectra:
         cut = isinstance(error, EOFError) or "truncated" in str(error) or "validating header" in str(error)
         what = "it is cut short" if cut else f"it cannot be read ({type(error).__name__}: {error})"
         raise ReadError(f"{path}: {what}; get the file again, or specify its format") from error
+
+
+def _checked(read: Callable[[], Spectra], path: Path) -> Spectra:
+    with _explained(path):
+        spectra = read()
     explain_empty(spectra, path)
-    if (spectra.problem != "").all():
-        raise ReadError(str(spectra.problem[0]) + ", so nothing can be measured; omit this file")
     return spectra
 
 
@@ -174,22 +276,22 @@ def explain_empty(spectra: Spectra, path: Path) -> None:
         spectra.problem = np.where(empty, why, spectra.problem)
 
 
-def _read_with(path: Path, format: str | None) -> Spectra:
+def _check_file(path: Path) -> None:
     if not path.exists():
         raise ReadError("no such file; check the path")
     if path.stat().st_size == 0:
         raise ReadError("the file is empty; get it again")
-    fits = is_fits(path)
-    named_fits = stem(path) != path.name
-    if not fits and (named_fits or format in _FITS_READERS):
+
+
+def _format_of(path: Path, file: FitsFile | None, format: str | None) -> Any:
+    """Return the module of the specified or recognised format of a file; None if maury has none for it."""
+    if file is None and (stem(path) != path.name or format in _FITS_FORMATS):
         raise ReadError("this is not a FITS file, despite its name; get it again, or correct its extension")
-    if fits and format != "generic":
-        with open_fits(path) as hdus:
-            for name, reader in _FITS_READERS.items():
-                if name == format or (format is None and reader.matches(path, hdus)):
-                    spectra: Spectra = reader.read(path, hdus)
-                    return spectra
-    return generic.read(path)
+    if file is None or format == "generic":
+        return None
+    if format is not None:
+        return _FITS_FORMATS[format]
+    return next((module for module in _FITS_FORMATS.values() if module.matches(file)), None)
 
 
 def _why_empty(spectra: Spectra) -> str:

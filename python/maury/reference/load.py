@@ -7,10 +7,11 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from maury.labels import LABELS
 from maury.readers import ReadError, miles, read_spectra, stelib
-from maury.reference.file import ORIGINS, is_reference, read_reference
+from maury.reference.file import ORIGINS, Reference, is_reference, read_reference
 from maury.spectra import Spectra
 
 
@@ -56,22 +57,40 @@ _CITATION = "Imig et al. 2021, AJ 163, 56"
 _FOLDERS = {"miles": miles.library_files, "stelib": stelib.library_files}
 
 
-def library(reference: str | PathLike[str]) -> Library | None:
-    """Return the properties of a reference: a library, by its name or folder, or a set in one file."""
+@dataclass(frozen=True)
+class Labelled:
+    """What `open_reference` returns.
+
+    Attributes
+    ----------
+    spectra : Spectra
+        N spectra with `labels`.
+    origin : (N,) str or None
+        "empirical" or "theoretical" for each spectrum; None if the reference does not specify it.
+    library : Library or None
+        Training defaults, for a reference known to maury.
+    """
+
+    spectra: Spectra
+    origin: NDArray[np.str_] | None = None
+    library: Library | None = None
+
+
+def _library(reference: str | PathLike[str]) -> Library | None:
+    """Return the properties of a library, by its name or folder."""
     folder = Path(reference)
     for name, known in LIBRARIES.items():
         if str(reference) == name or (folder.is_dir() and _FOLDERS[name](folder)):
             return known
-    return _known_set(folder) if is_reference(folder) else None
+    return None
 
 
-def _known_set(path: Path) -> Library:
-    """Return the properties of a reference set in one file; stars with models fill the paper's bounds."""
-    made = read_reference(path)
+def library_of(made: Reference, name: str) -> Library:
+    """Return the properties of a reference set in this file; stars with models fill the paper's bounds."""
     counts = {kind: int((made.origin == kind).sum()) for kind in ORIGINS}
     words = " and ".join(f"{n} {kind}" for kind, n in counts.items() if n)
     bounds = "paper" if all(counts.values()) else "training"
-    return Library(None, None, f"{path.name}: {words} spectra", _CITATION, bounds)
+    return Library(None, None, f"{name}: {words} spectra", _CITATION, bounds)
 
 
 def load_reference(reference: str | PathLike[str]) -> Spectra:
@@ -95,11 +114,18 @@ def load_reference(reference: str | PathLike[str]) -> Spectra:
     ReadError
         If nothing can be read, or the table has no column ``file`` or no label.
     """
+    return open_reference(reference).spectra
+
+
+def open_reference(reference: str | PathLike[str]) -> Labelled:
+    """Read a reference set once, with all that is known of it; arguments and errors as `load_reference`."""
     path = Path(reference)
+    if is_reference(path):
+        made = read_reference(path)
+        return Labelled(made.spectra, made.origin, library_of(made, path.name))
+    known = _library(reference)
     if str(reference) in LIBRARIES or path.is_dir():
         spectra = read_spectra(reference)
-    elif is_reference(path):
-        spectra = read_reference(path).spectra
     else:
         spectra = _read_labelled_table(path)
     if not spectra.labels:
@@ -107,7 +133,7 @@ def load_reference(reference: str | PathLike[str]) -> Spectra:
             f"{reference}: these spectra have no labels; write a table with the columns file, "
             f"{', '.join(LABELS)} (those that are known) and pass the table"
         )
-    return spectra
+    return Labelled(spectra, library=known)
 
 
 def _read_labelled_table(path: Path) -> Spectra:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from maury.readers import ReadError
+from maury.readers import ReadError, read_blocks
 from maury.readers.apogee import POSITION_EPOCH, read_allstar
-from maury.readers.mastar import read_blocks, visit_names
+from maury.readers.mastar import visit_names
 from maury.readers.mastar_tables import (
     PAPER_BITS,
     PAPER_SNR,
@@ -249,7 +249,7 @@ def _spectra(
             [pair in visit for pair in zip(stars.tolist(), names.tolist(), strict=True)], dtype=bool
         )
 
-    stacked = stack_stars(_usable(read_blocks(goodspec, rows, select)), number, sigma)
+    stacked = stack_stars(_usable(read_blocks(goodspec, "mastar", rows, select)), number, sigma)
     if not stacked:
         raise ReadError(
             f"{fspath(goodspec)}: has none of the {len(visit)} selected visits; "

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from maury.catalog.columns import column_values, label_names, row_value
 from maury.catalog.flags import flag_names
-from maury.labels import TEFF_BINS, offset_and_mad
+from maury.labels import TEFF_BINS
+from maury.learn.stars import DOUBTFUL
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from maury.learn.flux_errors import FluxErrors
 
 _WIDTH_ID = 28
+_SHOWN = 20  # stars that are named
 
 
 def format_label(name: str, value: float) -> str:
@@ -92,26 +94,6 @@ def comparison_table(catalog: QTable, known: Mapping[str, NDArray[np.float64]]) 
     return columns_text(head, [*rows, medians])
 
 
-def difference_table(catalog: QTable, known: Mapping[str, NDArray[np.float64]]) -> str:
-    """Offset and spread of measured minus known labels, one line per label.
-
-    ``offset`` is the median difference, ``MAD`` the median absolute deviation from it, ``reported`` the
-    median of the reported errors.
-    """
-    rows = []
-    for name in label_names(catalog):
-        if name not in known:
-            continue
-        difference = column_values(catalog, name) - known[name]
-        difference = difference[np.isfinite(difference)]
-        if not difference.size:
-            continue
-        reported = float(np.nanmedian(column_values(catalog, f"{name}_err")))
-        numbers = [format_label(name, value) for value in (*offset_and_mad(difference), reported)]
-        rows.append([name, str(catalog[name].unit or ""), *numbers, str(difference.size)])
-    return columns_text(["label", "unit", "offset", "MAD", "reported", "stars"], rows)
-
-
 def training_words(emulator: Emulator) -> str:
     """Describe how `maury.train` used its stars: numbers by use, and numbers rejected by reason."""
     meta = emulator.meta
@@ -122,6 +104,25 @@ def training_words(emulator: Emulator) -> str:
         lines += ["Rejected:", *left_out]
     lines += convergence_words(meta)
     return "\n".join(lines)
+
+
+def doubt_words(stars: QTable) -> str:
+    """Name the stars that training left out as doubtful, the first twenty; "" if there are none.
+
+    Parameters
+    ----------
+    stars : QTable
+        From `maury.learn.stars.star_table`.
+    """
+    found = [
+        (str(row["star_id"]), str(row["reason"]).partition(": ")[2])
+        for row in stars
+        if str(row["reason"]).startswith(DOUBTFUL)
+    ]
+    lines = [f"  {star}: {why}" for star, why in found[:_SHOWN]]
+    if len(found) > _SHOWN:
+        lines.append(f"  ... and {len(found) - _SHOWN} more; the table of stars has all of them")
+    return "\n".join(["Doubtful labels:", *lines]) if found else ""
 
 
 def convergence_words(meta: Mapping[str, Any]) -> list[str]:

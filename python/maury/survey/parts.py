@@ -1,21 +1,23 @@
 """Finished blocks of a run, in a folder beside the catalogue, from which an interrupted run resumes.
 
-One file per block, NumPy's .npz, either complete or absent; and ``run.json``, which describes the run.
+One file per block, NumPy's .npz, either complete or absent; ``run.json``, which describes the run; and
+``lock.json``, which identifies the process that is writing there.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from maury.catalog.columns import Columns
+from maury.survey.lock import InUseError, Lock
 
 _BLOCKS = "[0-9]*.npz"
 
@@ -23,24 +25,39 @@ _BLOCKS = "[0-9]*.npz"
 class Parts:
     """The folder of a run; see `open`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    @classmethod
-    def of(cls, output: Path) -> Parts:
+    def __init__(self, output: Path) -> None:
         """Parts of the catalogue that will be written to `output`; nothing is created yet."""
-        return cls(output.with_name(f"{output.name}.parts"))
+        self.output = output
+        self.folder = output.with_name(f"{output.name}.parts")
+        self._lock = Lock(self.folder / "lock.json", str(output))
 
-    def exist(self, run: Mapping[str, Any]) -> bool:
-        """Whether there are parts of the same run."""
-        return not self._differences(run) and self._description.is_file()
+    @property
+    def held(self) -> bool:
+        """Whether this run has locked the folder: between `open` and `close`, or `remove`."""
+        return self._lock.held
+
+    def wrote(self, run: Mapping[str, Any]) -> bool:
+        """Whether the same run was interrupted while, or just before, its catalogue was written."""
+        return self._mark.is_file() and not self._differences(run)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Mark that the catalogue is being written, so that a run interrupted here can replace it."""
+        self._mark.touch()
+        try:
+            yield
+        except FileExistsError:  # it is not the catalogue of this run
+            self._mark.unlink(missing_ok=True)
+            raise
 
     def are_none(self) -> bool:
         """Whether no block is finished yet."""
         return not any(self.folder.glob(_BLOCKS))
 
     def open(self, run: Mapping[str, Any], overwrite: bool = False) -> dict[int, Columns]:
-        """Create the folder, or find the finished blocks in it, by number.
+        """Create the folder, or find the finished blocks in it, by number; `close` or `remove` it later.
+
+        The folder is locked from then on, even if this raises any error other than InUseError.
 
         Parameters
         ----------
@@ -51,24 +68,28 @@ class Parts:
 
         Raises
         ------
+        InUseError
+            If another process holds the folder.
         ValueError
             If the folder belongs to another run and `overwrite` is False.
         OSError
             If the folder is not writable.
         """
+        try:
+            self._lock.take()
+        except InUseError:
+            raise
+        except OSError as error:
+            text = f"{error.strerror}: cannot write beside the catalogue; choose another folder"
+            raise OSError(error.errno, text, str(self.folder)) from error
         other = self._differences(run)
         if other and not overwrite and not self.are_none():
             raise ValueError(
                 f"{self.folder} holds an unfinished run with other {', '.join(other)}: repeat that command "
-                "to finish it, pass overwrite=True (--overwrite) to discard it, or choose another output"
+                "to finish it, pass overwrite=True to discard it, or choose another output"
             )
         if other:
-            self.remove()
-        try:
-            self.folder.mkdir(exist_ok=True)
-        except OSError as error:
-            text = f"{error.strerror}: cannot write beside the catalogue; choose another folder"
-            raise OSError(error.errno, text, str(self.folder)) from error
+            self._empty()
         if not self._description.is_file():
             draft = self.folder / f".run-{os.getpid()}.json"
             draft.write_text(json.dumps(run, indent=1), encoding="utf-8")
@@ -91,19 +112,35 @@ class Parts:
             raise OSError(error.errno, f"{error.strerror} (block {number})", str(draft)) from error
 
     def remove(self) -> None:
-        """Delete all parts."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Delete all parts, and release the folder to other runs."""
+        self._empty()
+        self.close()
+        with suppress(OSError):  # another run has started there
+            self.folder.rmdir()
+
+    def close(self) -> None:
+        """Release the folder to other runs; finished blocks are kept."""
+        self._lock.release()
+
+    def _empty(self) -> None:
+        for path in self.folder.glob("*"):
+            if path != self._lock.path:
+                path.unlink(missing_ok=True)
 
     @property
     def _description(self) -> Path:
         return self.folder / "run.json"
 
+    @property
+    def _mark(self) -> Path:
+        return self.folder / "writing"
+
     def _differences(self, run: Mapping[str, Any]) -> list[str]:
         """Names of the entries in which another run differs; empty if there is no other run."""
-        if not self._description.is_file():
-            return []
         try:
             other = json.loads(self._description.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return []
         except ValueError:
             return ["contents (its run.json is damaged)"]
         mine = json.loads(json.dumps(run))

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import warnings
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from maury.measure.best_fit import best_fit
 from maury.measure.options import Options
-from maury.readers import ReadError, ReadWarning, read_spectra
-from maury.readers.mastar import read_blocks
+from maury.readers import ReadError, ReadWarning
+from maury.readers.read import row_blocks
 from maury.show.report import data as data
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def pack_spectra(
 ) -> dict[int, str]:
     """Read the spectra to be shown in a report, and compute their fits at the labels of the catalogue.
 
-    Of the large files of MaStar one block of rows is in memory at a time.
+    Only one block of spectra of a large file is in memory at a time.
 
     Parameters
     ----------
@@ -78,34 +77,25 @@ def pack_spectra(
     packed = {}
     for path, rows in rows_of.items():
         wanted = {keys[row]: row for row in rows}
-        try:
-            for spectra in _read(path, wanted, options.format):
-                for i, row in _places(spectra, wanted):
+        with suppress(ReadError), warnings.catch_warnings():  # blocks before the damage are kept
+            warnings.simplefilter("ignore", ReadWarning)
+            for spectra, alone in _read(path, options.format):
+                for i, row in _places(spectra, wanted, alone):
                     packed[row] = data.pack_spectrum(best_fit(spectra[i], emulator, catalog[row]))
-        except (ReadError, OSError, EOFError):  # blocks before the damage are kept
-            continue
     return packed
 
 
-def _read(path: Path, wanted: Collection[Key], format: str | None) -> Iterator[Spectra]:
-    """Spectra of a file, block by block for MaStar, restricted to those required."""
-    blocks = read_blocks(path, select=lambda *names: np.array([key in wanted for key in _keys(*names)]))
-    try:
-        first = next(blocks, None)
-    except (ValueError, OSError, EOFError):  # another format; astropy raises different errors
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ReadWarning)
-            yield read_spectra(path, format)
-        return
-    if first is not None:
-        yield first
-        yield from blocks
+def _read(path: Path, format: str | None) -> Iterator[tuple[Spectra, bool]]:
+    """Spectra of a file, block by block; with each block, whether the file contains only one spectrum."""
+    for block in row_blocks(path, format):
+        if block.read is not None:
+            yield block.read(), block.total == 1
 
 
-def _places(spectra: Spectra, wanted: Mapping[Key, int]) -> Iterator[tuple[int, int]]:
+def _places(spectra: Spectra, wanted: Mapping[Key, int], alone: bool) -> Iterator[tuple[int, int]]:
     """Match spectra to rows; the only spectrum of a file needs no name."""
     keys = list(_keys(spectra.star_id, spectra.visit_id))
-    if len(keys) == len(wanted) == 1:
+    if alone and len(wanted) == 1:
         keys = list(wanted)
     for i, key in enumerate(keys):
         if key in wanted and not spectra.problem[i]:
