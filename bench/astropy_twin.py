@@ -1,4 +1,4 @@
-"""The slow twin of `maury.readers._fits_file.FitsFile`: the same HDUs, opened and unpacked by astropy."""
+"""A slow equivalent of `maury.readers._fits_file.FitsFile`: the same HDUs, opened and decoded by astropy."""
 
 import gzip
 import io
@@ -27,7 +27,7 @@ class Rows:
 
 
 class Head:
-    """What readers ask of a header."""
+    """The header properties used by readers."""
 
     def __init__(self, hdu):
         self.is_table = isinstance(hdu, fits.BinTableHDU)
@@ -83,7 +83,7 @@ class File:
 
 @contextmanager
 def opened(path):
-    """Open with astropy, unpacked by gzip of the standard library."""
+    """Open with astropy, decompressed by gzip of the standard library."""
     data = path.read_bytes()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -92,7 +92,7 @@ def opened(path):
 
 
 def read(path):
-    """Name of the format, and all spectra of a file, through astropy; None if it is of none of maury's."""
+    """Return the format and all spectra of a file, read with astropy; None if maury has no reader for it."""
     with opened(path) as hdus:
         file = File(path, hdus)
         module = _format_of(path, file, None)
@@ -104,7 +104,7 @@ def read(path):
 
 
 def assert_same(one, other):
-    """All arrays are equal bit by bit, and of the same type."""
+    """Check that all arrays are identical in values and type."""
     for field in fields(Spectra):
         a, b = getattr(one, field.name), getattr(other, field.name)
         if field.name == "labels":

@@ -1,8 +1,8 @@
 """Time fits at the resolution and velocity of each spectrum: python bench/instrument.py
 
-The same spectra, on the pixels of the emulator: as they are, which is a fit on a shared grid; seen through an
-instrument whose width changes from pixel to pixel and from spectrum to spectrum; that with the velocity
-fitted too. One thread.
+The same spectra, on the pixels of the emulator: unchanged, which is a fit on a shared grid; convolved with
+a line-spread function that varies with pixel and spectrum; and the latter with the velocity also fitted.
+One thread.
 """
 
 import argparse
@@ -22,11 +22,11 @@ from maury.measure.options import Options
 
 SNR = 100
 N = 160
-MOST_OFF = 5.0  # formal errors: no fit of these ends farther from the truth
+MOST_OFF = 5.0  # formal errors: maximum deviation from the true labels
 
 
 def seen_spectra(emulator, labels, rng):
-    """Return the spectra through instruments of their own, with noise, and without any instrument."""
+    """Return the spectra with individual line-spread functions and noise, and without broadening."""
     n_pixels = len(emulator.wavelength)
     ivar = np.full((len(labels), n_pixels), float(SNR**2))
     own = on_grid(np.ones_like(ivar), ivar, None, emulator)
@@ -39,7 +39,7 @@ def seen_spectra(emulator, labels, rng):
 
 
 def assert_truth(result, labels):
-    """Raise unless all converged near the labels that the spectra were made of."""
+    """Raise unless all fits converged near the true labels."""
     assert result.converged.all()
     error = np.sqrt(np.diagonal(result.covariance, axis1=1, axis2=2))
     assert np.median(np.abs(result.labels - labels) / error) < 1

@@ -1,11 +1,11 @@
 """CPU time to read one file: python bench/reading.py [FOLDER]
 
-FOLDER holds folders of survey files, each a line of the table (MAURY_TEST_DATA by default; `lamost_dr10` and
-the like). Every file must first give the same arrays, bit by bit, as `astropy_twin` reads them. In turn, per
-file: `read_spectra` of a single file and of 32 at a time; of a file whose extension headers were not met
-before (those of one survey repeat, so what follows from them is kept); the twin, which opens files and
-unpacks their HDUs with astropy; gzip alone; `fitsio` (pip install fitsio), its table or image and the primary
-header, without making `Spectra` of them; and how much of maury's time goes into the making of `Spectra`.
+FOLDER contains folders of survey files such as `lamost_dr10`, one per row of the table; by default
+MAURY_TEST_DATA. Every file must first give exactly the same arrays as `astropy_twin`. Measured per file:
+`read_spectra` with a single file and with 32 at a time; with an empty cache of extension headers (which
+repeat within a survey, so their layouts are cached); the twin, which opens files and decodes their HDUs with
+astropy; gzip alone; `fitsio` (pip install fitsio), the table or image and the primary header, without
+`Spectra`; and the part of maury's time that is spent on the construction of `Spectra`.
 """
 
 import argparse
@@ -28,7 +28,7 @@ except ImportError:
     fitsio = None
 
 FOLDERS = ("lamost_dr1", "lamost_dr8_repeats", "lamost_dr10", "lamost_formats", "sdss", "mastar_dr17", "desi")
-GOAL = 3.0  # ms, of LAMOST and SDSS
+GOAL = 3.0  # ms, for LAMOST and SDSS
 BATCH = 32
 
 
@@ -39,24 +39,24 @@ def unpack(file):
 
 
 def read_first(file):
-    """Read a file as the first of its kind."""
+    """Read a file with an empty cache of headers."""
     _head.forget()
     return read_spectra(file)
 
 
 def read_fitsio(file):
-    """Read the header, and the spectrum as it is stored."""
+    """Read the header, and the spectrum as stored."""
     with fitsio.FITS(str(file)) as hdus:
         return hdus[0].read_header(), hdus[0 if hdus[0].get_dims() else 1].read()
 
 
 def arguments(spectra):
-    """Return all that `Spectra` is made from."""
+    """Return the arguments of `Spectra`."""
     return {field.name: getattr(spectra, field.name) for field in fields(Spectra)}
 
 
 def cpu(call, items, rounds):
-    """Return the least milliseconds of CPU per item, over some rounds of all."""
+    """Return the minimum CPU time per item [ms] over several rounds."""
     least = float("inf")
     for _ in range(rounds):
         start = time.process_time()
@@ -67,7 +67,7 @@ def cpu(call, items, rounds):
 
 
 def known_files(folder, most):
-    """Some files of a folder that maury reads; each must give what astropy gives."""
+    """Return some readable files of a folder; each must give the same arrays as astropy."""
     files = sorted(file for file in folder.iterdir() if ".fit" in file.name)
     known = []
     for file in files[:: 1 + len(files) // most]:
@@ -79,12 +79,12 @@ def known_files(folder, most):
 
 
 def row(name, files, rounds):
-    """Return the cells of one line."""
+    """Return the cells of one row of the table."""
     parts = [arguments(read_spectra(file)) for file in files]
     batches = [files[i : i + BATCH] for i in range(0, len(files), BATCH)]
     times = {
         "one file": cpu(read_spectra, files, rounds),
-        "of a list": cpu(read_spectra, batches, rounds) * len(batches) / len(files),
+        "in a list": cpu(read_spectra, batches, rounds) * len(batches) / len(files),
         "new headers": cpu(read_first, files, rounds),
         "astropy": cpu(astropy_twin.read, files, rounds),
         "gzip": cpu(unpack, files, rounds),
@@ -99,15 +99,17 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", nargs="?", type=Path, default=os.environ.get("MAURY_TEST_DATA"))
-    parser.add_argument("--files", type=int, default=100, help="of a folder, at most about")
+    parser.add_argument(
+        "--files", type=int, default=100, help="approximate maximum number of files per folder"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     if options.folder is None:
-        parser.exit(message="reading: give a folder of survey files, or set MAURY_TEST_DATA\n")
+        parser.exit(message="reading: pass a folder of survey files, or set MAURY_TEST_DATA\n")
     warnings.simplefilter("ignore")
     machine.print_header()
-    print(f"\nms of CPU per file; goal of LAMOST and SDSS: {GOAL} for one file\n")
-    print("| files | n | one file | of a list | new headers | astropy | gzip | fitsio | `Spectra` alone |")
+    print(f"\nms of CPU time per file; goal for LAMOST and SDSS: {GOAL} for one file\n")
+    print("| files | n | one file | in a list | new headers | astropy | gzip | fitsio | `Spectra` alone |")
     print("|---|---|---|---|---|---|---|---|---|")
     slow = []
     for name in FOLDERS:

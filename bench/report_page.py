@@ -54,7 +54,7 @@ def main():
         written = time.perf_counter() - start
         opened = []
         for _ in range(options.rounds):
-            with chromium() as driver:  # a new browser each time, with nothing kept from before
+            with chromium() as driver:  # a new browser each time, with empty caches
                 opened.append(open_page(driver, path))
         with chromium() as driver:
             open_page(driver, path)

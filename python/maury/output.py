@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-#: Seconds between two lines in a log; a shorter run writes none.
+#: Seconds between two lines in a log file; shorter runs write none.
 INTERVAL = 30.0
 
 
@@ -28,7 +28,7 @@ def check_new_file(path: str | PathLike[str], overwrite: bool = False) -> Path:
     """
     path = Path(path)
     if path.is_dir():
-        raise ValueError(f"{path} is a folder; give the name of a file")
+        raise ValueError(f"{path} is a folder; pass the name of a file")
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists; choose another name, or pass overwrite=True")
     if not path.parent.is_dir():
@@ -37,7 +37,7 @@ def check_new_file(path: str | PathLike[str], overwrite: bool = False) -> Path:
 
 
 class _Log:
-    """Stderr, where what would overwrite a line of a terminal becomes a line of its own."""
+    """Stderr, with a separate line for each update, which a terminal would overwrite."""
 
     def write(self, text: str) -> None:
         line = text.strip()
@@ -49,18 +49,18 @@ class _Log:
 
 
 def progress(total: int, what: str, unit: str, wanted: bool = True, done: int = 0) -> tqdm[None]:
-    """Return a counter that shows progress on stderr; use it in a ``with`` and call its ``update(n)``.
+    """Return a progress bar on stderr, or lines in a log file; use it in a ``with`` and call ``update(n)``.
 
     Parameters
     ----------
     total : int
-        Units of all the work.
+        Total number of units.
     what, unit : str
-        What is being done, and what is counted, as in "fitting" and "spectra".
+        Name of the task, and of the unit, as in "fitting" and "spectra".
     wanted : bool
-        False shows nothing.
+        If False, show nothing.
     done : int
-        Units that an earlier run has done.
+        Units finished in an earlier run.
     """
     from tqdm import tqdm
 

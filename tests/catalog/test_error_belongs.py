@@ -14,12 +14,12 @@ from maury.cli.main import main
 from repeat_visits import LABELS, make_visits
 
 MEND = (
-    "errors hold for one emulator only: learn them from a catalogue of this emulator (maury errors CATALOGUE "
-    "-o F.ecsv), or fit with the emulator that they belong to"
+    "errors are valid for one emulator only: calibrate them on a catalogue of this emulator (maury "
+    "errors CATALOGUE -o F.ecsv), or fit with the emulator that they belong to"
 )
 OTHER = (
-    "these errors were learnt with the emulator whose file hash begins with 000000000000, and this emulator "
-    f"has ffffffffffff; {MEND}"
+    "these errors were calibrated with the emulator whose file hash begins with 000000000000, but that of "
+    f"this emulator begins with ffffffffffff; {MEND}"
 )
 
 
@@ -78,7 +78,7 @@ def test_other_labels_are_refused(model, labels):
     with pytest.raises(ValueError, match="belong to") as caught:
         errors_for(replace(model, emulator_hash=""), labels, "f" * 64)
     assert str(caught.value) == (
-        f"errors: these are errors of {', '.join(LABELS)}, and wanted are those of "
+        f"errors: these are errors of {', '.join(LABELS)}, but the emulator has the labels "
         f"{', '.join(labels)}; {MEND}"
     )
 
@@ -91,8 +91,8 @@ def test_a_file_that_does_not_tell_its_emulator_is_taken_with_a_warning(visits, 
     with pytest.warns(UserWarning, match="emulator") as caught:
         old = errors_for(path, LABELS, "f" * 64)
     assert [str(warning.message) for warning in caught] == [
-        f"{path}: this file of errors does not tell which emulator it belongs to, so only its labels are "
-        "checked; write it again with maury errors"
+        f"{path}: this file of errors has no hash of its emulator, so only its labels are checked; "
+        "make it again with maury errors"
     ]
     apply_errors(visits.catalog, old)
     with pytest.warns(UserWarning, match="emulator"), pytest.raises(ValueError, match="these are errors of"):
@@ -102,7 +102,7 @@ def test_a_file_that_does_not_tell_its_emulator_is_taken_with_a_warning(visits, 
 def test_fit_refuses_before_it_measures(three, untouched):
     emulator = made_up.emulator()
     with pytest.raises(
-        ValueError, match="errors: these errors were learnt with the emulator whose file hash"
+        ValueError, match="errors: these errors were calibrated with the emulator whose file hash"
     ):
         maury.fit(made_up.spectra(emulator), emulator, errors=three)
 
@@ -117,9 +117,12 @@ def test_the_command_fit_refuses_before_the_first_block(
     for given, text in (
         (
             three,
-            "errors: e.ecsv: these errors were learnt with the emulator whose file hash begins with 0000",
+            "errors: e.ecsv: these errors were calibrated with the emulator whose file hash begins with 0000",
         ),
-        (model, "errors: e.ecsv: these are errors of teff, logg, fe_h, alpha_fe, log_vmicro, and wanted are"),
+        (
+            model,
+            "errors: e.ecsv: these are errors of teff, logg, fe_h, alpha_fe, log_vmicro, but the emulator",
+        ),
     ):
         write_errors(given, "e.ecsv", overwrite=True)
         done = CliRunner().invoke(

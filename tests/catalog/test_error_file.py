@@ -102,7 +102,7 @@ def test_a_catalogue_with_other_labels_is_refused(visits, model):
     other["c_fe"] = other["fe_h"]
     other.meta["LABELS"] += ",c_fe"
     with pytest.raises(
-        ValueError, match="and wanted are those of teff, logg, fe_h, alpha_fe, log_vmicro, c_fe;"
+        ValueError, match="but the emulator has the labels teff, logg, fe_h, alpha_fe, log_vmicro, c_fe;"
     ):
         apply_errors(other, model)
     del other["snr"]

@@ -107,8 +107,8 @@ def test_compare_several_refuses_what_only_one_other_table_uses(folder, option, 
     done = run("compare", *names, option, value)
     assert done.exit_code == 2
     assert (
-        f"{option} serves a comparison with one other table, got 2 others: catalogues of the same stars are "
-        f"matched by star_id. Leave out {option}, or compare with one table at a time"
+        f"{option} applies to a comparison with one other table, got 2 others: catalogues of the same stars "
+        f"are matched by star_id. Omit {option}, or compare with one table at a time"
     ) in " ".join(done.output.split())
 
 
@@ -117,7 +117,7 @@ def test_compare_by_id_refuses_what_only_a_match_by_position_uses(folder, option
     done = run("compare", folder / "c0.fits", folder / "c1.fits", "--by", "id", option, value)
     assert done.exit_code == 2
     assert (
-        f"{option} serves a match by position, got --by id. Leave out {option}, or give --by position"
+        f"{option} applies to a match by position, got --by id. Omit {option}, or pass --by position"
     ) in " ".join(done.output.split())
 
 

@@ -18,7 +18,7 @@ from maury.learn.train import Recipe, Trained
 from maury.learn.validate import Validation
 from maury.spectra import Spectra
 
-DOUBT = "label doubtful: teff is given as 6500 K, its spectrum gives 4711 K"
+DOUBT = "label doubtful: given teff = 6500 K, the spectrum gives 4711 K"
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +200,7 @@ def test_train_writes_an_emulator_and_says_what_it_did(stars, emulator, monkeypa
 
     def train(reference, recipe, **options):
         asked.update(options, n=len(reference), recipe=recipe)
-        use = ["training", "held back for validation", "held back for validation", DOUBT]
+        use = ["training", "withheld for validation", "withheld for validation", DOUBT]
         return Trained(made_up.emulator(meta=meta), np.array(use))
 
     labels = dict(zip(emulator.labels, made_up.LABELS.T, strict=True))
@@ -223,9 +223,7 @@ def test_train_writes_an_emulator_and_says_what_it_did(stars, emulator, monkeypa
     assert "2 a label missing" in outcome.stdout
     assert "unreadable" not in outcome.stdout
     assert "Stars withheld from training (2 spectra), measured against their labels:" in outcome.stdout
-    assert (
-        "Doubtful labels:\n  star 3: teff is given as 6500 K, its spectrum gives 4711 K\n" in outcome.stdout
-    )
+    assert "Doubtful labels:\n  star 3: given teff = 6500 K, the spectrum gives 4711 K\n" in outcome.stdout
     assert "Written to new.onnx; use of each spectrum in new.stars.ecsv.\n" in outcome.stdout
     table = QTable.read("new.stars.ecsv")
     assert table["star_id"].tolist() == ["star 0", "star 1", "star 2", "star 3"]

@@ -52,7 +52,7 @@ def test_every_spectrum_that_is_left_out_has_a_reason():
         "teff above 6800 K",
         "unreadable: spec-5.fits: cut short",
     ]
-    assert found.reasons[3] == "too few pixels: 20 % of the grid, and 50 % are needed"
+    assert found.reasons[3] == "too few pixels: 20 % of the grid; 50 % are required"
     assert found.rows.tolist() == [2, *range(6, 160)]
     assert (found.reasons[found.rows] == "").all()
     np.testing.assert_array_equal(found.star_id, reference().star_id[found.rows])
@@ -93,16 +93,16 @@ def test_doubts_name_the_label_that_disagrees_most(monkeypatch):
     )
     there, here = (f"{values[10, 0]:.0f} K" for values in (given, fitted))
     assert {int(i): str(found[i]) for i in np.flatnonzero(found != "")} == {
-        10: f"label doubtful: teff is given as {there}, its spectrum gives {here}",
-        20: "label doubtful: fe_h is given as 0.00 dex, its spectrum gives -1.00 dex",
+        10: f"label doubtful: given teff = {there}, the spectrum gives {here}",
+        20: "label doubtful: given fe_h = 0.00 dex, the spectrum gives -1.00 dex",
         30: "label doubtful: its spectrum could not be fitted",
-        301: "label doubtful: logg is given as 4.00 dex, its spectrum gives 5.50 dex",
+        301: "label doubtful: given logg = 4.00 dex, the spectrum gives 5.50 dex",
     }
 
 
 def small_table(**changes):
     spectra = reference(8)[:4]
-    use = np.array(["training", "stopping", "held back for validation", "label doubtful: because"])
+    use = np.array(["training", "stopping", "withheld for validation", "label doubtful: because"])
     return star_table(spectra, use, **changes)
 
 
@@ -133,7 +133,7 @@ def test_words_name_twenty_doubtful_stars():
     assert doubt_words(small_table()[:3]) == ""
     many = QTable({"star_id": [f"s{i}" for i in range(25)], "reason": ["label doubtful: x"] * 25})
     lines = doubt_words(many).splitlines()
-    assert lines[20:] == ["  s19: x", "  ... and 5 more; the table of stars has all of them"]
+    assert lines[20:] == ["  s19: x", "  ... and 5 more; see the table of stars"]
 
 
 def test_trained_tells_what_became_of_each():
@@ -144,10 +144,10 @@ def test_trained_tells_what_became_of_each():
     meta, use = done.emulator.meta, done.use
     assert len(use) == 160 and (use != "").all()
     assert use[0] == "a label missing: logg, fe_h" and use[5] == "unreadable: spec-5.fits: cut short"
-    assert use[2].startswith("label doubtful: teff is given as 6400 K, its spectrum gives 4")
+    assert use[2].startswith("label doubtful: given teff = 6400 K, the spectrum gives 4")
     for name in ("training", "stopping"):
         assert (use == name).sum() == meta["stars"][name]
-    held = reference().star_id[use == "held back for validation"]
+    held = reference().star_id[use == "withheld for validation"]
     assert sorted(held) == meta["validation_stars"]
     doubtful = np.char.startswith(use, "label doubtful: ")
     assert doubtful.sum() == meta["left_out"]["label doubtful"]

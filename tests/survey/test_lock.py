@@ -62,7 +62,7 @@ def test_the_second_of_two_runs_says_so_and_stops(tmp_path):
     assert second.communicate()[1].splitlines()[-1] == (
         f"maury.survey.lock.InUseError: run.fits: another run is writing it (process {first.pid} on host "
         f"{HERE}, "
-        f"begun {since}). Wait until it has finished, end it, or choose another output"
+        f"started {since}). Wait until it has finished, stop it, or choose another output"
     )
     assert second.returncode == 1
     message = first.communicate()[1]
@@ -82,9 +82,9 @@ def test_overwrite_does_not_end_a_run_that_is_at_work(tmp_path):
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 1
     assert done.stderr == (
-        f"Error: run.fits: another run is writing it (process {os.getppid()} on host {HERE}, begun "
+        f"Error: run.fits: another run is writing it (process {os.getppid()} on host {HERE}, started "
         "2026-11-26 "
-        "12:00:00+00:00). Wait until it has finished, end it, or choose another output\n"
+        "12:00:00+00:00). Wait until it has finished, stop it, or choose another output\n"
     )
 
 
@@ -119,11 +119,11 @@ def test_a_lock_of_another_host(tmp_path):
     path = os.path.join("run.fits.parts", "lock.json")
     assert str(caught.value) == (
         f"run.fits: another run is writing it (process {json.loads(lock.read_text())['pid']} on host node7, "
-        "begun "
-        "2026-11-26 12:00:00+00:00). Whether it is still at work cannot be seen from this host, "
-        f"{HERE}. If it is, wait until it has finished, or choose another output; if it was ended, delete "
+        "started "
+        "2026-11-26 12:00:00+00:00). Whether it is still running cannot be determined from this host, "
+        f"{HERE}. If it is, wait until it has finished, or choose another output; if it has ended, delete "
         f"{path} "
-        "and run this once more"
+        "and repeat this command"
     )
     lock.unlink()  # as the message says
     assert len(run(file, "run.fits")) == 20
@@ -136,9 +136,9 @@ def test_a_damaged_lock(tmp_path, text):
     with pytest.raises(InUseError) as caught:
         Lock(lock, "run.fits").take()
     assert str(caught.value) == (
-        f"run.fits: {lock} says that another run is writing it, but not which: the file is empty or damaged. "
-        "If no "
-        "other run is at work, delete that file and run this once more; else choose another output"
+        f"run.fits: the lock file {lock} exists, so another run may be writing it, but the file is empty or "
+        "damaged. If no other run is active, delete that file and repeat this command; otherwise choose "
+        "another output"
     )
 
 
@@ -197,9 +197,9 @@ def test_an_output_that_appears_during_the_run_is_not_replaced(tmp_path, monkeyp
         with pytest.raises(FileExistsError) as caught:
             run(file, "run.fits")
     assert str(caught.value) == (
-        "run.fits was written by another process during this run; what was measured is kept in "
+        "run.fits was written by another process during this run; finished blocks are kept in "
         "run.fits.parts: "
-        "move run.fits away, or pass overwrite=True, and run this once more"
+        "move run.fits away, or pass overwrite=True, and repeat this command"
     )
     for _ in range(2):  # nor by the next run, which goes on from the parts
         with pytest.raises(

@@ -124,7 +124,7 @@ def test_parts_of_another_run_are_not_mixed_in(tmp_path, monkeypatch):
         with pytest.raises(ZeroDivisionError):
             run(file, "run.fits")
     with pytest.raises(
-        ValueError, match=r"run\.fits\.parts holds an unfinished run with other options: repeat"
+        ValueError, match=r"run\.fits\.parts contains an unfinished run with other options: repeat"
     ):
         run(file, "run.fits", use_scatter=False)
     os.utime(file, (1, 1))
@@ -150,7 +150,7 @@ def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(survey, "write_catalog", full)
-        with pytest.raises(OSError, match="No space left on device; what was measured is kept in full"):
+        with pytest.raises(OSError, match="No space left on device; finished blocks are kept in full"):
             run(file, "full.fits", overwrite=True)
     assert len(list(tmp_path.glob("full.fits.parts/0*.npz"))) == 7
     run(file, "full.fits")
@@ -242,7 +242,7 @@ def test_photometric_starts_by_name(tmp_path):
 
 def test_arguments(tmp_path):
     file = write_visits(tmp_path, 10)
-    with pytest.raises(ValueError, match="photometry, isochrones: give both"):
+    with pytest.raises(ValueError, match="photometry, isochrones: pass both"):
         run(file, "run.fits", photometry={})
     with pytest.raises(ValueError, match="velocity: expected 'fit' or 'given'"):
         run(file, "run.fits", velocity="no")

@@ -80,7 +80,7 @@ def check_error_output(path: str | os.PathLike[str], overwrite: bool = False) ->
 def read_errors(path: str | os.PathLike[str]) -> ErrorModel:
     """Read a file written by `write_errors`.
 
-    A file that does not tell its emulator is read with a warning; its labels can still be compared.
+    A file without the hash of its emulator is read with a warning; only its labels can be compared.
 
     Raises
     ------
@@ -115,8 +115,8 @@ def read_errors(path: str | os.PathLike[str]) -> ErrorModel:
         raise ValueError(f"{path}: a number is missing, not finite, or a scale is not positive")
     if not model.emulator_hash:
         warnings.warn(
-            f"{path}: this file of errors does not tell which emulator it belongs to, so only its labels are "
-            "checked; write it again with maury errors",
+            f"{path}: this file of errors has no hash of its emulator, so only its labels are checked; "
+            "make it again with maury errors",
             stacklevel=2,
         )
     return model
@@ -125,21 +125,21 @@ def read_errors(path: str | os.PathLike[str]) -> ErrorModel:
 def errors_for(
     errors: ErrorModel | str | os.PathLike[str] | None, labels: Sequence[str], emulator_hash: str
 ) -> ErrorModel | None:
-    """Return the errors that a user asked for; call it before the work, not after.
+    """Read and check the errors specified by the user; to be called before the measurement.
 
     Parameters
     ----------
     errors : ErrorModel, path or None
-        None stays None.
+        None is returned as None.
     labels : sequence of str, L
-        What the emulator measures.
+        Labels of the emulator.
     emulator_hash : str
-        SHA-256 of its file.
+        SHA-256 of the emulator file.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        As `read_errors`; and where they belong to another emulator, see `ErrorModel.check`.
+        As `read_errors`; or if they belong to another emulator, see `ErrorModel.check`.
     """
     if errors is None:
         return None
@@ -152,7 +152,7 @@ def errors_for(
 def _model(table: Any, meta: dict[str, Any]) -> ErrorModel:
     variables = tuple(
         name for name in VARIABLES if name in meta["variables"]
-    )  # they are sorted by letter in the file
+    )  # sorted alphabetically in the file
     labels = tuple(name for name in table.colnames if name != "term")
     quadratic = term_names(variables)
     terms = [str(term) for term in table["term"]]
@@ -202,7 +202,7 @@ def apply_errors(catalog: QTable, model: ErrorModel) -> QTable:
     Raises
     ------
     ValueError
-        If the errors were learnt with another emulator than that of the catalogue, or of other labels.
+        If the errors were calibrated with another emulator than that of the catalogue, or for other labels.
     """
     from astropy import units as u
 

@@ -189,24 +189,24 @@ class ErrorModel:
         return sigma * errors_of_fit(catalog, self.labels, self.units) if self.relative else sigma
 
     def check(self, labels: Sequence[str], emulator_hash: str, where: str = "errors") -> None:
-        """Refuse to serve an emulator that these errors were not learnt with.
+        """Raise an error unless these errors were calibrated with this emulator.
 
         Parameters
         ----------
         labels : sequence of str, L
-            What the emulator measures.
+            Labels of the emulator.
         emulator_hash : str
-            SHA-256 of its file; "" = not known, then the labels alone are compared.
+            SHA-256 of its file; "" if unknown: only the labels are compared.
         where : str
-            What the errors are, for the message: the file or the argument.
+            Name of the file or argument, for the message.
 
         Raises
         ------
         ValueError
-            If the emulator is another one, or the labels differ.
+            If the emulator or the labels differ.
         """
         mend = (
-            "errors hold for one emulator only: learn them from a catalogue of this emulator "
+            "errors are valid for one emulator only: calibrate them on a catalogue of this emulator "
             "(maury errors CATALOGUE -o F.ecsv), or fit with the emulator that they belong to"
         )
         missing = [name for name in labels if name not in self.labels]
@@ -214,13 +214,14 @@ class ErrorModel:
         same = bool(self.emulator_hash) and self.emulator_hash == emulator_hash
         if missing or (further and not same):
             raise ValueError(
-                f"{where}: these are errors of {', '.join(self.labels)}, and wanted are those of "
+                f"{where}: these are errors of {', '.join(self.labels)}, but the emulator has the labels "
                 f"{', '.join(labels)}; {mend}"
             )
         if self.emulator_hash and emulator_hash and not same:
             raise ValueError(
-                f"{where}: these errors were learnt with the emulator whose file hash begins with "
-                f"{self.emulator_hash[:12]}, and this emulator has {emulator_hash[:12]}; {mend}"
+                f"{where}: these errors were calibrated with the emulator whose file hash begins with "
+                f"{self.emulator_hash[:12]}, but that of this emulator begins with {emulator_hash[:12]}; "
+                f"{mend}"
             )
 
     @property

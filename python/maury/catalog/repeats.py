@@ -323,7 +323,7 @@ def pulls_left_out(
     ln_base: Array | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> Array:
-    """Return (x1 - x2) / sqrt(sigma1^2 + sigma2^2) of pairs (Q,), with errors learnt from other stars.
+    """Return (x1 - x2) / sqrt(sigma1^2 + sigma2^2) of pairs (Q,), with errors calibrated on other stars.
 
     `progress`, if given, is called with 1 after each of the five fits.
     """

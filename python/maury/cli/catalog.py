@@ -151,19 +151,19 @@ def compare_command(
 
 
 def _refuse_idle_options(n_others: int, by: str | None) -> None:
-    """Refuse options of `maury compare` that this comparison has no use for."""
+    """Raise a usage error for options of `maury compare` that have no effect in this comparison."""
     source = click.get_current_context().get_parameter_source
     given = [name for name in ("by", "radius", "positions") if source(name) == ParameterSource.COMMANDLINE]
     if n_others > 1 and given:
         raise click.UsageError(
-            f"--{given[0]} serves a comparison with one other table, got {n_others} others: catalogues of "
-            f"the same stars are matched by star_id. Leave out --{given[0]}, or compare with one table "
+            f"--{given[0]} applies to a comparison with one other table, got {n_others} others: catalogues "
+            f"of the same stars are matched by star_id. Omit --{given[0]}, or compare with one table "
             "at a time"
         )
     idle = [name for name in given if name != "by"]
     if by == "id" and idle:
         raise click.UsageError(
-            f"--{idle[0]} serves a match by position, got --by id. Leave out --{idle[0]}, or give "
+            f"--{idle[0]} applies to a match by position, got --by id. Omit --{idle[0]}, or pass "
             "--by position"
         )
 

@@ -212,7 +212,7 @@ def _draw(spectra: Iterable[Spectra], catalog: QTable, emulator: Emulator, folde
 
     folder.mkdir(parents=True, exist_ok=True)
     names = picture_names(catalog)
-    with progress(len(catalog), "drawing", "picture") as bar:
+    with progress(len(catalog), "drawing", "figure") as bar:
         for spectrum, row, name in zip(spectra, catalog, names, strict=True):
             shown = best_fit(spectrum, emulator, row)
             figure = plot_star(shown.wavelength, shown.flux, shown.ivar, shown.model, row, shown.scatter)

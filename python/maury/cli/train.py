@@ -75,8 +75,8 @@ def train(
     """Train an emulator on REFERENCE. Needs torch: pip install "maury[train]".
 
     REFERENCE is "miles" or "stelib", the folder of one of these libraries, or a table with a column "file"
-    and columns teff, logg, fe_h, ... Beside the emulator F.onnx the table F.stars.ecsv tells for each
-    spectrum what it was used for, or why it was left out.
+    and columns teff, logg, fe_h, ... The table F.stars.ecsv, beside the emulator F.onnx, lists
+    how each spectrum was used, or why it was left out.
     """
     from maury.learn.stars import star_table, stars_path, write_stars
     from maury.learn.train import Recipe, train_recipe

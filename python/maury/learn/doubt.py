@@ -1,4 +1,4 @@
-"""Training stars whose given labels are doubtful: what their spectra say is too far from them."""
+"""Training stars with doubtful labels: those that differ too much from the labels fitted to the spectra."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from maury.emulator.emulator import Emulator
     from maury.learn.select import TrainingSet
 
-# Stars on each side, in order of the first label, that say what disagreement is normal there.
+# Number of stars on each side, in order of the first label, that define the typical disagreement.
 _NEIGHBOURS = 75
-# Hot stars are few and their labels scatter widely: a rule made for the crowd loses them first.
+# Hot stars are few and their labels scatter widely: a common threshold would reject too many of them.
 _HOT = 6500.0  # K
 _HOT_PATIENCE = 2.0
 
@@ -26,22 +26,22 @@ _HOT_PATIENCE = 2.0
 def doubts(
     chosen: TrainingSet, used: NDArray[np.bool_], emulator: Emulator, limit: float
 ) -> NDArray[np.str_]:
-    """Find the stars whose fitted labels disagree with the given ones far more than is normal for their kind.
+    """Find stars whose fitted and given labels disagree much more than is typical for similar stars.
 
     Parameters
     ----------
     chosen : TrainingSet
     used : (N,) bool
-        Stars to look at, U of them.
+        Stars to check, U of them.
     emulator : Emulator
         Trained on them.
     limit : float
-        How many times the normal disagreement is too much.
+        Threshold, in units of the typical disagreement.
 
     Returns
     -------
     (U,) str
-        "" = not doubtful; else `DOUBTFUL`, and the label that disagrees most, as given and as measured.
+        "" = not doubtful; else `DOUBTFUL`, and the most discrepant label, as given and as fitted.
     """
     fitted = fit_normalized(emulator, chosen.flux[used], chosen.ivar[used]).labels
     given = chosen.labels[used]
@@ -78,4 +78,4 @@ def _words(
     unit = find_label(names[j]).unit
     digits = 0 if unit == "K" else 2
     there, here = (f"{values[j]:.{digits}f} {unit}" for values in (given, fitted))
-    return f"{DOUBTFUL}: {names[j]} is given as {there}, its spectrum gives {here}"
+    return f"{DOUBTFUL}: given {names[j]} = {there}, the spectrum gives {here}"

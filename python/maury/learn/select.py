@@ -37,9 +37,9 @@ class TrainingSet:
     lsf : (P,) float64 or None
         Median over the stars, Gaussian sigma [Angstrom].
     rows : (N,) int
-        Which spectra of the reference set they are.
+        Their rows in the reference set.
     reasons : (M,) str
-        Of each of the M spectra of the reference set, why it was left out; "" = it is one of the N.
+        For each of the M spectra of the reference set, why it was rejected; "" = it is one of the N.
     left_out : dict of str to int
         Number of stars rejected for each reason.
     digest : str
@@ -126,7 +126,7 @@ def select(
     leave_out(
         "too few pixels",
         part < _MIN_PIXEL_FRACTION,
-        lambda row: f"{100 * part[row]:.0f} % of the grid, and {100 * _MIN_PIXEL_FRACTION:.0f} % are needed",
+        lambda row: f"{100 * part[row]:.0f} % of the grid; {100 * _MIN_PIXEL_FRACTION:.0f} % are required",
     )
     rows = rows[enough]
     flux, ivar = prepared.flux[enough], prepared.ivar[enough]

@@ -1,4 +1,4 @@
-"""What became of every spectrum of a reference set: the table that `maury train` writes."""
+"""How every spectrum of a reference set was used: the table that `maury train` writes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from maury.spectra import Spectra
 
-TRAINING, STOPPING, VALIDATION = "training", "stopping", "held back for validation"
-DOUBTFUL = "label doubtful"  # and why, after a colon
+TRAINING, STOPPING, VALIDATION = "training", "stopping", "withheld for validation"
+DOUBTFUL = "label doubtful"  # followed by a colon and the reason
 
 
 def star_table(reference: Spectra, use: NDArray[np.str_], origin: NDArray[np.str_] | None = None) -> QTable:
-    """Tell what became of the spectra of a reference set, one row per spectrum, in their order.
+    """Return how the spectra of a reference set were used, one row per spectrum, in the same order.
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ def star_table(reference: Spectra, use: NDArray[np.str_], origin: NDArray[np.str
     Returns
     -------
     QTable
-        ``star_id``; ``visit_id``, ``file`` and ``origin`` where known; the labels with their units; ``used``,
-        True for spectra that the network was trained on or stopped by; ``reason``, as `use`.
+        ``star_id``; ``visit_id``, ``file`` and ``origin`` if known; the labels with their units; ``used``,
+        True for spectra used for training or for stopping; ``reason``, as `use`.
     """
     from astropy import units as u
     from astropy.table import QTable
@@ -56,18 +56,18 @@ def star_table(reference: Spectra, use: NDArray[np.str_], origin: NDArray[np.str
         table[name] = np.asarray(values, dtype=float) * u.Unit(unit) if unit else values
     table["used"] = np.isin(use, (TRAINING, STOPPING))
     table["reason"] = use
-    table["used"].info.description = "whether the network was trained on it, or stopped by it"
-    table["reason"].info.description = "what it was used for, or why it was left out"
+    table["used"].info.description = "whether it was used for training or for stopping"
+    table["reason"].info.description = "how it was used, or why it was left out"
     return table
 
 
 def stars_path(emulator: str | os.PathLike[str]) -> Path:
-    """Name the table of the stars of an emulator file: ``F.stars.ecsv`` beside ``F.onnx``."""
+    """Return the name of the table of stars of an emulator file: ``F.stars.ecsv`` beside ``F.onnx``."""
     return Path(emulator).with_suffix(".stars.ecsv")
 
 
 def write_stars(table: QTable, path: str | os.PathLike[str], overwrite: bool = False) -> None:
-    """Write `star_table` as ECSV; the file appears whole or not at all.
+    """Write `star_table` as ECSV; the file is either complete or absent.
 
     Raises
     ------

@@ -94,14 +94,14 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Trained:
-    """An emulator, and what became of each spectrum.
+    """An emulator, and how each spectrum was used.
 
     Attributes
     ----------
     emulator : Emulator
     use : (N,) str
-        "training", "stopping", "held back for validation", or why the spectrum was left out. From `train_on`
-        "" is a spectrum that was not to be used.
+        "training", "stopping", "withheld for validation", or why the spectrum was left out. From `train_on`,
+        "" is a spectrum that was not selected for use.
     """
 
     emulator: Emulator
@@ -185,7 +185,7 @@ def train_recipe(
     meta: Mapping[str, Any] | None = None,
     progress: bool | str = False,
 ) -> Trained:
-    """Train as `train` does, and tell what became of each spectrum of the reference set; see there."""
+    """Train as `train` does, and return how each spectrum of the reference set was used; see there."""
     chosen = select(reference, labels, wavelength, recipe.window, teff_max)
     parts = (recipe.stop_fraction, recipe.validation_fraction)
     stop, validation = split_stars(chosen.star_id, parts, recipe.seed)
@@ -225,7 +225,7 @@ def train_on(
     progress : bool
         Show progress on stderr.
     name : str
-        What the progress is called, before "training".
+        Printed before "training" in the progress.
     """
     if recipe.bounds not in BOUNDS:
         raise ValueError(f"bounds: expected {' or '.join(BOUNDS)}, got {recipe.bounds!r}")

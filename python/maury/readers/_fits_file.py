@@ -1,8 +1,8 @@
-"""A FITS file that is opened once: its HDUs one after the other, and rows of any of them as bytes.
+"""A FITS file that is opened once: its HDUs in order, and rows of any of them as bytes.
 
-`fits.open` goes to the end of a table before it gives out the first row, which means to unpack all of a
-compressed file, and then holds all of it. Here memory holds the rows that are asked for. Small compressed
-files are unpacked at once, large ones as they are read.
+`fits.open` reads to the end of a table before it returns the first row, so a compressed file is decompressed
+completely and kept in memory. Here only the requested rows are in memory. Small compressed files are
+decompressed at once, large ones while they are read.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from maury.readers._head import Head, Rows, extension_head
 _BLOCK = 2880  # bytes: headers and data are padded to multiples of it
 _CARD = 80
 _END = b"END".ljust(_CARD)
-_LONGEST = 4096 * _BLOCK  # of a header
-_STEP = 1 << 20  # bytes: of a damaged stream, what is lost of its good part
-# A compressed file is unpacked at once if it is smaller than this, and not larger than that in the end.
+_LONGEST = 4096 * _BLOCK  # maximum size of a header
+_STEP = 1 << 20  # bytes; of a damaged stream, at most this much of the good part is lost
+# Bytes: compressed files up to these sizes, compressed and decompressed, are decompressed at once.
 _SMALL = _UNPACKED = 4 << 20
 
 
 @dataclass(frozen=True)
 class Hdu:
-    """One HDU: what its header tells, and where its data start [byte]."""
+    """One HDU: its header, and the offset of its data [bytes]."""
 
     file: FitsFile
     head: Head
@@ -48,7 +48,7 @@ class Hdu:
         return self.offset + self.head.n_bytes
 
     def read(self, first: int = 0, n: int | None = None) -> Rows:
-        """Rows from the first on, all by default; fewer where the file ends early or is damaged."""
+        """Read n rows from `first` on, by default all; fewer if the file ends early or is damaged."""
         size = self.head.row_bytes
         n = self.head.n_rows - first if n is None else n
         data = self.file.read(self.offset + first * size, n * size)
@@ -61,7 +61,7 @@ class Hdu:
         Raises
         ------
         EOFError
-            Some are missing.
+            If rows are missing.
         """
         rows = self.read()
         if rows.n < self.head.n_rows:
@@ -69,18 +69,18 @@ class Hdu:
         return rows
 
     def check(self) -> None:
-        """Check that the file goes on to the end of the data.
+        """Check that the file contains all of the data.
 
         Raises
         ------
         EOFError
-            It does not.
+            If it does not.
         """
         if self.file.pass_over(self.end - 1, 1) < min(1, self.head.n_bytes):
             raise EOFError("truncated")
 
     def pass_over(self, first: int, n: int) -> int:
-        """Return how many of these rows the file has, without keeping them."""
+        """Return how many of these rows the file contains, without storing them."""
         size = self.head.row_bytes
         return self.file.pass_over(self.offset + first * size, n * size) // size
 
@@ -95,7 +95,7 @@ class FitsFile:
     Raises
     ------
     EOFError
-        From `at` and `find`: the file ends within a header, or before the data that one promises.
+        From `at` and `find`, if the file ends within a header, or before the end of the data it describes.
     """
 
     def __init__(self, path: Path, stream: Any, stack: ExitStack) -> None:
@@ -113,7 +113,7 @@ class FitsFile:
         return hdu
 
     def at(self, position: int) -> Hdu | None:
-        """Return the HDU at a position, None if there is none; those after it are not looked at."""
+        """Return the HDU at a position, None if there is none; later HDUs are not read."""
         while len(self._hdus) <= position and not self._complete:
             self._next()
         return self._hdus[position] if position < len(self._hdus) else None
@@ -128,7 +128,7 @@ class FitsFile:
         return None
 
     def read(self, offset: int, n: int) -> memoryview:
-        """Read so many bytes, or fewer where the file ends or its packing is damaged."""
+        """Read n bytes, or fewer if the file ends or its compressed stream is damaged."""
         size = self._size()
         if size is not None:
             n = max(0, min(n, size - offset))
@@ -146,19 +146,19 @@ class FitsFile:
         return buffer[:got]
 
     def pass_over(self, offset: int, n: int) -> int:
-        """Return how many of these bytes the file has; of a compressed one, by unpacking them."""
+        """Return how many of these bytes the file contains; compressed files are decompressed."""
         size = self._size()
         if size is not None:
             return max(0, min(n, size - offset))
         return sum(len(self.read(at, min(_STEP, offset + n - at))) for at in range(offset, offset + n, _STEP))
 
     def random_access(self) -> None:
-        """Prepare for reading here and there: a large compressed file is unpacked to a temporary one.
+        """Prepare for random access: a large compressed file is decompressed to a temporary file.
 
         Raises
         ------
         EOFError, OSError
-            Its packing is damaged, or the disk is full.
+            If the compressed stream is damaged, or the disk is full.
         """
         if self._size() is not None:
             return
@@ -169,24 +169,24 @@ class FitsFile:
         self._stream = unpacked
 
     def check_end(self) -> None:
-        """Unpack the rest of a compressed file, whose checksum stands at its end.
+        """Decompress the rest of a compressed file, to check the checksum at its end.
 
         Raises
         ------
         EOFError, OSError
-            It is cut short or damaged.
+            If it is cut short or damaged.
         """
         while isinstance(self._stream, igzip.IGzipFile) and self._stream.read(_STEP):
             pass
 
     def _size(self) -> int | None:
-        """Bytes of the file; None where only unpacking it would tell."""
+        """Bytes of the file; None if this requires decompression."""
         if isinstance(self._stream, igzip.IGzipFile):
             return None
         return int(self._stream.seek(0, 2))
 
     def _next(self) -> None:
-        """Read one more header, or find that there is none."""
+        """Read the next header, or find that there is none."""
         start, end = 0, 0
         if self._hdus:
             end = self._hdus[-1].end
@@ -202,7 +202,7 @@ class FitsFile:
         self._hdus.append(Hdu(self, head, start + len(block)))
 
     def _header_bytes(self, start: int) -> bytes | None:
-        """Header with its padding; None after the last HDU, where something else stands, or nothing."""
+        """Header with its padding; None after the last HDU, also if other data follow it."""
         block = bytes(self.read(start, 4 * _BLOCK))
         if not block.startswith(b"XTENSION" if self._hdus else b"SIMPLE  ="):
             if self._damaged and len(block) < _BLOCK:
@@ -228,7 +228,7 @@ class FitsFile:
 
 @contextmanager
 def open_file(path: Path) -> Iterator[FitsFile | None]:
-    """Open a file, compressed with gzip or not; None if it is no FITS file."""
+    """Open a file, gzip-compressed or not; None if it is not a FITS file."""
     with ExitStack() as stack:
         stream: Any = stack.enter_context(path.open("rb"))
         if stream.read(len(GZIP)) == GZIP:
@@ -244,7 +244,7 @@ def _unpacked(path: Path, stream: Any) -> BytesIO | None:
         return None
     stream.seek(0)
     packed = stream.read()
-    if int.from_bytes(packed[-4:], "little") > _UNPACKED:  # the size, by the last bytes of the format
+    if int.from_bytes(packed[-4:], "little") > _UNPACKED:  # the last bytes of the format contain the size
         return None
     try:
         return BytesIO(igzip.decompress(packed))
@@ -253,5 +253,5 @@ def _unpacked(path: Path, stream: Any) -> BytesIO | None:
 
 
 def damaged(path: Path, row: int, n_rows: int) -> ReadError:
-    """Return the error for a file whose rows end early."""
+    """Return the error for a file that ends before its last row."""
     return ReadError(f"{path}: it is cut short or damaged, after row {row} of {n_rows}; get the file again")

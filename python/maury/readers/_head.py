@@ -1,7 +1,7 @@
 """One HDU of a FITS file as bytes: its header, and rows of its image or table as arrays.
 
-astropy reads the header and works out the layout of a row. Extensions of one survey have the same header in
-thousands of files, so what follows from a header is kept; numbers then come straight from the bytes.
+astropy reads the header and determines the layout of a row. Extensions of one survey have the same header in
+thousands of files, so the results for a header are cached; numbers are then read directly from the bytes.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 _CARD = 80  # bytes
-_PLAIN = {"A", "B", "I", "J", "K", "E", "D"}  # column formats whose bytes are their values
+_PLAIN = {"A", "B", "I", "J", "K", "E", "D"}  # column formats whose values are stored unchanged
 _PIXEL = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}  # by BITPIX
 
 
 class Head:
-    """A header and what follows from it; never changed, so that files may share it.
+    """A header and the layout derived from it; immutable, so that files can share it.
 
     Attributes
     ----------
     header : astropy.io.fits.Header
     shape : tuple of int
-        Of the image; of a table (rows, bytes of a row). () where there are no data.
+        Shape of the image; of a table (rows, bytes per row). () if there are no data.
     n_bytes : int
-        Of the data, without the padding.
+        Size of the data, without the padding.
     """
 
     def __init__(self, block: bytes) -> None:
@@ -59,13 +59,13 @@ class Head:
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of one of them."""
+        """Bytes per row."""
         row = int(np.prod(self.shape[1:], dtype=object)) if len(self.shape) > 1 else 1
         return abs(self.bitpix) // 8 * row
 
     @cached_property
     def column_names(self) -> frozenset[str]:
-        """Names of the columns in upper case; none if this is no table."""
+        """Names of the columns in upper case; none if this is not a table."""
         if not self.is_table:
             return frozenset()
         return frozenset(
@@ -79,7 +79,7 @@ class Head:
 
     @cached_property
     def layout(self) -> tuple[np.dtype[Any] | None, dict[str, str]]:
-        """Type of a row of the table, and by upper-case name its fields whose bytes are their values."""
+        """Type of a table row, and by upper-case name the fields whose values are stored unchanged."""
         definition = self.astropy_table(b"", 0).columns
         row_type: np.dtype[Any] = definition.dtype.newbyteorder(">")
         if row_type.itemsize != self.row_bytes:
@@ -95,12 +95,12 @@ class Head:
 
     @cached_property
     def is_plain_image(self) -> bool:
-        """Whether pixels are stored as they are."""
+        """Whether pixels are stored unscaled."""
         get = self.header.get
         return get("BSCALE", 1) == 1 and get("BZERO", 0) == 0 and "BLANK" not in self.header
 
     def astropy_table(self, data: bytes, n: int) -> fits.BinTableHDU:
-        """Table of n rows: astropy unpacks strings, scaled columns and byte order."""
+        """Table of n rows: astropy decodes strings, scaled columns and byte order."""
         return fits.BinTableHDU.fromstring(self._padded(data, n), uint=True)
 
     def astropy_image(self, data: bytes, n: int) -> NDArray[Any]:
@@ -111,7 +111,7 @@ class Head:
         return array
 
     def _padded(self, data: bytes, n: int) -> bytes:
-        """HDU of n rows."""
+        """Bytes of an HDU of n rows."""
         part = self.header.copy()
         part[f"NAXIS{len(self.shape)}"] = n
         if "PCOUNT" in part:
@@ -122,7 +122,7 @@ class Head:
 
 
 def extension_head(block: bytes) -> Head:
-    """Return the head of an extension, without its checksums: all that differs from file to file."""
+    """Return the head of an extension without its checksums, the only part that differs between files."""
     for name in (b"CHECKSUM=", b"DATASUM ="):
         at = block.find(name)
         if at >= 0 and at % _CARD == 0:
@@ -136,20 +136,20 @@ def _kept_head(block: bytes) -> Head:
 
 
 def forget() -> None:
-    """Forget all headers of extensions."""
+    """Clear the cache of extension headers."""
     _kept_head.cache_clear()
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Some whole rows of an image or table as bytes; they may be unpacked later, in another thread."""
+    """Complete rows of an image or table as bytes, which can be decoded later, in another thread."""
 
     head: Head
     data: memoryview
     n: int
 
     def image(self) -> NDArray[Any]:
-        """(n, ...) as the pixels are stored, in their byte order, or as astropy scales them."""
+        """Return (n, ...) pixels as stored, in their byte order, or as scaled by astropy."""
         if not self.head.is_plain_image:
             return self.head.astropy_image(bytes(self.data), self.n)
         pixels = np.frombuffer(self.data, dtype=_PIXEL[self.head.bitpix])
@@ -161,7 +161,7 @@ class Rows:
 
 
 class Table(Mapping[str, NDArray[Any]]):
-    """Columns of some rows by upper-case name, (n, ...) each; releases differ in the case of their names."""
+    """Columns of some rows by upper-case name, (n, ...) each; their case differs between releases."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
@@ -169,7 +169,7 @@ class Table(Mapping[str, NDArray[Any]]):
         self._values = None if row_type is None else np.frombuffer(rows.data, dtype=row_type)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        """Values of a column; the bytes of text where that is plain."""
+        """Return the values of a column; text stored unchanged is returned as bytes."""
         if name in self._plain and self._values is not None:
             return self._values[self._plain[name]]
         if name not in self._rows.head.column_names:
@@ -178,7 +178,7 @@ class Table(Mapping[str, NDArray[Any]]):
         return values
 
     def __contains__(self, name: object) -> bool:
-        """Whether there is a column; nothing is unpacked."""
+        """Whether the column exists; nothing is decoded."""
         return name in self._rows.head.column_names
 
     def __iter__(self) -> Iterator[str]:

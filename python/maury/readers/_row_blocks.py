@@ -1,7 +1,7 @@
-"""Spectra of a file, some rows at a time: what the reader of every format gives.
+"""Spectra of a file in blocks of rows, as returned by the reader of every format.
 
-A format is a module with ``matches(file)`` and ``blocks(file, rows, wanted)``. Memory holds one block,
-whatever the length of the file.
+A format is a module with ``matches(file)`` and ``blocks(file, rows, wanted)``. Only one block is in
+memory, whatever the length of the file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from maury.readers._fits_file import FitsFile, Hdu, damaged
 from maury.readers._head import Table
 from maury.spectra import Spectra
 
-#: Rows in a block, and what they may take as `Spectra` [bytes].
+#: Maximum number of rows in a block, and their maximum size as `Spectra` [bytes].
 ROWS, BYTES = 256, 32_000_000
 
 Wanted = Callable[[int], bool]
@@ -35,8 +35,8 @@ class RowBlock:
     first, n, total : int
         First row, rows of the block, rows of the whole file.
     read : callable or None
-        Returns the spectra, from bytes that are in memory: later, or in another thread. None if the block
-        is not wanted.
+        Returns the spectra, from bytes that are in memory; can be called later, or in another thread. None
+        if the block was not requested.
     """
 
     first: int
@@ -46,15 +46,15 @@ class RowBlock:
 
 
 class Blocks(Protocol):
-    """Blocks of a file, in its order.
+    """Blocks of a file, in order.
 
     Parameters
     ----------
     file : FitsFile
     rows : int
-        Rows in a block at most; fewer where rows are large.
+        Maximum number of rows in a block; fewer if rows are large.
     wanted : callable
-        Whether the block of this number (from 0) is to be read; the others are passed over.
+        Whether the block with this number (from 0) is to be read; others are skipped.
     """
 
     def __call__(self, file: FitsFile, rows: int = ROWS, wanted: Wanted = ...) -> Iterator[RowBlock]:
@@ -62,12 +62,12 @@ class Blocks(Protocol):
 
 
 def everything(_: int) -> bool:
-    """All blocks are wanted."""
+    """Request all blocks."""
     return True
 
 
 def one_block(read: Callable[[FitsFile], Spectra]) -> Blocks:
-    """Blocks of a format of one spectrum per file, from the function that reads it."""
+    """Return `blocks` of a format with one spectrum per file, from the function that reads it."""
 
     def blocks(file: FitsFile, rows: int = ROWS, wanted: Wanted = everything) -> Iterator[RowBlock]:
         if not wanted(0):
@@ -80,12 +80,12 @@ def one_block(read: Callable[[FitsFile], Spectra]) -> Blocks:
 
 
 def rows_that_fit(rows: int, row_bytes: int) -> int:
-    """Rows of a block: no more than wanted, nor than `BYTES` hold; at least 1."""
+    """Return the number of rows of a block: at most `rows`, and at most `BYTES` bytes; at least 1."""
     return max(1, min(rows, BYTES // max(1, row_bytes)))
 
 
 def check_rows(rows: int) -> None:
-    """Raise ValueError if there can be no such blocks."""
+    """Raise ValueError unless blocks have at least one row."""
     if rows < 1:
         raise ValueError(f"rows: expected at least 1 row per block, got {rows}")
 
@@ -96,30 +96,30 @@ TableBlock = tuple[int, int, int, Callable[[], Table] | None]
 def table_blocks(
     file: FitsFile, rows: int, needed: tuple[str, ...], what: str, wanted: Wanted = everything
 ) -> Iterator[TableBlock]:
-    """Blocks of the table in the second HDU, each with a function to unpack it.
+    """Blocks of the table in the second HDU, each with a function to decode it.
 
     Parameters
     ----------
     file : FitsFile
     rows : int
-        Rows in a block; the last one may have fewer.
+        Rows per block; the last one may have fewer.
     needed : tuple of str
-        Upper-case names of columns without which the file is refused.
+        Upper-case names of required columns.
     what : str
-        What the file should be, for the message then.
+        Description of the expected file, for the error message.
     wanted : callable
         See `Blocks`.
 
     Yields
     ------
     first, n, n_rows, unpack
-        First row, rows of the block, rows of the whole table. ``unpack()`` gives the columns by upper-case
-        name; it may be called later, and in another thread. None for a block that is not wanted.
+        First row, rows of the block, rows of the whole table. ``unpack()`` returns the columns by upper-case
+        name; it can be called later, and in another thread. None for a block that was not requested.
 
     Raises
     ------
     ReadError
-        At once, if there is no such table; after its last whole row, if the file ends early or is damaged.
+        If there is no such table; or, after the last complete row, if the file ends early or is damaged.
     """
     hdu = _table(file, needed, what)
     n_rows = hdu.head.n_rows
@@ -153,19 +153,19 @@ def _table(file: FitsFile, needed: tuple[str, ...], what: str) -> Hdu:
 
 
 def chosen_rows(blocks: Iterator[RowBlock], select: ArrayLike | Select | None) -> Iterator[Spectra]:
-    """Spectra of the rows to keep, block by block; blocks without such a row are not unpacked, nor given.
+    """Spectra of the selected rows, block by block; blocks without such a row are skipped and not decoded.
 
     Parameters
     ----------
     blocks : iterator of RowBlock
     select : (N,) bool, list of row numbers, or callable, optional
         Rows of the file to keep; or a function of the star_id and visit_id of a block, (n,) each, that
-        returns (n,) bool. By default all.
+        returns (n,) bool. All by default.
 
     Raises
     ------
     ValueError
-        `select` does not suit the file.
+        If `select` does not match the file.
     """
     chosen = None
     for block in blocks:
@@ -206,7 +206,7 @@ def _row_mask(select: ArrayLike | None, n_rows: int) -> NDArray[np.bool_]:
 def later(
     unpack: Callable[[], Table] | None, convert: Callable[[Table], Spectra]
 ) -> Callable[[], Spectra] | None:
-    """Return the function that unpacks and converts; None for a block that is not wanted."""
+    """Return a function that decodes and converts; None for a block that was not requested."""
     return None if unpack is None else partial(_converted, unpack, convert)
 
 

@@ -95,26 +95,26 @@ _WHAT = "allStar of APOGEE"
 
 
 def read_allstar(path: str | PathLike[str], rows: int = 20000) -> Table:
-    """Read the columns of allStar that a reference set needs.
+    """Read the columns of allStar required for a reference set.
 
     Parameters
     ----------
     path : str or path
         allStar-dr17-synspec_rev1.fits, gzip-compressed or not.
     rows : int
-        Rows in a block.
+        Rows per block.
 
     Returns
     -------
     Table
-        One row a row of the file. Numbers in native byte order, fill values NaN. Beside the columns of the
-        file: FE_H_SPEC (FE_H where the file has none); M_H_SPEC and ALPHA_M_SPEC, before calibration, from
+        One row per row of the file. Numbers in native byte order, fill values NaN. Additional columns:
+        FE_H_SPEC (FE_H if the file has none); M_H_SPEC and ALPHA_M_SPEC, before calibration, from
         FPARAM; LOG_VMICRO and, from FPARAM_COV, LOG_VMICRO_ERR [dex].
 
     Raises
     ------
     ReadError
-        The file has no such table, or lacks one of the columns.
+        If the file has no such table, or lacks one of the columns.
     """
     from astropy.table import Table
 
@@ -122,7 +122,7 @@ def read_allstar(path: str | PathLike[str], rows: int = 20000) -> Table:
     parts: list[dict[str, NDArray[Any]]] = []
     with open_file(Path(path)) as file:
         if file is None:
-            raise ReadError(f"{path}: expected {_WHAT}, got no FITS file; pass another file")
+            raise ReadError(f"{path}: expected {_WHAT}, got a file that is not FITS; pass another file")
         for *_, unpack in table_blocks(file, rows, needed, _WHAT):
             if unpack is not None:
                 parts.append(_kept(unpack()))

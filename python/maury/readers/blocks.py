@@ -12,26 +12,26 @@ from maury.readers._fits import ReadError
 from maury.readers.read import check_format, list_files, n_spectra, read_each, row_blocks, unreadable
 from maury.spectra import Spectra
 
-#: Rows of a large file at most, and files of few spectra, in a block.
+#: Maximum number of rows of a large file, and of files of few spectra, in a block.
 ROWS, FILES = 256, 32
-#: Bytes: smaller files are read whole, as many together.
+#: Bytes: files smaller than the first are read whole, up to the second in one block.
 LARGE, TOGETHER = 2_000_000, 16_000_000
 
 
 @dataclass(frozen=True)
 class Block:
-    """Some spectra in the order of the catalogue.
+    """A block of spectra, in the order of the catalogue.
 
     Attributes
     ----------
     number : int
-        From 0; blocks come in order. The same files give the same blocks.
+        From 0, in order. The same files give the same blocks.
     size : int
-        Rows of a large file, or files: what `count` counts.
+        Rows of a large file, or number of files, as counted by `count`.
     read : callable
-        Returns them.
+        Returns the spectra.
     anywhere : bool
-        Whether `read` may be called in another thread, later: it only unpacks what is in memory.
+        Whether `read` can be called later in another thread: it only decodes bytes that are in memory.
     """
 
     number: int
@@ -41,7 +41,7 @@ class Block:
 
 
 def count(files: Sequence[Path], format: str | None = None) -> int:
-    """Sum of the sizes of all blocks: rows of large files, and other files."""
+    """Sum of the sizes of all blocks: number of rows of large files plus number of other files."""
     check_format(format)
     return sum(_rows(file, format) or 1 for file in files)
 
@@ -51,18 +51,18 @@ def spectra_blocks(
     format: str | None = None,
     done: Container[int] = (),
 ) -> Iterator[Block]:
-    """Blocks of a file, or several, of any known survey format; see `maury.read_spectra`.
+    """Blocks of one or more files of any known survey format; see `maury.read_spectra`.
 
-    Large files of many spectra are read row by row, all others whole, a few at a time. A file that cannot be
-    read is a row with a `problem`; so is what is missing of a large file that is cut short.
+    Large files with many spectra are read in blocks of rows, all others whole, several per block. A file that
+    cannot be read becomes a row with a `problem`, as does the missing part of a large file that is cut short.
 
     Parameters
     ----------
     path, format
         See `maury.read_spectra`.
     done : container of int
-        Numbers of blocks that are not needed: they are passed over, and neither read nor unpacked where the
-        file allows it.
+        Numbers of blocks that are not needed: they are skipped, if possible without reading or
+        decompression.
     """
     waiting: list[Path] = []
     number = together = 0
@@ -88,7 +88,7 @@ def _whole_files(files: list[Path], format: str | None, number: int, done: Conta
 def _rows_of(
     file: Path, format: str | None, first_number: int, done: Container[int]
 ) -> Generator[Block, None, int]:
-    """Blocks of one file; returns the number of the next one after them."""
+    """Blocks of one file; returns the number of the block that follows."""
     number, left = first_number, 1
     try:
         for block in row_blocks(file, format, ROWS, lambda i: first_number + i not in done):

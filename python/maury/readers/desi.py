@@ -20,24 +20,24 @@ from maury.readers._head import Rows
 from maury.readers._row_blocks import ROWS, RowBlock, Wanted, everything, rows_that_fit
 from maury.spectra import Floats, Spectra
 
-ARMS = ("B", "R", "Z")  # numbered 0, 1, 2 in `Spectra.arm`, whichever of them a file has
+ARMS = ("B", "R", "Z")  # numbered 0, 1, 2 in `Spectra.arm`, even if a file lacks an arm
 _NEEDED = ("WAVELENGTH", "FLUX", "IVAR")
 _PIXELS = ("FLUX", "IVAR", "MASK", "RESOLUTION")
 
 
 def matches(file: FitsFile) -> bool:
-    """Whether some arm has its wavelengths and fluxes here."""
+    """Whether the file has the wavelengths and fluxes of at least one arm."""
     return any(file.find(f"{arm}_WAVELENGTH") and file.find(f"{arm}_FLUX") for arm in ARMS)
 
 
 def n_rows(file: FitsFile) -> int:
-    """Spectra in the file, from its headers."""
+    """Return the number of spectra in the file, from its headers."""
     targets = file.find("FIBERMAP")
     return 0 if targets is None else targets.head.n_rows
 
 
 def blocks(file: FitsFile, rows: int = ROWS, wanted: Wanted = everything) -> Iterator[RowBlock]:
-    """Blocks of the spectra of a file, in its order, sky fibres too.
+    """Blocks of the spectra of a file, in order, including sky fibres.
 
     Velocities are in other files, so `rv` is NaN.
     """
@@ -60,7 +60,7 @@ def blocks(file: FitsFile, rows: int = ROWS, wanted: Wanted = everything) -> Ite
 
 
 def _spectra(parts: list[_Arm], pixels: list[dict[str, Rows]], names: dict[str, Any], file: str) -> Spectra:
-    """Spectra of some rows, the arms one after the other."""
+    """Spectra of some rows, with the arms concatenated."""
     arms = [part.unpacked(rows) for part, rows in zip(parts, pixels, strict=True)]
     matrices = [arm["resolution"] for arm in arms]
     known = all(rows is not None for rows in matrices)
@@ -72,7 +72,7 @@ def _spectra(parts: list[_Arm], pixels: list[dict[str, Rows]], names: dict[str, 
         np.concatenate([part.wavelength for part in parts]),
         joined("flux"),
         joined("ivar"),
-        # Every bit (DESI's specmask) tells of pixels of the detector that were bad, of the flat or the sky.
+        # Every bit (DESI's specmask) marks bad pixels of the detector, of the flat field or of the sky.
         mask=joined("mask"),
         lsf=joined("lsf") if known else None,
         arm=np.concatenate([np.full(part.wavelength.size, part.number) for part in parts]),
@@ -185,7 +185,7 @@ class _Arm:
 
 
 def _same_width(arms: list[Floats]) -> Floats:
-    """Matrices of all arms one after the other, the narrow ones with zeros on both sides."""
+    """Concatenate the matrices of all arms, padding the narrow ones with zeros on both sides."""
     widest = max(rows.shape[2] for rows in arms)
     sides = [(widest - rows.shape[2]) // 2 for rows in arms]
     return np.concatenate(
@@ -203,7 +203,7 @@ def _targets(file: FitsFile) -> dict[str, Any]:
     table = hdu.whole().table()
     star = np.asarray(table["TARGETID"]).astype(np.int64).astype(str)
     visit = np.full(len(star), stem(file.path))
-    if "EXPID" in table:  # one row an exposure
+    if "EXPID" in table:  # one row per exposure
         visit = np.asarray(table["EXPID"]).astype(np.int64).astype(str)
     unknown = np.full(len(star), np.nan)
     ra, dec = (table.get(name, unknown) for name in ("TARGET_RA", "TARGET_DEC"))

@@ -39,7 +39,7 @@ def _read(path: Path, not_ours: str) -> Spectra:
             f"pip install 'maury[specutils]', {_ELSEWHERE}"
         ) from None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # units and headers that specutils mends on its own
+        warnings.simplefilter("ignore")  # units and headers that specutils corrects itself
         try:
             spectra = SpectrumList.read(str(path))
         except Exception as error:
@@ -64,7 +64,7 @@ def _spectrum(spectrum: Any, path: Path) -> Spectra:
     uncertainty = spectrum.uncertainty
     ivar = None if uncertainty is None else _rows(uncertainty.represent_as(InverseVariance).array)
     mask = ~np.isfinite(flux) if spectrum.mask is None else _rows(spectrum.mask) != 0
-    order = np.argsort(wavelength)  # frequencies and energies come the other way round
+    order = np.argsort(wavelength)  # frequencies and energies are in reverse order
     order = order[: np.isfinite(wavelength).sum()]
     wavelength, flux, mask = wavelength[order], flux[:, order], mask[:, order]
     if ivar is None:

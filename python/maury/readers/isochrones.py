@@ -45,13 +45,13 @@ def read_isochrones(paths: PathOrPaths) -> Table:
     Returns
     -------
     astropy.table.Table
-        One row a point: teff [K], logg, fe_h, alpha_fe [dex], age [Gyr], G, BP, RP (absolute, mag). The
-        mixtures are scaled from the Sun: fe_h is the [M/H] of the file, alpha_fe is 0.
+        One row per point: teff [K], logg, fe_h, alpha_fe [dex], age [Gyr], G, BP, RP (absolute, mag). The
+        mixtures are solar-scaled: fe_h is the [M/H] of the file, alpha_fe is 0.
 
     Raises
     ------
     ReadError
-        If a file is of another kind, lacks a column, or holds no point.
+        If a file has another format, lacks a column, or contains no point.
     """
     from astropy.table import Table, vstack
 
@@ -79,7 +79,7 @@ def column(isochrones: Table, name: str) -> Array:
     Raises
     ------
     ValueError
-        If it is not there.
+        If the column does not exist.
     """
     if name not in isochrones.colnames:
         raise ValueError(
@@ -121,7 +121,7 @@ def _table(path: Path, lines: list[str], names: list[str], wanted: list[str]) ->
         )
     try:
         return ascii.read(lines, format="no_header", comment="#", names=names, guess=False)
-    except Exception as error:  # astropy raises many kinds for one cause
+    except Exception as error:  # astropy raises different errors for the same cause
         raise ReadError(f"{path}: cannot be read as a table ({error}); get the file again") from error
 
 
@@ -155,7 +155,7 @@ def _basti(path: Path, lines: list[str], names: list[str], comments: list[str]) 
     n = len(table)
     return {
         "teff": 10.0**log_t,
-        # g is as M T^4 / L
+        # g is proportional to M T^4 / L
         "logg": _SUN_LOGG + np.log10(mass) + 4 * (log_t - np.log10(_SUN_TEFF)) - log_l,
         "fe_h": np.full(n, float(metals.group(1))),
         "alpha_fe": np.zeros(n),

@@ -31,8 +31,8 @@ NOTCHES = (
 NOTCH_FACTOR = 9.0
 
 # Width of the line-spread function in the two arms. Nominal is R = 1800; the chi2 of 18 DR1 stars against the
-# built-in emulator broadened window by window is least at 2.55-2.8 A from 4100 to 5600 A (3.1 A below), and
-# at 4.9-5.4 A from 6200 to 7100 A. There the red arm is off the blue one by +55 km/s in the median.
+# built-in emulator broadened window by window is lowest at 2.55-2.8 A from 4100 to 5600 A (3.1 A below), and
+# at 4.9-5.4 A from 6200 to 7100 A. There the median offset of the red arm is +55 km/s.
 FWHM_BLUE, FWHM_RED = 2.7, 5.0  # A
 ARMS_MEET = 5800.0  # A
 
@@ -40,7 +40,7 @@ _TABLE = ("WAVELENGTH", "FLUX", "IVAR", "ANDMASK")
 
 
 def matches(file: FitsFile) -> bool:
-    """Whether LAMOST made this file."""
+    """Whether this is a LAMOST file."""
     return str(file.primary.header.get("TELESCOP", "")).strip().upper() == "LAMOST"
 
 
@@ -52,7 +52,7 @@ def _read(file: FitsFile) -> Spectra:
         wavelength,
         flux,
         _without_notches(wavelength, ivar),
-        # Every bit of the and-mask is a reason to leave a pixel out: bad CCD, bad profile, no sky,
+        # Every bit of the and-mask is a reason to reject a pixel: bad CCD, bad profile, no sky,
         # bright sky, off-centre trace, no data.
         mask=bad != 0,
         lsf=np.where(wavelength < ARMS_MEET, FWHM_BLUE, FWHM_RED) / FWHM_PER_SIGMA,
@@ -71,10 +71,10 @@ blocks = one_block(_read)
 
 
 def _without_notches(wavelength: Floats, ivar: Floats) -> Floats:
-    """Give the windows of `NOTCHES` their ivar back, where they lack it: well below both neighbours."""
+    """Restore ivar in the windows of `NOTCHES` where it was divided: well below both neighbours."""
     mended: Floats = ivar.copy()
     low, high = np.array(NOTCHES).T
-    # Pixels within a window, and as far again on each side of it; wavelengths increase.
+    # Pixels within a window, and within its width on each side; wavelengths increase.
     first, left = (np.searchsorted(wavelength, edge, "right").tolist() for edge in (low, 2 * low - high))
     last, right = (np.searchsorted(wavelength, edge, "left").tolist() for edge in (high, 2 * high - low))
     for a, b, c, d in zip(left, first, last, right, strict=True):
@@ -85,7 +85,7 @@ def _without_notches(wavelength: Floats, ivar: Floats) -> Floats:
 
 
 def _median(ivar: Floats) -> float:
-    """Median of those that are known, NaN if none is; of so few, faster than by `np.median`."""
+    """Median of the known values, NaN if there are none; for few values faster than `np.median`."""
     known = np.sort(ivar[ivar > 0])
     return float(known[(len(known) - 1) // 2] + known[len(known) // 2]) / 2.0 if len(known) else np.nan
 

@@ -44,7 +44,7 @@ def matches(file: FitsFile) -> bool:
 
 
 def n_rows(file: FitsFile) -> int:
-    """Rows of the table, from its header."""
+    """Return the number of rows of the table, from its header."""
     hdu = file.at(1)
     return 0 if hdu is None else hdu.head.n_rows
 
@@ -52,7 +52,9 @@ def n_rows(file: FitsFile) -> int:
 def blocks(file: FitsFile, rows: int = ROWS, wanted: Wanted = everything) -> Iterator[RowBlock]:
     """Blocks of rows; see `maury.readers.read_blocks`."""
     hdu = file.at(1)
-    rows = rows_that_fit(rows, hdu.head.row_bytes if hdu else 1)  # as many as its float64 arrays take
+    rows = rows_that_fit(
+        rows, hdu.head.row_bytes if hdu else 1
+    )  # bytes per row are similar to those of the float64 arrays
     convert = partial(to_spectra, file=str(file.path))
     for first, n, total, unpack in table_blocks(file, rows, NEEDED, WHAT, wanted):
         yield RowBlock(first, n, total, later(unpack, convert))
@@ -61,11 +63,11 @@ def blocks(file: FitsFile, rows: int = ROWS, wanted: Wanted = everything) -> Ite
 def read_blocks(
     path: str | PathLike[str], rows: int = 500, select: ArrayLike | Select | None = None
 ) -> Iterator[Spectra]:
-    """Read a goodspec or combspec file block by block, with the memory of one block.
+    """Read a goodspec or combspec file block by block, with only one block in memory.
 
-    `star_id` is the MANGAID, `visit_id` is PLATE-IFUDESIGN-MJD where the file has them, `snr` its S2N, `lsf`
-    its DISP, `ra` and `dec` those of the file where it has them. For parameters and errors see
-    `maury.readers.read_blocks`, which reads the files of every format in this way.
+    `star_id` is the MANGAID, `visit_id` is PLATE-IFUDESIGN-MJD if the file has them, `snr` is S2N, `lsf` is
+    DISP, and `ra` and `dec` are those of the file, if any. For parameters and errors see
+    `maury.readers.read_blocks`, which reads files of every format.
     """
     check_rows(rows)
     with open_file(Path(path)) as file:
@@ -75,7 +77,7 @@ def read_blocks(
 
 
 def to_spectra(table: Table, file: str) -> Spectra:
-    """Spectra of some rows, by upper-case column name; a row that cannot be one has a `problem`."""
+    """Spectra of some rows, by upper-case column name; a row that is not a spectrum has a `problem`."""
     try:
         return _block(table, file)
     except ValueError as error:
@@ -117,7 +119,7 @@ def _block(table: Table, file: str) -> Spectra:
 
 
 def visit_names(table: Any) -> NDArray[np.str_]:
-    """PLATE-IFUDESIGN-MJD of every row: what tells the visits of a star apart."""
+    """PLATE-IFUDESIGN-MJD of every row, which distinguishes the visits of a star."""
     plate, ifu, mjd = (_text(table[name]) for name in ("PLATE", "IFUDESIGN", "MJD"))
     return np.array([f"{a}-{b}-{c}" for a, b, c in zip(plate, ifu, mjd, strict=True)], dtype=str)
 
@@ -134,7 +136,7 @@ def _text(values: Any) -> NDArray[np.str_]:
 
 
 def _wavelength(rows: Any) -> Floats:
-    """One grid where all rows share it."""
+    """Return a single grid if all rows have the same one."""
     wave = np.asarray(rows, dtype=np.float64)
     if wave.ndim == 2 and (wave == wave[0]).all():
         wave = wave[0]

@@ -24,7 +24,7 @@ _FILE = re.compile(r"MaStarHC_\d+_lsfpercent[\d.]+_extcorr_ismcorrimpl\.fits(\.g
 
 
 def matches(file: FitsFile) -> bool:
-    """Whether this is one MaStarHC spectrum that tells of how many stars it is."""
+    """Whether this is a MaStarHC spectrum with the number of its stars."""
     header = file.primary.header
     return header.get("CTYPE1") == "WAVE-LOG" and "NSPEC" in header
 
@@ -36,7 +36,7 @@ def library_files(folder: Path) -> list[Path]:
 
 
 def _read(file: FitsFile) -> Spectra:
-    """One star; its labels are not known."""
+    """One star; its labels are unknown."""
     header = file.primary.header
     n_stars = header.get("NSPEC")
     if n_stars != 1:

@@ -19,12 +19,12 @@ from maury.spectra import FWHM_PER_SIGMA, Spectra, air_to_vacuum, assumed_ivar
 
 FWHM = 2.5  # A; Falcon-Barroso et al. 2011
 USABLE = (3575.0, 7400.0)  # A in air; outside, the flux of many stars is extrapolated or ill-calibrated
-# Noise is not given. Between the lines, good fits leave 0.006 of the flux, so it is no larger than this.
+# The noise is not given. Between the lines, good fits have residuals of 0.006 of the flux, an upper limit.
 SNR = 200.0
 LABELS = "paramsMILES_v9.1.txt"
 
 _FILE = re.compile(r"MILES_res2\.50_star_m(\d{4})V\.fits(\.gz)?$")
-# Star 0970 covers part of the range and ends in an artefact; the distributors leave it out.
+# Star 0970 covers part of the range and ends in an artefact; the distributors exclude it.
 _UNUSABLE = {"0970"}
 # One entry of the table lost its last digit.
 MISPRINTS = {"022.": "0221"}
@@ -41,7 +41,7 @@ def library_files(folder: Path) -> list[Path]:
 
 
 def _read(file: FitsFile) -> Spectra:
-    """One star, with its labels if the table of labels lies beside the file."""
+    """One star, with its labels if the table of labels is in the same folder."""
     path = file.path
     found = _FILE.search(path.name)
     star = found.group(1) if found else ""

@@ -50,36 +50,37 @@ PathLike = str | os.PathLike[str]
 
 
 def read_spectra(path: PathLike | Iterable[PathLike], format: str | None = None) -> Spectra:
-    """Read one file, or several, of any known survey format.
+    """Read one or more files of any known survey format.
 
     Parameters
     ----------
     path
         A file, or a list of files. The folder of the MILES or STELIB library is read as a whole, with its
-        labels; of "mastarhc_v2_noism", the files of single stars. These three words alone mean the library
-        inside the installed package sdss-mangadap. Files may be gzip-compressed. All spectra are held in
-        memory; `read_blocks` gives those of a large file some at a time.
+        labels; of the folder "mastarhc_v2_noism", the files of single stars are read. The names "miles",
+        "stelib" and "mastarhc_v2_noism" stand for the libraries in the installed package sdss-mangadap. Files
+        may be gzip-compressed. All spectra are in memory; `read_blocks` reads a large file in blocks.
     format
-        One of `maury.readers.FORMATS`; None = found from each file. "generic" is whatever specutils can read.
+        One of `maury.readers.FORMATS`; by default it is recognised from each file. "generic" is any format
+        that specutils can read.
 
     Returns
     -------
     Spectra
-        All spectra in the order given. Of a list, a file that cannot be read becomes one row, all masked,
-        with the reason in `Spectra.problem`, and a `ReadWarning`.
+        All spectra in the given order. In a list, a file that cannot be read becomes one masked row, with the
+        reason in `Spectra.problem` and a `ReadWarning`.
 
     Raises
     ------
     ReadError
-        A single path cannot be read, or none of a list can.
+        If a single path cannot be read, or none of the files in a list.
     ValueError
-        `format` is not a known name.
+        If `format` is not a known name.
     """
     check_format(format)
     with warnings.catch_warnings(record=True) as notes:
         warnings.filterwarnings("always", category=ReadWarning)
         spectra = _read_all(path, format)
-    # A thousand files of one kind have one thing to say, not a thousand.
+    # Many files with the same problem cause one warning only.
     for category, text in dict.fromkeys((note.category, str(note.message)) for note in notes):
         warnings.warn(text, category, stacklevel=2)
     return spectra
@@ -105,32 +106,32 @@ def _read_all(path: PathLike | Iterable[PathLike], format: str | None) -> Spectr
 def read_blocks(
     path: PathLike, format: str | None = None, rows: int = ROWS, select: ArrayLike | Select | None = None
 ) -> Iterator[Spectra]:
-    """Read a file of any known survey format block by block, with the memory of one block.
+    """Read a file of any known survey format block by block, with only one block in memory.
 
     Parameters
     ----------
     path : str or path
-        The file, gzip-compressed or not. A large compressed file of DESI is unpacked to a temporary one.
+        The file, gzip-compressed or not. A large compressed DESI file is decompressed to a temporary file.
     format : str, optional
         See `read_spectra`.
     rows : int
-        Spectra in a block at most; fewer where they take more than 32 MB.
+        Maximum number of spectra in a block; fewer if they take more than 32 MB.
     select : (N,) bool, list of row numbers, or callable, optional
         Spectra of the file to keep; or a function of the star_id and visit_id of a block, (n,) each, that
-        returns (n,) bool. By default all.
+        returns (n,) bool. All by default.
 
     Yields
     ------
     Spectra
-        In the order of the file; blocks without a spectrum to keep are skipped. One after the other they are
-        what `read_spectra` gives.
+        In the order of the file; blocks without a spectrum to keep are skipped. Concatenated, the blocks are
+        identical to the result of `read_spectra`.
 
     Raises
     ------
     ReadError
-        The file cannot be read, or ends before its last row: then after the good ones.
+        If the file cannot be read; or, after the good rows, if it ends before its last row.
     ValueError
-        `format`, `rows` or `select` does not suit the file.
+        If `format`, `rows` or `select` is invalid for the file.
     """
     check_format(format)
     check_rows(rows)
@@ -138,23 +139,23 @@ def read_blocks(
 
 
 def check_format(format: str | None) -> None:
-    """Raise ValueError if there is no format of this name."""
+    """Raise ValueError if there is no format with this name."""
     if format is not None and format not in FORMATS:
         raise ValueError(f"format: expected one of {', '.join(FORMATS)} or None, got {format!r}")
 
 
 def read_each(files: Sequence[Path], format: str | None = None) -> Spectra:
-    """Read some files; one that cannot be read is a row with a `problem`."""
+    """Read several files; one that cannot be read becomes a row with a `problem`."""
     return Spectra.concatenate([_read_or_explain(file, format) for file in files])
 
 
 def none_readable(n: int, first: str) -> ReadError:
-    """Return the error for n files of which none can be read, the first for this reason."""
+    """Return the error for n unreadable files, with the reason for the first."""
     return ReadError((f"none of the {n} files can be read; " if n > 1 else "") + first)
 
 
 def list_files(path: PathLike | Iterable[PathLike]) -> list[Path]:
-    """Files that a path, a list of paths, the folder of a library, or its name, stand for."""
+    """List the files of a path, a list of paths, or the folder or name of a library."""
     if isinstance(path, str | os.PathLike):
         return _files(path)
     files = [file for item in path for file in _files(item)]
@@ -178,7 +179,7 @@ def _files(path: PathLike) -> list[Path]:
 
 
 def _installed(library: str | os.PathLike[str]) -> Path:
-    spec = importlib.util.find_spec("mangadap")  # found, never imported: it has many requirements of its own
+    spec = importlib.util.find_spec("mangadap")  # located, never imported: it has many requirements
     for place in (spec.submodule_search_locations or ()) if spec else ():
         folder = Path(place, "data", "spectral_templates", library)
         if folder.is_dir():
@@ -197,7 +198,7 @@ def _read_or_explain(path: Path, format: str | None) -> Spectra:
 
 
 def unreadable(path: Path, problem: str) -> Spectra:
-    """One row that says why there is no spectrum."""
+    """Return one row with the reason why there is no spectrum."""
     return Spectra([np.nan], [np.nan], [0.0], star_id=path.name, file=str(path), problem=problem)
 
 
@@ -219,7 +220,7 @@ def row_blocks(
     Raises
     ------
     ReadError
-        The file cannot be read, or ends before its last row.
+        If the file cannot be read, or ends before its last row.
     """
     with _explained(path):
         _check_file(path)
@@ -238,7 +239,7 @@ def row_blocks(
 
 
 def n_spectra(path: Path, format: str | None = None) -> int:
-    """Spectra in a file of a format that holds many in one, from its headers; 0 for all others."""
+    """Return the number of spectra in a file, from its headers; 0 for formats with one per file."""
     try:
         with _explained(path), open_file(path) as file:
             reader = _format_of(path, file, format)
@@ -249,11 +250,11 @@ def n_spectra(path: Path, format: str | None = None) -> int:
 
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
-    """Whatever is raised becomes a `ReadError` that names the file."""
+    """Convert any error to a `ReadError` that names the file."""
     try:
         yield
     except ReadError as error:
-        text = str(error).removeprefix(f"{path}: ")  # readers that open the file themselves name it too
+        text = str(error).removeprefix(f"{path}: ")  # readers that open the file themselves also name it
         raise ReadError(f"{path}: {text}") from error.__cause__
     except Exception as error:  # a damaged file can make astropy raise anything
         cut = isinstance(error, EOFError) or "truncated" in str(error) or "validating header" in str(error)
@@ -269,7 +270,7 @@ def _checked(read: Callable[[], Spectra], path: Path) -> Spectra:
 
 
 def explain_empty(spectra: Spectra, path: Path) -> None:
-    """Give spectra without a single usable pixel their `problem`."""
+    """Set the `problem` of spectra without a usable pixel."""
     empty = ~(~spectra.mask & (spectra.flux != 0)).any(axis=1) & (spectra.problem == "")
     if empty.any():
         why = [f"{path}: {_why_empty(spectra[i])}" if empty[i] else "" for i in range(len(spectra))]

@@ -24,7 +24,7 @@ from maury.readers._fits_file import FitsFile
 from maury.readers._row_blocks import one_block
 from maury.spectra import Spectra
 
-# Bits of the and-mask (SPPIXMASK: set in all exposures) that make a pixel useless.
+# Bits of the and-mask (SPPIXMASK: set in all exposures) that make a pixel unusable.
 BAD_BITS = {
     17: "LOWFLAT",
     18: "FULLREJECT",
@@ -80,7 +80,7 @@ blocks = one_block(_read)
 
 
 def _table(file: FitsFile, position: int, names: tuple[str, ...] = _COADD) -> dict[str, NDArray[Any]]:
-    """Columns of these names, those that are there; none if there is no table at the position."""
+    """Return those of the named columns that exist; none if there is no table at this position."""
     hdu = file.at(position)
     if hdu is None or not hdu.head.is_table:
         return {}
@@ -89,12 +89,12 @@ def _table(file: FitsFile, position: int, names: tuple[str, ...] = _COADD) -> di
 
 
 def _star(summary: dict[str, Any]) -> str:
-    sdss_id = number(summary, "SDSS_ID")  # SDSS-V: one number for a star in all its catalogues
+    sdss_id = number(summary, "SDSS_ID")  # SDSS-V: the same number for a star in all catalogues
     return f"SDSS {int(summary['SDSS_ID'])}" if sdss_id > 0 else ""
 
 
 def _position(header: Any, summary: dict[str, Any]) -> tuple[float, float]:
-    """RA and Dec of the fibre [degree]; those called RA and DEC in the header are of the telescope."""
+    """RA and Dec of the fibre [degree]; RA and DEC in the header are those of the telescope."""
     for source in (header, summary):
         ra, dec = number(source, "PLUG_RA", "FIBER_RA"), number(source, "PLUG_DEC", "FIBER_DEC")
         if np.isfinite([ra, dec]).all():

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from maury.learn.flux_errors import FluxErrors
 
 _WIDTH_ID = 28
-_SHOWN = 20  # stars that are named
+_SHOWN = 20  # maximum number of stars listed
 
 
 def format_label(name: str, value: float) -> str:
@@ -107,7 +107,7 @@ def training_words(emulator: Emulator) -> str:
 
 
 def doubt_words(stars: QTable) -> str:
-    """Name the stars that training left out as doubtful, the first twenty; "" if there are none.
+    """List the first twenty stars that training rejected as doubtful; "" if there are none.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def doubt_words(stars: QTable) -> str:
     ]
     lines = [f"  {star}: {why}" for star, why in found[:_SHOWN]]
     if len(found) > _SHOWN:
-        lines.append(f"  ... and {len(found) - _SHOWN} more; the table of stars has all of them")
+        lines.append(f"  ... and {len(found) - _SHOWN} more; see the table of stars")
     return "\n".join(["Doubtful labels:", *lines]) if found else ""
 
 

@@ -69,7 +69,7 @@ class Parts:
         Raises
         ------
         InUseError
-            If another process holds the folder.
+            If another process has locked the folder.
         ValueError
             If the folder belongs to another run and `overwrite` is False.
         OSError
@@ -85,8 +85,8 @@ class Parts:
         other = self._differences(run)
         if other and not overwrite and not self.are_none():
             raise ValueError(
-                f"{self.folder} holds an unfinished run with other {', '.join(other)}: repeat that command "
-                "to finish it, pass overwrite=True to discard it, or choose another output"
+                f"{self.folder} contains an unfinished run with other {', '.join(other)}: repeat that "
+                "command to finish it, pass overwrite=True to discard it, or choose another output"
             )
         if other:
             self._empty()

@@ -1,4 +1,4 @@
-"""Files of any number and size to a catalogue on disk: block by block, and on from where a run was ended.
+"""Measure any number of files of any size, block by block, into a catalogue on disk; resume interrupted runs.
 
 files -> blocks -> measure, on threads or on a Dask cluster -> parts -> catalogue
 """
@@ -53,10 +53,10 @@ def fit_files(
 ) -> QTable:
     """Measure the spectra of files as `maury.fit` does, and write their catalogue.
 
-    Blocks of spectra are read, measured and kept on disk one after the other, so memory does not grow with
-    the files. A run that was ended goes on where it stopped when it is called again with the same arguments,
-    and writes the same bytes; until the catalogue is written, what is done stands in the folder
-    ``<output>.parts``. A file that cannot be read is a flagged row.
+    Blocks of spectra are read, measured and stored on disk one after the other, so memory use does not grow
+    with the files. An interrupted run resumes where it stopped if this function is called again with the same
+    arguments, and the catalogue is identical to that of an uninterrupted run. Until the catalogue is written,
+    finished blocks are in the folder ``<output>.parts``. A file that cannot be read becomes a flagged row.
 
     Parameters
     ----------
@@ -67,15 +67,15 @@ def fit_files(
     emulator, errors
         See `maury.fit`.
     photometry, isochrones : Table, optional
-        See `maury.fit`. Where no star is in the table, a warning says so.
+        See `maury.fit`. A warning is issued if the table contains none of the stars.
     threads : int, optional
         All available processors by default. The result does not depend on it.
     scheduler : str or dask.distributed.Client, optional
-        Address, or scheduler file, of a Dask cluster to measure on instead; see `maury.cluster`.
+        Address, or scheduler file, of a Dask cluster to use instead; see `maury.cluster`.
     overwrite : bool
-        Replace a catalogue that exists, and an unfinished run with other arguments.
+        Replace an existing catalogue, and an unfinished run with other arguments.
     progress : bool
-        Show a progress bar with rate and time left.
+        Show progress on stderr, with rate and remaining time.
     **options
         Fields of `maury.measure.options.Options`: velocity, max_rv, arm_rv, broadening, leave_out, bounds,
         use_scatter, n_starts, clip, resolution, fwhm, format.
@@ -83,7 +83,7 @@ def fit_files(
     Returns
     -------
     astropy.table.QTable
-        What was written.
+        The catalogue that was written.
 
     Raises
     ------
@@ -92,12 +92,12 @@ def fit_files(
     InUseError
         If another run is writing the same output; see `maury.survey.lock`.
     FileExistsError
-        If the output exists, or appears during the run, and `overwrite` is False.
+        If the output exists, or is created by another program during the run, and `overwrite` is False.
     OSError
-        If something cannot be written, as on a full disk. What is done is kept.
+        If something cannot be written, as on a full disk. Finished blocks are kept.
     """
     if (photometry is None) != (isochrones is None):
-        raise ValueError("photometry, isochrones: give both, or none")
+        raise ValueError("photometry, isochrones: pass both, or neither")
     if not isinstance(emulator, Emulator):
         emulator = Emulator.load(emulator)
     model = errors_for(errors, emulator.labels, emulator.file_hash)
@@ -120,7 +120,7 @@ def fit_files(
         blocks = spectra_blocks(paths, format, frozenset(done))
         n_threads = threads or available_threads()
         first = list(islice(blocks, n_threads))
-        threads_each = max(1, n_threads // max(1, len(first)))  # few blocks share all the threads out
+        threads_each = max(1, n_threads // max(1, len(first)))  # few blocks: several threads per block
         with (
             _workers(recipe, scheduler, n_threads, threads_each) as (submit, most),
             show_progress(total, "fitting", "spectra", progress, before) as bar,
@@ -136,7 +136,7 @@ def fit_files(
             raise none_readable(len(paths), str(problem[0]))
         if labels is not None:
             unnamed = why_none_is_named(joined["star_id"], labels, photometry)
-            if unnamed:  # said late: of the blocks before, none tells
+            if unnamed:  # known only now: single blocks do not show it
                 warnings.warn(f"{unnamed}; all fits began with the search", stacklevel=2)
         catalog = finished_catalog(joined, emulator, recipe.options, model, photometry=labels is not None)
         with parts.writing():
@@ -146,7 +146,7 @@ def fit_files(
 
 
 def _in_turn(blocks: Iterable[Block], submit: Submit, most: int) -> Iterator[tuple[Block, Columns]]:
-    """Blocks in their order, with what was measured; most wait at a time."""
+    """Blocks in order, with their results; at most `most` are waiting at a time."""
     waiting: deque[tuple[Block, Future[Columns]]] = deque()
     for block in blocks:
         waiting.append((block, submit(block)))
@@ -161,7 +161,7 @@ def _in_turn(blocks: Iterable[Block], submit: Submit, most: int) -> Iterator[tup
 def _workers(
     recipe: Recipe, scheduler: Any, n_threads: int, threads_each: int
 ) -> Iterator[tuple[Submit, int]]:
-    """Give a function that has a block measured, and how many blocks may wait for it."""
+    """Return a function that submits a block, and how many blocks may be waiting."""
     if scheduler is not None:
         from maury.survey.cluster import workers_of
 
@@ -183,7 +183,7 @@ def _workers(
 
 @contextmanager
 def _nothing_lost(parts: Parts) -> Iterator[None]:
-    """Say where the work is, if it cannot go on; leave nothing behind if none was done."""
+    """On an error, report where the finished blocks are; if there are none, remove the folder."""
     try:
         yield
     except BaseException as error:
@@ -193,13 +193,13 @@ def _nothing_lost(parts: Parts) -> Iterator[None]:
             parts.remove()
         elif isinstance(error, FileExistsError):
             raise FileExistsError(
-                f"{parts.output} was written by another process during this run; what was measured is kept "
-                f"in {parts.folder}: move {parts.output.name} away, or pass overwrite=True, and run this "
-                "once more"
+                f"{parts.output} was written by another process during this run; finished blocks are kept "
+                f"in {parts.folder}: move {parts.output.name} away, or pass overwrite=True, and repeat this "
+                "command"
             ) from error
         elif isinstance(error, OSError):
             why = error.strerror or str(error)
-            text = f"{why}; what was measured is kept in {parts.folder}: mend that, and run this once more"
+            text = f"{why}; finished blocks are kept in {parts.folder}: correct this, and repeat the command"
             raise OSError(error.errno, text, error.filename) from error
         raise
     finally:
