@@ -20,10 +20,11 @@ bool compresses(const Emulator& emulator) {
 }
 
 Compressed::Compressed(const Basis& basis)
-    : basis_(basis), linear_(basis.stride), gram_(basis.stride * basis.stride),
-      packed_gram_(basis.stride * basis.n_coefficients), scratch_(simd::gram_scratch(basis.n_coefficients)),
-      gram_left_out_(gram_.size()), single_(basis.stride), sum_(basis.stride), offset_(basis.n_coefficients),
-      product_(basis.n_coefficients) {}
+    : Quadratic(basis), basis_(basis), scratch_(simd::gram_scratch(basis.n_coefficients)),
+      gram_left_out_(gram_.size()), single_(basis.stride), sum_(basis.stride),
+      product_(basis.n_coefficients) {
+    centre_ = basis.middle;
+}
 
 bool Compressed::set(const double* flux, const double* weight, const float* rows, const double* mean,
                      std::size_t n_pixels, const StopFlag& stop) {
@@ -101,35 +102,6 @@ void Compressed::model(const double* h, const float* rows, const double* mean, s
     simd::kernels().expand_single(rows, stride(), n_pixels, single_.data(), mean, model);
 }
 
-void Compressed::pack() {
-    const std::size_t n = n_coefficients();
-    for (std::size_t i = 0; i < stride(); i += simd::panel) // symmetric: a row is a column
-        for (std::size_t k = 0; k < n; ++k)
-            for (std::size_t lane = 0; lane < simd::panel; ++lane)
-                packed_gram_[i * n + k * simd::panel + lane] =
-                    static_cast<float>(gram_[k * stride() + i + lane]);
-}
-
-// No product is larger than the squares on the diagonal.
-bool Compressed::finite() const {
-    bool finite = std::isfinite(constant_);
-    for (std::size_t k = 0; k < n_coefficients(); ++k)
-        finite = finite && std::isfinite(linear_[k]) && std::isfinite(gram(k)[k]);
-    return finite;
-}
-
-double Compressed::chi2(const double* h, double* slope) const {
-    const std::size_t n = n_coefficients();
-    for (std::size_t i = 0; i < n; ++i)
-        offset_[i] = h[i] - basis_.middle[i];
-    double sum = constant_;
-    for (std::size_t i = 0; i < n; ++i) {
-        slope[i] = simd::kernels().dot(gram(i), offset_.data(), n) - linear_[i];
-        sum += offset_[i] * (slope[i] - linear_[i]);
-    }
-    return sum;
-}
-
 void Compressed::derivatives(const double* tangents, std::size_t n_labels, const double* slope,
                              double* gradient, double* hessian) const {
     const std::size_t n = n_coefficients();
@@ -142,24 +114,6 @@ void Compressed::derivatives(const double* tangents, std::size_t n_labels, const
             hessian[i * n_labels + j] = hessian[j * n_labels + i] =
                 dot(product_.data(), tangents + j * stride(), n);
     }
-}
-
-void Compressed::derivatives(const float* tangents, std::size_t n_labels, const double* slope, float* product,
-                             double* gradient, double* hessian) const {
-    const std::size_t n = n_coefficients();
-    const auto& kernels = simd::kernels();
-    times_gram(tangents, n_labels, product);
-    for (std::size_t i = 0; i < n_labels; ++i) {
-        gradient[i] = kernels.dot_mixed(tangents + i * n, slope, n);
-        for (std::size_t j = 0; j <= i; ++j)
-            hessian[i * n_labels + j] = hessian[j * n_labels + i] =
-                static_cast<double>(kernels.dot_single(product + i * n, tangents + j * n, n));
-    }
-}
-
-void Compressed::times_gram(const float* columns, std::size_t n_columns, float* product) const {
-    const std::size_t n = n_coefficients();
-    simd::kernels().affine_single(packed_gram_.data(), nullptr, n, n, columns, n, n_columns, product, n);
 }
 
 } // namespace maury

@@ -235,6 +235,16 @@ void Instrument::apply_by_extra(const double* coefficients, double* out) const {
                            coefficients, 0, 1, out, 0);
 }
 
+void Instrument::apply_eight(const float* rows, double* out) const {
+    simd::kernels().banded_eight(weight_.data(), &first_[first_of_part_], &start_[first_of_part_], part_.n,
+                                 rows, out);
+}
+
+void Instrument::apply_adjoint(const double* values, double* out) const {
+    simd::kernels().banded_adjoint(weight_.data(), &first_[first_of_part_], &start_[first_of_part_], part_.n,
+                                   values, out);
+}
+
 void Instrument::apply_rows(const float* rows, std::size_t stride, float* out) const {
     simd::kernels().banded_rows(weight_.data(), &first_[first_of_part_], &start_[first_of_part_], part_.n,
                                 rows, stride, out);

@@ -4,6 +4,7 @@
 #include "maury/aligned.hpp"
 #include "maury/emulator.hpp"
 #include "maury/parallel.hpp"
+#include "../../src/quadratic.hpp"
 
 #include <cstddef>
 #include <vector>
@@ -23,7 +24,7 @@ struct LeftOut {
 //   chi2(x) = s - 2 c.d + d'G d,   r = flux - mean,  s = r'Wr,  c = B'Wr,  G = B'WB.
 // The residual is taken about a spectrum, not about zero, so that little cancels. s is summed in double; the
 // products of c and G are float32, their sums double: labels are off by some 1e-5 of their formal errors.
-class Compressed {
+class Compressed : public Quadratic {
   public:
     explicit Compressed(const Basis& basis); // must outlive this
 
@@ -52,43 +53,22 @@ class Compressed {
     void model(const double* h, const float* rows, const double* mean, std::size_t n_pixels,
                double* model) const;
 
-    std::size_t n_coefficients() const { return basis_.n_coefficients; }
-    double constant() const { return constant_; }                            // s
-    const double* linear() const { return linear_.data(); }                  // c (K,)
-    const double* gram(std::size_t i) const { return &gram_[i * stride()]; } // row i of G (K,)
-
-    // h (K,) -> chi2, and slope (K,) = G d - c
-    double chi2(const double* h, double* slope) const;
-
+    using Quadratic::derivatives;
     // With tangents T (L, stride()) = d h / d x: gradient = T'slope and hessian = T'G T, the whole matrix.
     void derivatives(const double* tangents, std::size_t n_labels, const double* slope, double* gradient,
                      double* hessian) const;
 
-    // The same in float32, tangents (L, K); product (L, K) is written.
-    void derivatives(const float* tangents, std::size_t n_labels, const double* slope, float* product,
-                     double* gradient, double* hessian) const;
-
-    // product (n, K) = G columns, columns (n, K), in float32
-    void times_gram(const float* columns, std::size_t n, float* product) const;
-
-    std::size_t stride() const { return basis_.stride; } // K with padding
-
   private:
-    void pack();
-    bool finite() const;
     // sum_p w_p (a_p - b_p) rows_p; root_ and residual_ are written
     void sum_rows(const double* a, const double* b, const double* weight, const float* rows,
                   std::size_t n_pixels, double* sum) const;
 
     const Basis& basis_;
-    double constant_ = 0.0;
-    Aligned<double> linear_, gram_; // (K,), (K, K), both with padding
-    Aligned<float> packed_gram_;    // G once more, as a layer
     Aligned<float> scratch_, rows_left_out_, root_left_out_;
     Aligned<double> gram_left_out_;
     mutable Aligned<float> root_, residual_, single_;
     mutable Aligned<double> sum_;                  // (K,) with padding
-    mutable std::vector<double> offset_, product_; // d (K,), G t (K,)
+    mutable std::vector<double> product_; // G t (K,)
 };
 
 } // namespace maury

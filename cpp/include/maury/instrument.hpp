@@ -61,6 +61,11 @@ class Instrument {
     void apply_by_shift(const double* coefficients, double* out) const; // d model / d shift, (P,)
     void apply_by_extra(const double* coefficients, double* out) const; // d model / d extra, (P,)
 
+    // rows (n_grid + pad, 8) -> out (P, 8)
+    void apply_eight(const float* rows, double* out) const;
+    // out (n_grid + pad,) += A' values, values (P,)
+    void apply_adjoint(const double* values, double* out) const;
+
     // rows (n_grid + pad, stride) -> out (P, stride), stride a multiple of 16
     void apply_rows(const float* rows, std::size_t stride, float* out) const;
 

@@ -6,6 +6,7 @@
 #include "banded.hpp"
 #include "cubes.hpp"
 #include "gram.hpp"
+#include "panels.hpp"
 #include "rows.hpp"
 #include "sums.hpp"
 
@@ -30,6 +31,13 @@ const Kernels MAURY_JOIN(kernels_, MAURY_SIMD_LEVEL){
     normal_sums,
     banded,
     banded_rows,
+    expand_eight,
+    banded_eight,
+    banded_adjoint,
+    line_derivatives,
+    normal_eight,
+    sum_eight,
+    sum_of_rows,
     blurred_cubes,
     weighted_square,
     dot,

@@ -32,6 +32,17 @@ struct CubeTails {
     double power[4][n];
 };
 
+// Derivatives of a model stand side by side, this many to a pixel.
+constexpr std::size_t eight = 8;
+
+// A local straight line through data over model, and what changes it: see continuum.hpp. All (n_pixels,) but
+// factor (n_pixels, 5): what the change of continuum_p takes of the sums over its window, [first_p, end_p), of
+// wd df, wd df t, wf df, wf df t, wf df t^2, with wd weighted data, wf weighted model, t place.
+struct LineSums {
+    const double *weighted_data, *weighted_model, *place, *factor, *continuum, *model;
+    const std::uint32_t *first, *end; // neither falls
+};
+
 struct Kernels {
     const char* level;
 
@@ -87,6 +98,26 @@ struct Kernels {
     // rows (..., stride), out (n_pixels, stride), stride a multiple of panel
     void (*banded_rows)(const double* weight, const std::uint32_t* first, const std::uint32_t* start,
                         std::size_t n_pixels, const float* rows, std::size_t stride, float* out);
+
+    // out[p] = rows[p] . columns, in float32: rows (n_pixels, stride), columns (stride, 8), out (n_pixels, 8)
+    void (*expand_eight)(const float* rows, std::size_t stride, std::size_t n_pixels, const float* columns,
+                         float* out);
+    // As banded, of rows (..., 8) float32 -> out (n_pixels, 8)
+    void (*banded_eight)(const double* weight, const std::uint32_t* first, const std::uint32_t* start,
+                         std::size_t n_pixels, const float* rows, double* out);
+    // out[first_p + k] += weight[start_p + k] values[p]: the transpose of banded
+    void (*banded_adjoint)(const double* weight, const std::uint32_t* first, const std::uint32_t* start,
+                           std::size_t n_pixels, const double* values, double* out);
+    // columns (n_pixels, 8) = df -> out (n_pixels, 8) = c df + f dc
+    void (*line_derivatives)(const LineSums& line, std::size_t n_pixels, const double* columns, double* out);
+    // out (8, 8) += sum_p w_p a_p b_p' with a, b (n_pixels, 8)
+    void (*normal_eight)(const double* a, const double* b, const double* w, std::size_t n_pixels,
+                         double* out);
+    // out (8,) += sum_p v_p a_p
+    void (*sum_eight)(const double* a, const double* v, std::size_t n_pixels, double* out);
+    // out (n,) = sum_i v_i rows_i, n a multiple of panel
+    void (*sum_of_rows)(const float* const* rows, const float* v, std::size_t n_rows, std::size_t n,
+                        float* out);
 
     // t(z) = E[max(z + n, 0)^3] with n a normal deviate, at z = first - k step, k < n; and as many of its
     // derivatives. out (1 + n_derivatives, stride), stride a multiple of panel

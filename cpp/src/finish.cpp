@@ -1,0 +1,189 @@
+#include "finish.hpp"
+
+#include "simd/kernels.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace maury {
+
+using simd::eight;
+
+Finish::Finish(const Emulator& emulator, TrunkPoint& point, double window)
+    : emulator_(emulator), spline_(emulator.spline()), point_(point), instrument_(emulator.n_pixels()),
+      half_(std::floor(0.5 * window)), n_labels_(emulator.n_labels()),
+      grid_model_(emulator.n_pixels() + Instrument::pad), grid_sum_(grid_model_.size()),
+      tangents_(point.stride() * eight), grid_columns_(grid_model_.size() * eight) {}
+
+void Finish::set(const Pixels& pixels, std::size_t first, std::size_t n, const double* data,
+                 const double* weight, const Nuisances& nuisances, double shift, bool continuum,
+                 const StopFlag& stop) {
+    n_ = n;
+    data_ = data;
+    stop_ = &stop;
+    nuisances_ = nuisances;
+    fixed_shift_ = shift;
+    n_all_ = n_labels_ + nuisances.count();
+    line_ = continuum;
+    known_ = false;
+    x_.resize(n_all_);
+    shift_.assign(nuisances.n_arms, shift);
+    weight_.assign(weight, weight + n);
+    for (auto* values : {&model_, &fitted_, &residual_, &weighted_, &by_shift_, &by_extra_})
+        values->resize(n);
+    ones_.resize(n, 1.0);
+    columns_.resize(n * eight);
+    jacobian_.resize((n_all_ + eight - 1) / eight * n * eight);
+    arm_ = pixels.arm() + first;
+    native_ = first == 0 && is_native(pixels, shift);
+    if (!native_)
+        instrument_.set(pixels.observed(first, n));
+    if (continuum) {
+        runs_.assign(1, 0);
+        for (const std::size_t run : pixels.runs())
+            if (run > first && run < first + n)
+                runs_.push_back(run - first);
+        runs_.push_back(n);
+        lines_.set(pixels.place() + first, runs_, n, half_);
+    }
+}
+
+// Then the instrument is none.
+bool Finish::is_native(const Pixels& pixels, double shift) const {
+    if (nuisances_.count() > 0 || shift != 0.0 || n_ != emulator_.n_pixels() || pixels.size() != n_ ||
+        pixels.has_matrix())
+        return false;
+    constexpr double rounding = 1e-6;
+    for (std::size_t p = 0; p < n_; ++p)
+        if (std::abs(pixels.place()[p] - static_cast<double>(p)) > 1e-3 || pixels.variance()[p] > 0.0 ||
+            std::abs(pixels.high()[p] - pixels.low()[p] - 1.0) > 1e-3 + rounding)
+            return false;
+    return true;
+}
+
+void Finish::place(const double* x) {
+    const double* next = x + n_labels_;
+    const double shift = nuisances_.shift ? *next++ : fixed_shift_;
+    for (std::size_t arm = 0; arm < shift_.size(); ++arm)
+        shift_[arm] = shift + (arm > 0 && nuisances_.arms ? *next++ : 0.0);
+    using Derivatives = Instrument::Derivatives;
+    if (!native_)
+        instrument_.place(shift_, nuisances_.extra ? *next : 0.0,
+                          nuisances_.extra         ? Derivatives::both
+                          : nuisances_.count() > 0 ? Derivatives::shift
+                                                   : Derivatives::none);
+}
+
+double Finish::chi2(const double* x) {
+    stop_->check();
+    const auto& kernels = simd::kernels();
+    if (!known_ || !std::equal(x_.begin(), x_.end(), x)) {
+        place(x);
+        std::copy_n(x, n_all_, x_.begin());
+        const float* rows = native_ ? emulator_.rows() : spline_.rows.data();
+        const double* bias = native_ ? emulator_.bias() : spline_.bias.data();
+        double* to = native_ ? model_.data() : grid_model_.data();
+        kernels.expand(rows, point_.stride(), emulator_.n_pixels(), point_.coefficients(x), 1, bias, to, 0);
+        if (!native_)
+            instrument_.apply(grid_model_.data(), 0, 1, model_.data(), 0);
+        if (line_) {
+            lines_.fit(data_, weight_.data(), model_.data());
+            for (std::size_t p = 0; p < n_; ++p)
+                fitted_[p] = model_[p] * lines_.continuum()[p];
+        } else {
+            fitted_ = model_;
+        }
+        known_ = true;
+    }
+    return kernels.weighted_square(weight_.data(), data_, fitted_.data(), n_);
+}
+
+// With J = d (c m) / d x and r = c m - d: gradient = J'Wr, hessian = J'WJ.
+void Finish::derivatives(const double*, double* gradient, double* hessian) {
+    stop_->check();
+    const auto& kernels = simd::kernels();
+    if (nuisances_.shift || nuisances_.arms)
+        instrument_.apply_by_shift(grid_model_.data(), by_shift_.data());
+    if (nuisances_.extra)
+        instrument_.apply_by_extra(grid_model_.data(), by_extra_.data());
+    for (std::size_t p = 0; p < n_; ++p) {
+        residual_[p] = fitted_[p] - data_[p];
+        weighted_[p] = weight_[p] * residual_[p];
+    }
+    const std::size_t n_panels = (n_all_ + eight - 1) / eight;
+    const double* tangents = point_.tangents();
+    for (std::size_t i = 0; i < n_panels; ++i)
+        fill_panel(i, tangents);
+    for (std::size_t i = 0; i < n_panels; ++i) {
+        const double* a = &jacobian_[i * n_ * eight];
+        double sum[eight] = {};
+        kernels.sum_eight(a, weighted_.data(), n_, sum);
+        const std::size_t n_a = std::min(eight, n_all_ - i * eight);
+        std::copy_n(sum, n_a, gradient + i * eight);
+        for (std::size_t j = 0; j <= i; ++j) {
+            double block[eight * eight] = {};
+            kernels.normal_eight(a, &jacobian_[j * n_ * eight], weight_.data(), n_, block);
+            for (std::size_t k = 0; k < n_a; ++k)
+                for (std::size_t l = 0; l < std::min(eight, n_all_ - j * eight); ++l)
+                    hessian[(i * eight + k) * n_all_ + j * eight + l] =
+                        hessian[(j * eight + l) * n_all_ + i * eight + k] = block[k * eight + l];
+        }
+    }
+}
+
+// Columns of J: of the labels through the network and the instrument, of the nuisances from the instrument.
+void Finish::fill_panel(std::size_t panel, const double* tangents) {
+    const auto& kernels = simd::kernels();
+    const std::size_t begin = panel * eight, end = std::min(begin + eight, n_all_), stride = point_.stride();
+    double* const out = line_ ? columns_.data() : &jacobian_[panel * n_ * eight];
+    if (begin < n_labels_) {
+        std::fill(tangents_.begin(), tangents_.end(), 0.0f);
+        for (std::size_t l = begin; l < std::min(end, n_labels_); ++l)
+            for (std::size_t k = 0; k < stride; ++k)
+                tangents_[k * eight + l - begin] = static_cast<float>(tangents[l * stride + k]);
+        kernels.expand_eight(native_ ? emulator_.rows() : spline_.rows.data(), stride, emulator_.n_pixels(),
+                             tangents_.data(), grid_columns_.data());
+        if (native_)
+            std::copy_n(grid_columns_.begin(), n_ * eight, out);
+        else
+            instrument_.apply_eight(grid_columns_.data(), out);
+    } else {
+        std::fill_n(out, n_ * eight, 0.0);
+    }
+    for (std::size_t k = std::max(begin, n_labels_); k < end; ++k) {
+        const std::size_t nuisance = k - n_labels_, arm = nuisance + (nuisances_.shift ? 0 : 1);
+        double* to = out + (k - begin);
+        if (nuisances_.extra && k + 1 == n_all_)
+            for (std::size_t p = 0; p < n_; ++p)
+                to[p * eight] = by_extra_[p];
+        else if (nuisances_.shift && nuisance == 0)
+            for (std::size_t p = 0; p < n_; ++p)
+                to[p * eight] = by_shift_[p];
+        else
+            for (std::size_t p = 0; p < n_; ++p)
+                to[p * eight] = arm_[p] == static_cast<std::int32_t>(arm) ? by_shift_[p] : 0.0;
+    }
+    if (line_)
+        lines_.derivatives(columns_.data(), &jacobian_[panel * n_ * eight]);
+}
+
+void Finish::to_grid(const double* v, float* out) {
+    if (native_) {
+        std::copy_n(v, n_, out);
+        return;
+    }
+    std::fill(grid_sum_.begin(), grid_sum_.end(), 0.0);
+    instrument_.apply_adjoint(v, grid_sum_.data());
+    std::copy_n(grid_sum_.begin(), emulator_.n_pixels(), out);
+}
+
+const double* Finish::show_mean() {
+    known_ = false;
+    if (native_)
+        std::copy_n(emulator_.basis().mean.begin(), n_, model_.begin());
+    else
+        instrument_.apply(spline_.mean.data(), 0, 1, model_.data(), 0);
+    return model_.data();
+}
+
+} // namespace maury
