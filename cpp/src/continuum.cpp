@@ -63,6 +63,7 @@ void LocalLine::set(const double* place, const std::vector<std::size_t>& runs, s
     for (auto* values : {&scaled_, &weighted_data_, &weighted_model_, &continuum_})
         values->resize(n);
     factor_.resize(5 * n);
+    sums_.resize(6 * (n + 1));
     known_.resize(n);
     first_.resize(n);
     end_.resize(n);
@@ -85,8 +86,8 @@ void LocalLine::set(const double* place, const std::vector<std::size_t>& runs, s
 //   b0 c + b1 s = a0,  b1 c + b2 s = a1.
 // Differentiated by f, with df of the pixels in the window:
 //   b0 dc + b1 ds = g0,  b1 dc + b2 ds = g1,  g_k = sum w (d - 2 f (c + s t)) t^k df.
+// A window is a difference of sums from the start of its run.
 void LocalLine::fit(const double* data, const double* weight, const double* model) {
-    constexpr double least_spread = 1e-4; // of t, squared: below, the line is level
     model_ = model;
     for (std::size_t p = 0; p < n_; ++p) {
         weighted_data_[p] = weight[p] * data[p];
@@ -94,46 +95,48 @@ void LocalLine::fit(const double* data, const double* weight, const double* mode
     }
     for (std::size_t r = 0; r + 1 < runs_.size(); ++r) {
         const std::size_t begin = runs_[r], n = runs_[r + 1] - begin;
-        const double *wd = &weighted_data_[begin], *wf = &weighted_model_[begin], *f = model + begin,
-                     *t = &scaled_[begin];
-        double a0 = 0.0, a1 = 0.0, b0 = 0.0, b1 = 0.0, b2 = 0.0;
-        std::uint32_t left = 0, right = 0, used = 0;
-        const auto move = [&](std::size_t q, double sign) {
-            const double a = sign * wd[q] * f[q], b = sign * wf[q] * f[q];
-            a0 += a;
-            a1 += a * t[q];
-            b0 += b;
-            b1 += b * t[q];
-            b2 += b * t[q] * t[q];
-            used += b == 0.0 ? 0u : sign > 0.0 ? 1u : ~0u;
-        };
-        for (std::size_t p = 0; p < n; ++p) {
-            for (; right < end_[begin + p]; ++right)
-                move(right, 1.0);
-            for (; left < first_[begin + p]; ++left)
-                move(left, -1.0);
-            double* k = &factor_[5 * (begin + p)];
-            known_[begin + p] = used > 0 && b0 > 0.0;
-            if (!known_[begin + p]) {
-                continuum_[begin + p] = 1.0;
-                std::fill_n(k, 5, 0.0);
-                a0 = a1 = b0 = b1 = b2 = 0.0; // what rounding left
-                continue;
-            }
-            const double tp = t[p], a1p = a1 - tp * a0, b1p = b1 - tp * b0,
-                         b2p = b2 - 2.0 * tp * b1 + tp * tp * b0, det = b0 * b2p - b1p * b1p;
-            const bool level = used < 3 || !(det > least_spread * b0 * b0);
-            const double k0 = level ? 1.0 / b0 : b2p / det, k1 = level ? 0.0 : -b1p / det;
-            const double c = k0 * a0 + k1 * a1p, s = level ? 0.0 : (b0 * a1p - b1p * a0) / det;
-            continuum_[begin + p] = c;
-            // dc = k0 g0 + k1 g1, in sums about the first pixel of the run
-            const double by0 = -2.0 * c * k0, by1 = -2.0 * (s * k0 + c * k1), by2 = -2.0 * s * k1;
-            k[0] = k0 - k1 * tp;
-            k[1] = k1;
-            k[2] = by0 - by1 * tp + by2 * tp * tp;
-            k[3] = by1 - 2.0 * by2 * tp;
-            k[4] = by2;
+        double sum[6] = {};
+        for (std::size_t q = 0; q < n; ++q) {
+            const double f = model[begin + q], t = scaled_[begin + q], a = weighted_data_[begin + q] * f,
+                         b = weighted_model_[begin + q] * f;
+            double* to = &sums_[6 * q];
+            for (std::size_t k = 0; k < 6; ++k)
+                to[k] = sum[k];
+            sum[0] += a;
+            sum[1] += a * t;
+            sum[2] += b;
+            sum[3] += b * t;
+            sum[4] += b * t * t;
+            sum[5] += b > 0.0 ? 1.0 : 0.0;
         }
+        std::copy_n(sum, 6, &sums_[6 * n]);
+        solve_run(begin, n);
+    }
+}
+
+void LocalLine::solve_run(std::size_t begin, std::size_t n) {
+    constexpr double least_spread = 1e-4; // of t, squared: below, the line is level
+    for (std::size_t p = begin; p < begin + n; ++p) {
+        const double *low = &sums_[6 * first_[p]], *high = &sums_[6 * end_[p]];
+        const double a0 = high[0] - low[0], a1 = high[1] - low[1], b0 = high[2] - low[2],
+                     b1 = high[3] - low[3], b2 = high[4] - low[4], used = high[5] - low[5], tp = scaled_[p];
+        const bool known = used > 0.0 && b0 > 0.0;
+        const double a1p = a1 - tp * a0, b1p = b1 - tp * b0, b2p = b2 - tp * (2.0 * b1 - tp * b0),
+                     det = b0 * b2p - b1p * b1p;
+        const bool level = used < 3.0 || !(det > least_spread * b0 * b0);
+        const double by = known ? 1.0 / (level ? b0 : det) : 0.0;
+        const double k0 = level ? by : b2p * by, k1 = level ? 0.0 : -b1p * by;
+        const double c = k0 * a0 + k1 * a1p, s = level ? 0.0 : (b0 * a1p - b1p * a0) * by;
+        known_[p] = known;
+        continuum_[p] = known ? c : 1.0;
+        // dc = k0 g0 + k1 g1, in sums about the first pixel of the run
+        const double by0 = -2.0 * c * k0, by1 = -2.0 * (s * k0 + c * k1), by2 = -2.0 * s * k1;
+        double* k = &factor_[5 * p];
+        k[0] = k0 - k1 * tp;
+        k[1] = k1;
+        k[2] = by0 - tp * (by1 - by2 * tp);
+        k[3] = by1 - 2.0 * by2 * tp;
+        k[4] = by2;
     }
 }
 

@@ -46,12 +46,15 @@ class LocalLine {
     void derivatives(const double* columns, double* out) const;
 
   private:
+    void solve_run(std::size_t begin, std::size_t n);
+
     const double *place_ = nullptr, *model_ = nullptr;
     std::size_t n_ = 0;
     std::vector<std::size_t> runs_;
     std::vector<std::uint32_t> first_, end_;            // of windows, within their runs
     std::vector<double> scaled_;                        // (u - u of the first pixel of the run) / half
     std::vector<double> weighted_data_, weighted_model_, continuum_, factor_;
+    std::vector<double> sums_; // (longest run + 1, 6): a, a t, b, b t, b t^2, used; of the pixels before
     std::vector<unsigned char> known_;
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 namespace maury {
 
@@ -11,7 +12,7 @@ using simd::eight;
 
 Finish::Finish(const Emulator& emulator, TrunkPoint& point, double window)
     : emulator_(emulator), spline_(emulator.spline()), point_(point), instrument_(emulator.n_pixels()),
-      half_(std::floor(0.5 * window)), n_labels_(emulator.n_labels()),
+      half_(std::floor(0.5 * window) * (std::getenv("HALF") ? std::atof(std::getenv("HALF")) : 1.0)), n_labels_(emulator.n_labels()),
       grid_model_(emulator.n_pixels() + Instrument::pad), grid_sum_(grid_model_.size()),
       tangents_(point.stride() * eight), grid_columns_(grid_model_.size() * eight) {}
 
@@ -25,15 +26,16 @@ void Finish::set(const Pixels& pixels, std::size_t first, std::size_t n, const d
     fixed_shift_ = shift;
     n_all_ = n_labels_ + nuisances.count();
     line_ = continuum;
-    known_ = false;
+    model_known_ = fitted_known_ = columns_known_ = false;
     x_.resize(n_all_);
     shift_.assign(nuisances.n_arms, shift);
     weight_.assign(weight, weight + n);
-    for (auto* values : {&model_, &fitted_, &residual_, &weighted_, &by_shift_, &by_extra_})
+    for (auto* values : {&model_, &fitted_, &weighted_, &by_shift_, &by_extra_})
         values->resize(n);
     ones_.resize(n, 1.0);
-    columns_.resize(n * eight);
-    jacobian_.resize((n_all_ + eight - 1) / eight * n * eight);
+    columns_.resize((n_all_ + eight - 1) / eight * n * eight);
+    if (continuum)
+        jacobian_.resize(columns_.size());
     arm_ = pixels.arm() + first;
     native_ = first == 0 && is_native(pixels, shift);
     if (!native_)
@@ -74,55 +76,79 @@ void Finish::place(const double* x) {
                                                    : Derivatives::none);
 }
 
+void Finish::drop(const std::vector<std::size_t>& pixels) {
+    for (const std::size_t p : pixels)
+        weight_[p] = 0.0;
+    fitted_known_ = fitted_known_ && !line_;
+}
+
 double Finish::chi2(const double* x) {
     stop_->check();
+    if (!model_known_ || !std::equal(x_.begin(), x_.end(), x))
+        set_model(x);
+    if (!fitted_known_)
+        set_fitted();
+    return simd::kernels().weighted_square(weight_.data(), data_, fitted_.data(), n_);
+}
+
+void Finish::set_model(const double* x) {
     const auto& kernels = simd::kernels();
-    if (!known_ || !std::equal(x_.begin(), x_.end(), x)) {
-        place(x);
-        std::copy_n(x, n_all_, x_.begin());
-        const float* rows = native_ ? emulator_.rows() : spline_.rows.data();
-        const double* bias = native_ ? emulator_.bias() : spline_.bias.data();
-        double* to = native_ ? model_.data() : grid_model_.data();
-        kernels.expand(rows, point_.stride(), emulator_.n_pixels(), point_.coefficients(x), 1, bias, to, 0);
-        if (!native_)
-            instrument_.apply(grid_model_.data(), 0, 1, model_.data(), 0);
-        if (line_) {
-            lines_.fit(data_, weight_.data(), model_.data());
-            for (std::size_t p = 0; p < n_; ++p)
-                fitted_[p] = model_[p] * lines_.continuum()[p];
-        } else {
-            fitted_ = model_;
-        }
-        known_ = true;
+    place(x);
+    std::copy_n(x, n_all_, x_.begin());
+    const float* rows = native_ ? emulator_.rows() : spline_.rows.data();
+    const double* bias = native_ ? emulator_.bias() : spline_.bias.data();
+    double* to = native_ ? model_.data() : grid_model_.data();
+    kernels.expand(rows, point_.stride(), emulator_.n_pixels(), point_.coefficients(x), 1, bias, to, 0);
+    if (!native_)
+        instrument_.apply(grid_model_.data(), 0, 1, model_.data(), 0);
+    model_known_ = true;
+    fitted_known_ = columns_known_ = false;
+}
+
+void Finish::set_fitted() {
+    if (line_) {
+        lines_.fit(data_, weight_.data(), model_.data());
+        for (std::size_t p = 0; p < n_; ++p)
+            fitted_[p] = model_[p] * lines_.continuum()[p];
+    } else {
+        fitted_ = model_;
     }
-    return kernels.weighted_square(weight_.data(), data_, fitted_.data(), n_);
+    fitted_known_ = true;
+}
+
+void Finish::set_columns() {
+    if (nuisances_.shift || nuisances_.arms)
+        instrument_.apply_by_shift(grid_model_.data(), by_shift_.data());
+    if (nuisances_.extra)
+        instrument_.apply_by_extra(grid_model_.data(), by_extra_.data());
+    const double* tangents = point_.tangents();
+    for (std::size_t i = 0; i * eight < n_all_; ++i)
+        fill_panel(i, tangents);
+    columns_known_ = true;
 }
 
 // With J = d (c m) / d x and r = c m - d: gradient = J'Wr, hessian = J'WJ.
 void Finish::derivatives(const double*, double* gradient, double* hessian) {
     stop_->check();
     const auto& kernels = simd::kernels();
-    if (nuisances_.shift || nuisances_.arms)
-        instrument_.apply_by_shift(grid_model_.data(), by_shift_.data());
-    if (nuisances_.extra)
-        instrument_.apply_by_extra(grid_model_.data(), by_extra_.data());
-    for (std::size_t p = 0; p < n_; ++p) {
-        residual_[p] = fitted_[p] - data_[p];
-        weighted_[p] = weight_[p] * residual_[p];
-    }
-    const std::size_t n_panels = (n_all_ + eight - 1) / eight;
-    const double* tangents = point_.tangents();
-    for (std::size_t i = 0; i < n_panels; ++i)
-        fill_panel(i, tangents);
+    if (!columns_known_)
+        set_columns();
+    for (std::size_t p = 0; p < n_; ++p)
+        weighted_[p] = weight_[p] * (fitted_[p] - data_[p]);
+    const std::size_t n_panels = (n_all_ + eight - 1) / eight, size = n_ * eight;
+    if (line_)
+        for (std::size_t i = 0; i < n_panels; ++i)
+            lines_.derivatives(&columns_[i * size], &jacobian_[i * size]);
+    const double* const jacobian = line_ ? jacobian_.data() : columns_.data();
     for (std::size_t i = 0; i < n_panels; ++i) {
-        const double* a = &jacobian_[i * n_ * eight];
+        const double* a = jacobian + i * size;
         double sum[eight] = {};
         kernels.sum_eight(a, weighted_.data(), n_, sum);
         const std::size_t n_a = std::min(eight, n_all_ - i * eight);
         std::copy_n(sum, n_a, gradient + i * eight);
         for (std::size_t j = 0; j <= i; ++j) {
             double block[eight * eight] = {};
-            kernels.normal_eight(a, &jacobian_[j * n_ * eight], weight_.data(), n_, block);
+            kernels.normal_eight(a, jacobian + j * size, weight_.data(), n_, block);
             for (std::size_t k = 0; k < n_a; ++k)
                 for (std::size_t l = 0; l < std::min(eight, n_all_ - j * eight); ++l)
                     hessian[(i * eight + k) * n_all_ + j * eight + l] =
@@ -131,11 +157,11 @@ void Finish::derivatives(const double*, double* gradient, double* hessian) {
     }
 }
 
-// Columns of J: of the labels through the network and the instrument, of the nuisances from the instrument.
+// Columns of d m / d x: of the labels through the network and the instrument, of the nuisances from the instrument.
 void Finish::fill_panel(std::size_t panel, const double* tangents) {
     const auto& kernels = simd::kernels();
     const std::size_t begin = panel * eight, end = std::min(begin + eight, n_all_), stride = point_.stride();
-    double* const out = line_ ? columns_.data() : &jacobian_[panel * n_ * eight];
+    double* const out = &columns_[panel * n_ * eight];
     if (begin < n_labels_) {
         std::fill(tangents_.begin(), tangents_.end(), 0.0f);
         for (std::size_t l = begin; l < std::min(end, n_labels_); ++l)
@@ -163,8 +189,6 @@ void Finish::fill_panel(std::size_t panel, const double* tangents) {
             for (std::size_t p = 0; p < n_; ++p)
                 to[p * eight] = arm_[p] == static_cast<std::int32_t>(arm) ? by_shift_[p] : 0.0;
     }
-    if (line_)
-        lines_.derivatives(columns_.data(), &jacobian_[panel * n_ * eight]);
 }
 
 void Finish::to_grid(const double* v, float* out) {
@@ -178,7 +202,7 @@ void Finish::to_grid(const double* v, float* out) {
 }
 
 const double* Finish::show_mean() {
-    known_ = false;
+    model_known_ = false;
     if (native_)
         std::copy_n(emulator_.basis().mean.begin(), n_, model_.begin());
     else

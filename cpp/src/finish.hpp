@@ -36,8 +36,7 @@ class Finish final : public Problem {
     // does not vary it is this one.
     void set(const Pixels& pixels, std::size_t first, std::size_t n, const double* data, const double* weight,
              const Nuisances& nuisances, double shift, bool continuum, const StopFlag& stop);
-    void drop(std::size_t p) { weight_[p] = 0.0; }
-    void pixels_changed() { known_ = false; } // after drop
+    void drop(const std::vector<std::size_t>& pixels); // gives them the weight 0
 
     double chi2(const double* x) override;
     void derivatives(const double* x, double* gradient, double* hessian) override;
@@ -62,6 +61,9 @@ class Finish final : public Problem {
 
   private:
     bool is_native(const Pixels& pixels, double shift) const;
+    void set_model(const double* x);
+    void set_fitted();
+    void set_columns();
     void fill_panel(std::size_t panel, const double* tangents);
 
     const Emulator& emulator_;
@@ -77,13 +79,14 @@ class Finish final : public Problem {
     const std::int32_t* arm_ = nullptr;
     bool native_ = false; // the pixels are the emulator's own
     bool line_ = true;    // whether there is a continuum to fit
-    bool known_ = false;
+    // Whether model_ is that at x_, fitted_ that of it and the weights, columns_ those at x_.
+    bool model_known_ = false, fitted_known_ = false, columns_known_ = false;
     ObservedPixels placed_;
     std::vector<std::size_t> runs_;
-    std::vector<double> x_, shift_, weight_, ones_, grid_model_, model_, fitted_, residual_, weighted_;
+    std::vector<double> x_, shift_, weight_, ones_, grid_model_, model_, fitted_, weighted_;
     std::vector<double> by_shift_, by_extra_, grid_sum_;
     Aligned<float> tangents_, grid_columns_;     // (stride, 8), (P of the grid + pad, 8)
-    Aligned<double> columns_, jacobian_;         // (n, 8); (panels, n, 8)
+    Aligned<double> columns_, jacobian_;         // (panels, n, 8): of m, and of c m
 };
 
 } // namespace maury

@@ -12,7 +12,7 @@ constexpr int most_rounds = 5;           // of outliers
 constexpr int most_moves = 3;            // searches at another velocity
 constexpr double far = 0.5;              // pixels: a search elsewhere may end in another minimum
 constexpr double misleading = 0.2;       // part of chi2 that may have led the search astray
-constexpr double near_enough = 0.05;     // formal errors: to tell outliers
+constexpr double near_enough = 0.3;      // formal errors: to tell outliers
 constexpr double newton = 1e-4;          // damping of what starts next to the least
 constexpr double most_arm_shift = 3.0, most_extra = 36.0; // pixels, squared pixels
 
@@ -197,33 +197,42 @@ void SpectrumFit::set_nuisances(std::size_t i) {
         solvers_[n_all_ - n_] = std::make_unique<Solver>(n_all_);
 }
 
-// From best_ on; then without outliers, until there are no more.
+// From best_ on: near the end outliers are left out until there are no more, then the fit goes to its end.
 Status SpectrumFit::finish(const StopFlag& stop) {
-    const bool clips = options_.clip > 0.0;
-    std::copy_n(best_.begin(), n_all_, trial_.begin());
-    SolveResult result = solve(best_.data(), clips ? near_enough : 0.0, options_.max_evaluations);
-    for (int round = 0; clips && round <= most_rounds && result.status != Status::NON_FINITE; ++round) {
-        finish_.chi2(best_.data());
-        if (round < most_rounds)
-            clip_.find(finish_.data(), finish_.fitted(), finish_.weight(), finish_.size(), options_.clip);
-        const bool found = round < most_rounds && !clip_.pixels().empty();
-        if (!found && round > 0 && result.status != Status::MAX_EVALUATIONS)
-            break;
-        if (found) {
-            for (const std::size_t p : clip_.pixels())
-                finish_.drop(p);
-            finish_.pixels_changed();
-            n_clipped_ += clip_.pixels().size();
-            n_pixels_ -= clip_.pixels().size();
+    int rounds = options_.clip > 0.0 ? most_rounds : 0;
+    for (;;) {
+        SolveResult result{};
+        for (bool clean = false; !clean && rounds > 0;) {
+            result = solve(best_.data(), near_enough, options_.max_evaluations);
+            if (result.status == Status::NON_FINITE)
+                return result.status;
+            clean = !leave_out_outliers();
+            if (clean)
+                break;
+            --rounds;
             if (n_pixels_ <= n_all_)
                 return Status::TOO_FEW_PIXELS;
             if (clip_.chi2() > misleading * result.chi2 && !search(stop))
                 return Status::NON_FINITE;
         }
         result = solve(best_.data(), 0.0, options_.max_evaluations);
+        least_ = result.chi2;
+        if (result.status == Status::NON_FINITE || rounds == 0 || !leave_out_outliers())
+            return result.status;
+        --rounds;
+        if (n_pixels_ <= n_all_)
+            return Status::TOO_FEW_PIXELS;
     }
-    least_ = result.chi2;
-    return result.status;
+}
+
+// Whether there were any.
+bool SpectrumFit::leave_out_outliers() {
+    finish_.chi2(best_.data());
+    clip_.find(finish_.data(), finish_.fitted(), finish_.weight(), finish_.size(), options_.clip);
+    finish_.drop(clip_.pixels());
+    n_clipped_ += clip_.pixels().size();
+    n_pixels_ -= clip_.pixels().size();
+    return !clip_.pixels().empty();
 }
 
 // tolerance: gradient_tol; 0 = that of the end, a few ten-thousandths of a formal error.

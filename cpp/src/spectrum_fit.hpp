@@ -38,6 +38,7 @@ class SpectrumFit {
     bool weigh(std::size_t i, const StopFlag& stop); // false: too few pixels
     void set_nuisances(std::size_t i);
     Status finish(const StopFlag& stop);
+    bool leave_out_outliers();
     SolveResult solve(double* x, double tolerance, int most_evaluations);
     bool moved() const;
 

@@ -165,9 +165,7 @@ void SpectrumFit::show(std::size_t i, const StopFlag& stop) {
     finish_.chi2(best_.data());
     if (options_.clip > 0.0) {
         clip_.find(finish_.data(), finish_.fitted(), finish_.weight(), n_used_, options_.clip);
-        for (const std::size_t p : clip_.pixels())
-            finish_.drop(p);
-        finish_.pixels_changed();
+        finish_.drop(clip_.pixels());
         finish_.chi2(best_.data());
     }
     store_models(i);

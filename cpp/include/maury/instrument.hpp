@@ -9,7 +9,8 @@
 
 namespace maury {
 
-class BlurredStep;
+struct PixelEdge;
+class StepTable;
 
 // The pixels of one spectrum on the emulator's grid, whose pixel i covers [i - 1/2, i + 1/2].
 struct ObservedPixels {
@@ -70,24 +71,11 @@ class Instrument {
     void apply_rows(const float* rows, std::size_t stride, float* out) const;
 
   private:
-    struct Edge {
-        std::ptrdiff_t first = 0, n = 0; // S at the edge less first, first + 1, ...; before those it is 1
-        std::unique_ptr<BlurredStep> values;
-    };
-    // The last edge that was computed, for those that follow at a whole number of pixels from it, as they do
-    // on grids of the same step.
-    struct Anchor {
-        Edge edge;
-        double place = 0.0, sigma = -1.0;
-    };
-    static std::ptrdiff_t end_of(const Edge& edge) { return edge.first + edge.n; }
     void make_rows();
-    void set_edge(Edge& edge, double place, double sigma);
-    bool follow_anchor(Edge& edge, double place, double sigma) const;
     void begin_row(std::size_t p, std::ptrdiff_t first, std::ptrdiff_t end);
     void add_average(double scale);
-    void add_edge(const Edge& edge, double scale, std::ptrdiff_t first);
-    void add_neighbours(std::size_t p, double shift, double sigma);
+    void add_edge(const PixelEdge& edge, double scale, std::ptrdiff_t first);
+    void add_neighbours(std::size_t p, double shift, double variance);
 
     std::size_t n_grid_;
     ObservedPixels pixels_, part_; // all, and those that are looked at
@@ -96,8 +84,8 @@ class Instrument {
     std::vector<double> shift_;
     double extra_ = 0.0;
     Derivatives derivatives_ = Derivatives::none;
-    Edge lower_, upper_;
-    Anchor anchor_;
+    std::unique_ptr<StepTable> steps_;
+    std::unique_ptr<PixelEdge> lower_, upper_; // of the pixel whose row is made
     // Row p: weights start_[p] to start_[p + 1] of coefficients first_[p], ...; filled up with zeros.
     std::vector<std::uint32_t> first_, start_;
     std::vector<double> weight_, by_shift_, by_extra_;

@@ -50,5 +50,23 @@ void banded_rows(const double* weight, const std::uint32_t* first, const std::ui
     }
 }
 
+void weighted_columns(const double* columns, std::size_t n, std::size_t n_columns, const double* factor,
+                      double* out) {
+    for (std::size_t k = 0; k < n; k += n_doubles) {
+        Doubles sum{};
+        for (std::size_t c = 0; c < n_columns; ++c)
+            sum += load<Doubles>(columns + c * n + k) * factor[c];
+        store(out + k, sum);
+    }
+}
+
+void add_difference(const double* a, const double* b, double factor, std::size_t n, double* out) {
+    std::size_t k = 0;
+    for (; k + n_doubles <= n; k += n_doubles)
+        store(out + k, load<Doubles>(out + k) + (load<Doubles>(a + k) - load<Doubles>(b + k)) * factor);
+    for (; k < n; ++k)
+        out[k] += factor * (a[k] - b[k]);
+}
+
 } // namespace
 } // namespace maury::simd

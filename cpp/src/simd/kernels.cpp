@@ -31,6 +31,8 @@ const Kernels MAURY_JOIN(kernels_, MAURY_SIMD_LEVEL){
     normal_sums,
     banded,
     banded_rows,
+    weighted_columns,
+    add_difference,
     expand_eight,
     banded_eight,
     banded_adjoint,

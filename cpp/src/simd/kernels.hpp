@@ -99,6 +99,12 @@ struct Kernels {
     void (*banded_rows)(const double* weight, const std::uint32_t* first, const std::uint32_t* start,
                         std::size_t n_pixels, const float* rows, std::size_t stride, float* out);
 
+    // out (n,) = sum_c factor_c columns_c; columns (n_columns, n), n a multiple of panel
+    void (*weighted_columns)(const double* columns, std::size_t n, std::size_t n_columns,
+                             const double* factor, double* out);
+    // out (n,) += factor (a - b)
+    void (*add_difference)(const double* a, const double* b, double factor, std::size_t n, double* out);
+
     // out[p] = rows[p] . columns, in float32: rows (n_pixels, stride), columns (stride, 8), out (n_pixels, 8)
     void (*expand_eight)(const float* rows, std::size_t stride, std::size_t n_pixels, const float* columns,
                          float* out);
