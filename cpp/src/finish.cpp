@@ -40,6 +40,7 @@ void Finish::set(const Pixels& pixels, std::size_t first, std::size_t n, const d
     native_ = first == 0 && is_native(pixels, shift);
     if (!native_)
         instrument_.set(pixels.observed(first, n));
+    placed_ = false;
     if (continuum) {
         runs_.assign(1, 0);
         for (const std::size_t run : pixels.runs())
@@ -68,12 +69,23 @@ void Finish::place(const double* x) {
     const double shift = nuisances_.shift ? *next++ : fixed_shift_;
     for (std::size_t arm = 0; arm < shift_.size(); ++arm)
         shift_[arm] = shift + (arm > 0 && nuisances_.arms ? *next++ : 0.0);
+    const double extra = nuisances_.extra ? *next : 0.0;
+    bool near = placed_ && extra == placed_extra_;
+    for (std::size_t arm = 0; near && arm < shift_.size(); ++arm)
+        near = std::abs(shift_[arm] - placed_shift_[arm]) <= reach_;
+    if (native_ || near)
+        return;
     using Derivatives = Instrument::Derivatives;
-    if (!native_)
-        instrument_.place(shift_, nuisances_.extra ? *next : 0.0,
-                          nuisances_.extra         ? Derivatives::both
-                          : nuisances_.count() > 0 ? Derivatives::shift
-                                                   : Derivatives::none);
+    instrument_.place(shift_, extra, nuisances_.count() > 0 ? Derivatives::both : Derivatives::none);
+    placed_shift_ = shift_;
+    placed_extra_ = extra;
+    placed_ = true;
+}
+
+void Finish::set_reach(double reach) {
+    reach_ = reach;
+    for (std::size_t arm = 0; placed_ && arm < shift_.size(); ++arm)
+        model_known_ = model_known_ && std::abs(shift_[arm] - placed_shift_[arm]) <= reach;
 }
 
 void Finish::drop(const std::vector<std::size_t>& pixels) {
@@ -99,8 +111,18 @@ void Finish::set_model(const double* x) {
     const double* bias = native_ ? emulator_.bias() : spline_.bias.data();
     double* to = native_ ? model_.data() : grid_model_.data();
     kernels.expand(rows, point_.stride(), emulator_.n_pixels(), point_.coefficients(x), 1, bias, to, 0);
-    if (!native_)
+    if (nuisances_.count() > 0) {
+        instrument_.apply_with_derivatives(grid_model_.data(), model_.data(), by_shift_.data(), by_extra_.data());
+        if (shift_ != placed_shift_)
+            for (std::size_t p = 0; p < n_; ++p) {
+                const auto arm = static_cast<std::size_t>(arm_[p]);
+                const double away = shift_[arm] - placed_shift_[arm];
+                model_[p] += away * (by_shift_[p] + away * by_extra_[p]);
+                by_shift_[p] += 2.0 * away * by_extra_[p];
+            }
+    } else if (!native_) {
         instrument_.apply(grid_model_.data(), 0, 1, model_.data(), 0);
+    }
     model_known_ = true;
     fitted_known_ = columns_known_ = false;
 }
@@ -117,10 +139,6 @@ void Finish::set_fitted() {
 }
 
 void Finish::set_columns() {
-    if (nuisances_.shift || nuisances_.arms)
-        instrument_.apply_by_shift(grid_model_.data(), by_shift_.data());
-    if (nuisances_.extra)
-        instrument_.apply_by_extra(grid_model_.data(), by_extra_.data());
     const double* tangents = point_.tangents();
     for (std::size_t i = 0; i * eight < n_all_; ++i)
         fill_panel(i, tangents);

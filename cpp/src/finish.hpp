@@ -38,6 +38,11 @@ class Finish final : public Problem {
              const Nuisances& nuisances, double shift, bool continuum, const StopFlag& stop);
     void drop(const std::vector<std::size_t>& pixels); // gives them the weight 0
 
+    // How far a velocity may be from where the instrument was placed before it is placed anew [pixels]; nearer
+    // the model is A(v0) f + (v - v0) A'(v0) f + (v - v0)^2 A''(v0) f / 2, and its derivatives by labels those
+    // at v0.
+    void set_reach(double reach);
+
     double chi2(const double* x) override;
     void derivatives(const double* x, double* gradient, double* hessian) override;
 
@@ -72,7 +77,8 @@ class Finish final : public Problem {
     Instrument instrument_;
     LocalLine lines_;
     Nuisances nuisances_;
-    double half_, fixed_shift_ = 0.0;
+    double half_, fixed_shift_ = 0.0, reach_ = 0.0, placed_extra_ = 0.0;
+    bool placed_ = false;
     std::size_t n_ = 0, n_labels_, n_all_ = 0;
     const double* data_ = nullptr;
     const StopFlag* stop_ = nullptr;
@@ -81,9 +87,8 @@ class Finish final : public Problem {
     bool line_ = true;    // whether there is a continuum to fit
     // Whether model_ is that at x_, fitted_ that of it and the weights, columns_ those at x_.
     bool model_known_ = false, fitted_known_ = false, columns_known_ = false;
-    ObservedPixels placed_;
     std::vector<std::size_t> runs_;
-    std::vector<double> x_, shift_, weight_, ones_, grid_model_, model_, fitted_, weighted_;
+    std::vector<double> x_, shift_, placed_shift_, weight_, ones_, grid_model_, model_, fitted_, weighted_;
     std::vector<double> by_shift_, by_extra_, grid_sum_;
     Aligned<float> tangents_, grid_columns_;     // (stride, 8), (P of the grid + pad, 8)
     Aligned<double> columns_, jacobian_;         // (panels, n, 8): of m, and of c m

@@ -206,6 +206,13 @@ void Instrument::apply_by_extra(const double* coefficients, double* out) const {
                            coefficients, 0, 1, out, 0);
 }
 
+void Instrument::apply_with_derivatives(const double* coefficients, double* out, double* by_shift,
+                                        double* by_extra) const {
+    simd::kernels().banded_derivatives(weight_.data(), by_shift_.data(), by_extra_.data(),
+                                       &first_[first_of_part_], &start_[first_of_part_], part_.n, coefficients,
+                                       out, by_shift, by_extra);
+}
+
 void Instrument::apply_eight(const float* rows, double* out) const {
     simd::kernels().banded_eight(weight_.data(), &first_[first_of_part_], &start_[first_of_part_], part_.n,
                                  rows, out);

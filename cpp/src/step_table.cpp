@@ -71,17 +71,14 @@ void StepTable::set(PixelEdge& edge, double place, double variance, int n_deriva
     edge.first = node.first + static_cast<std::ptrdiff_t>(whole);
     edge.n = static_cast<std::ptrdiff_t>(node.n);
     const std::size_t stride = node.stride + 2 * PixelEdge::beyond;
-    if (edge.stride < stride || edge.stride > 4 * stride) {
+    if (edge.stride != stride || edge.values.empty()) {
         edge.stride = stride;
         edge.values.assign(3 * stride, 0.0);
+        std::fill_n(edge.values.begin(), PixelEdge::beyond, 1.0);
     }
-    for (std::size_t d = 0; d <= static_cast<std::size_t>(n_derivatives); ++d) {
-        double* to = &edge.values[d * edge.stride];
-        std::fill_n(to, PixelEdge::beyond, d == 0 ? 1.0 : 0.0);
-        simd::kernels().weighted_columns(&node.values[d * node.stride], node.stride, n_orders - d, factor,
-                                         to + PixelEdge::beyond);
-        std::fill_n(to + PixelEdge::beyond + node.n, PixelEdge::beyond, 0.0);
-    }
+    static const auto blend = simd::kernels().blend_steps;
+    blend(node.values.data(), node.stride, factor, n_derivatives,
+                                &edge.values[PixelEdge::beyond], stride);
 }
 
 } // namespace maury

@@ -62,6 +62,9 @@ class Instrument {
     void apply_by_shift(const double* coefficients, double* out) const; // d model / d shift, (P,)
     void apply_by_extra(const double* coefficients, double* out) const; // d model / d extra, (P,)
 
+    // Of one column: out, d out / d shift, d out / d extra = d2 out / d shift2 / 2
+    void apply_with_derivatives(const double* coefficients, double* out, double* by_shift,
+                                double* by_extra) const;
     // rows (n_grid + pad, 8) -> out (P, 8)
     void apply_eight(const float* rows, double* out) const;
     // out (n_grid + pad,) += A' values, values (P,)

@@ -94,14 +94,20 @@ struct Kernels {
     void (*banded)(const double* weight, const std::uint32_t* first, const std::uint32_t* start,
                    std::size_t n_pixels, const double* columns, std::size_t stride, std::size_t n_columns,
                    double* out, std::size_t out_stride);
+    // The same of one column, with two more matrices of the same shape.
+    void (*banded_derivatives)(const double* weight, const double* first_derivative,
+                               const double* second_derivative, const std::uint32_t* first,
+                               const std::uint32_t* start, std::size_t n_pixels, const double* column,
+                               double* out, double* by_first, double* by_second);
     // out[p] = sum_k weight[start_p + k] rows[first_p + k], in float32
     // rows (..., stride), out (n_pixels, stride), stride a multiple of panel
     void (*banded_rows)(const double* weight, const std::uint32_t* first, const std::uint32_t* start,
                         std::size_t n_pixels, const float* rows, std::size_t stride, float* out);
 
-    // out (n,) = sum_c factor_c columns_c; columns (n_columns, n), n a multiple of panel
-    void (*weighted_columns)(const double* columns, std::size_t n, std::size_t n_columns,
-                             const double* factor, double* out);
+    // out[d] = sum_e factor_e node[d + e] for d <= n_derivatives <= 2, factor_0 = 1; node (6, n), n a multiple
+    // of panel, out (..., out_stride): see step_table.hpp
+    void (*blend_steps)(const double* node, std::size_t n, const double* factor, int n_derivatives, double* out,
+                        std::size_t out_stride);
     // out (n,) += factor (a - b)
     void (*add_difference)(const double* a, const double* b, double factor, std::size_t n, double* out);
 
