@@ -94,61 +94,44 @@ void LocalLine::fit(const double* data, const double* weight, const double* mode
         weighted_model_[p] = weight[p] * model[p];
     }
     for (std::size_t r = 0; r + 1 < runs_.size(); ++r) {
-        const std::size_t begin = runs_[r], n = runs_[r + 1] - begin;
-        double sum[6] = {};
+        const std::size_t begin = runs_[r], n = runs_[r + 1] - begin, size = n + 1;
+        double a0 = 0.0, a1 = 0.0, b0 = 0.0, b1 = 0.0, b2 = 0.0, used = 0.0;
         for (std::size_t q = 0; q < n; ++q) {
             const double f = model[begin + q], t = scaled_[begin + q], a = weighted_data_[begin + q] * f,
                          b = weighted_model_[begin + q] * f;
-            double* to = &sums_[6 * q];
-            for (std::size_t k = 0; k < 6; ++k)
-                to[k] = sum[k];
-            sum[0] += a;
-            sum[1] += a * t;
-            sum[2] += b;
-            sum[3] += b * t;
-            sum[4] += b * t * t;
-            sum[5] += b > 0.0 ? 1.0 : 0.0;
+            a0 += a;
+            a1 += a * t;
+            b0 += b;
+            b1 += b * t;
+            b2 += b * t * t;
+            used += b > 0.0 ? 1.0 : 0.0;
+            sums_[q + 1] = a0;
+            sums_[size + q + 1] = a1;
+            sums_[2 * size + q + 1] = b0;
+            sums_[3 * size + q + 1] = b1;
+            sums_[4 * size + q + 1] = b2;
+            sums_[5 * size + q + 1] = used;
         }
-        std::copy_n(sum, 6, &sums_[6 * n]);
-        solve_run(begin, n);
+        for (std::size_t k = 0; k < 6; ++k)
+            sums_[k * size] = 0.0;
+        simd::kernels().solve_lines(line(r), sums_.data());
+    }
+    for (std::size_t p = 0; p < n_; ++p) {
+        known_[p] = !std::isnan(continuum_[p]);
+        continuum_[p] = known_[p] ? continuum_[p] : 1.0;
     }
 }
 
-void LocalLine::solve_run(std::size_t begin, std::size_t n) {
-    constexpr double least_spread = 1e-4; // of t, squared: below, the line is level
-    for (std::size_t p = begin; p < begin + n; ++p) {
-        const double *low = &sums_[6 * first_[p]], *high = &sums_[6 * end_[p]];
-        const double a0 = high[0] - low[0], a1 = high[1] - low[1], b0 = high[2] - low[2],
-                     b1 = high[3] - low[3], b2 = high[4] - low[4], used = high[5] - low[5], tp = scaled_[p];
-        const bool known = used > 0.0 && b0 > 0.0;
-        const double a1p = a1 - tp * a0, b1p = b1 - tp * b0, b2p = b2 - tp * (2.0 * b1 - tp * b0),
-                     det = b0 * b2p - b1p * b1p;
-        const bool level = used < 3.0 || !(det > least_spread * b0 * b0);
-        const double by = known ? 1.0 / (level ? b0 : det) : 0.0;
-        const double k0 = level ? by : b2p * by, k1 = level ? 0.0 : -b1p * by;
-        const double c = k0 * a0 + k1 * a1p, s = level ? 0.0 : (b0 * a1p - b1p * a0) * by;
-        known_[p] = known;
-        continuum_[p] = known ? c : 1.0;
-        // dc = k0 g0 + k1 g1, in sums about the first pixel of the run
-        const double by0 = -2.0 * c * k0, by1 = -2.0 * (s * k0 + c * k1), by2 = -2.0 * s * k1;
-        double* k = &factor_[5 * p];
-        k[0] = k0 - k1 * tp;
-        k[1] = k1;
-        k[2] = by0 - tp * (by1 - by2 * tp);
-        k[3] = by1 - 2.0 * by2 * tp;
-        k[4] = by2;
-    }
+simd::LineSums LocalLine::line(std::size_t run) {
+    const std::size_t begin = runs_[run];
+    return {runs_[run + 1] - begin, n_,           &weighted_data_[begin], &weighted_model_[begin],
+            &scaled_[begin],        model_ + begin, &first_[begin],       &end_[begin],
+            &factor_[begin],        &continuum_[begin]};
 }
 
-void LocalLine::derivatives(const double* columns, double* out) const {
-    for (std::size_t r = 0; r + 1 < runs_.size(); ++r) {
-        const std::size_t begin = runs_[r];
-        const simd::LineSums line{&weighted_data_[begin], &weighted_model_[begin], &scaled_[begin],
-                                  &factor_[5 * begin],    &continuum_[begin],      model_ + begin,
-                                  &first_[begin],         &end_[begin]};
-        simd::kernels().line_derivatives(line, runs_[r + 1] - begin, columns + begin * simd::eight,
-                                         out + begin * simd::eight);
-    }
+void LocalLine::derivatives(const double* columns, double* out) {
+    for (std::size_t r = 0; r + 1 < runs_.size(); ++r)
+        simd::kernels().line_derivatives(line(r), columns + runs_[r] * simd::eight, out + runs_[r] * simd::eight);
 }
 
 } // namespace maury

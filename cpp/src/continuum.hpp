@@ -4,6 +4,7 @@
 #include "maury/aligned.hpp"
 #include "maury/running_median.hpp"
 #include "pixels.hpp"
+#include "simd/kernels.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -43,10 +44,10 @@ class LocalLine {
     bool known(std::size_t p) const { return known_[p]; }
 
     // columns (n, 8) = df -> out (n, 8) = d (c f) = c df + f dc, exactly, at the model of the last fit
-    void derivatives(const double* columns, double* out) const;
+    void derivatives(const double* columns, double* out);
 
   private:
-    void solve_run(std::size_t begin, std::size_t n);
+    simd::LineSums line(std::size_t run);
 
     const double *place_ = nullptr, *model_ = nullptr;
     std::size_t n_ = 0;
@@ -54,7 +55,7 @@ class LocalLine {
     std::vector<std::uint32_t> first_, end_;            // of windows, within their runs
     std::vector<double> scaled_;                        // (u - u of the first pixel of the run) / half
     std::vector<double> weighted_data_, weighted_model_, continuum_, factor_;
-    std::vector<double> sums_; // (longest run + 1, 6): a, a t, b, b t, b t^2, used; of the pixels before
+    std::vector<double> sums_; // (6, pixels of a run + 1)
     std::vector<unsigned char> known_;
 };
 

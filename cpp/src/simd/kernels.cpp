@@ -6,6 +6,7 @@
 #include "banded.hpp"
 #include "cubes.hpp"
 #include "gram.hpp"
+#include "lines.hpp"
 #include "panels.hpp"
 #include "rows.hpp"
 #include "sums.hpp"
@@ -38,6 +39,7 @@ const Kernels MAURY_JOIN(kernels_, MAURY_SIMD_LEVEL){
     banded_eight,
     banded_adjoint,
     line_derivatives,
+    solve_lines,
     normal_eight,
     sum_eight,
     sum_of_rows,

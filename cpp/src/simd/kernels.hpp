@@ -36,11 +36,13 @@ struct CubeTails {
 constexpr std::size_t eight = 8;
 
 // A local straight line through data over model, and what changes it: see continuum.hpp. All (n_pixels,) but
-// factor (n_pixels, 5): what the change of continuum_p takes of the sums over its window, [first_p, end_p), of
+// factor (5, stride): what the change of continuum_p takes of the sums over its window, [first_p, end_p), of
 // wd df, wd df t, wf df, wf df t, wf df t^2, with wd weighted data, wf weighted model, t place.
 struct LineSums {
-    const double *weighted_data, *weighted_model, *place, *factor, *continuum, *model;
+    std::size_t n_pixels, stride;
+    const double *weighted_data, *weighted_model, *place, *model;
     const std::uint32_t *first, *end; // neither falls
+    double *factor, *continuum;       // continuum NaN where no pixel in use tells it
 };
 
 struct Kernels {
@@ -121,7 +123,10 @@ struct Kernels {
     void (*banded_adjoint)(const double* weight, const std::uint32_t* first, const std::uint32_t* start,
                            std::size_t n_pixels, const double* values, double* out);
     // columns (n_pixels, 8) = df -> out (n_pixels, 8) = c df + f dc
-    void (*line_derivatives)(const LineSums& line, std::size_t n_pixels, const double* columns, double* out);
+    void (*line_derivatives)(const LineSums& line, const double* columns, double* out);
+    // sums (6, n_pixels + 1): of wd f, wd f t, wf f, wf f t, wf f t^2 and pixels in use, of the pixels before
+    // each -> continuum and factor
+    void (*solve_lines)(const LineSums& line, const double* sums);
     // out (8, 8) += sum_p w_p a_p b_p' with a, b (n_pixels, 8)
     void (*normal_eight)(const double* a, const double* b, const double* w, std::size_t n_pixels,
                          double* out);

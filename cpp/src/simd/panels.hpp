@@ -74,37 +74,6 @@ void banded_adjoint(const double* weight, const std::uint32_t* first, const std:
     }
 }
 
-void line_derivatives(const LineSums& line, std::size_t n_pixels, const double* columns, double* out) {
-    Doubles sum[5][double_parts] = {};
-    std::size_t left = 0, right = 0;
-    const auto move = [&](std::size_t q, double sign) {
-        const double by_data = sign * line.weighted_data[q], by_model = sign * line.weighted_model[q],
-                     t = line.place[q];
-        MAURY_UNROLL for (std::size_t v = 0; v < double_parts; ++v) {
-            const Doubles here = load<Doubles>(columns + q * eight + v * n_doubles);
-            const Doubles a = here * by_data, b = here * by_model, bt = b * t;
-            sum[0][v] += a;
-            sum[1][v] += a * t;
-            sum[2][v] += b;
-            sum[3][v] += bt;
-            sum[4][v] += bt * t;
-        }
-    };
-    for (std::size_t p = 0; p < n_pixels; ++p) {
-        for (; right < line.end[p]; ++right)
-            move(right, 1.0);
-        for (; left < line.first[p]; ++left)
-            move(left, -1.0);
-        const double *factor = line.factor + 5 * p, c = line.continuum[p], f = line.model[p];
-        MAURY_UNROLL for (std::size_t v = 0; v < double_parts; ++v) {
-            Doubles change = sum[0][v] * factor[0] + sum[1][v] * factor[1] + sum[2][v] * factor[2] +
-                             sum[3][v] * factor[3] + sum[4][v] * factor[4];
-            const std::size_t at = p * eight + v * n_doubles;
-            store(out + at, load<Doubles>(columns + at) * c + change * f);
-        }
-    }
-}
-
 // out (8, 8) += sum_p w_p a_p b_p', half of the rows at a time.
 void normal_eight(const double* a, const double* b, const double* w, std::size_t n_pixels, double* out) {
     for (std::size_t first = 0; first < eight; first += 4) {

@@ -35,7 +35,7 @@ B dot_of(const A* a, const B* b, std::size_t n) {
 
 double dot(const double* a, const double* b, std::size_t n) { return dot_of<4, Doubles>(a, b, n); }
 double dot_mixed(const float* a, const double* b, std::size_t n) { return dot_of<2, Doubles>(a, b, n); }
-float dot_single(const float* a, const float* b, std::size_t n) { return dot_of<2, Floats>(a, b, n); }
+float dot_single(const float* a, const float* b, std::size_t n) { return dot_of<4, Floats>(a, b, n); }
 
 double weighted_square(const double* w, const double* a, const double* b, std::size_t n) {
     Doubles sum[4] = {};
