@@ -16,8 +16,9 @@ from mocks import labels_in_range
 from timing import in_turn
 
 import maury
-from maury.measure.fit import Choice, fit_observed
+from maury.measure.fit import fit_observed
 from maury.measure.observe import on_grid
+from maury.measure.options import Options
 
 SNR = 100
 N = 160
@@ -57,12 +58,12 @@ def main():
     rng = np.random.default_rng(0)
     labels = labels_in_range(emulator, N)
     own, sharp, ivar = seen_spectra(emulator, labels, rng)
-    choice = Choice(use_scatter=False, threads=1)
-    moving = replace(choice, fit_rv=True)
+    moving = Options(use_scatter=False, clip=0.0)
+    still = replace(moving, velocity="given")
     calls = {
         "shared grid": partial(maury.fit_normalized, emulator, sharp, ivar, use_scatter=False, threads=1),
-        "own resolution": partial(fit_observed, emulator, own, choice),
-        "own resolution, velocity fitted": partial(fit_observed, emulator, own, moving),
+        "own resolution": partial(fit_observed, emulator, own, still, threads=1),
+        "own resolution, velocity fitted": partial(fit_observed, emulator, own, moving, threads=1),
     }
     for call in calls.values():
         assert_truth(call(), labels)

@@ -20,10 +20,11 @@ import numpy as np
 from astropy.table import Table, vstack
 
 import maury
-from maury.catalog import column_values, label_names, read_catalog, write_catalog
+from maury.catalog.columns import column_values, label_names
+from maury.catalog.flags import is_valid
+from maury.catalog.repeats import METHODS, calibrate_errors, repeat_pairs
+from maury.catalog.table import read_catalog, write_catalog
 from maury.labels import TEFF_BINS
-from maury.measure.quality import is_valid
-from maury.measure.repeats import METHODS, calibrate_errors, repeat_pairs
 from maury.readers.mastar import read_blocks
 
 SNR_BINS = (0.0, 60.0, 90.0, 130.0, np.inf)

@@ -19,9 +19,9 @@ from astropy.table import Table
 from faults import FAULTS
 
 import maury
-from maury.catalog import column_values, label_names
-from maury.measure.quality import CAUTION_FLAGS, Flag, flag_names
-from maury.measure.repeats import calibrate_errors
+from maury.catalog.columns import column_values, label_names
+from maury.catalog.flags import CAUTION_FLAGS, Flag, flag_names
+from maury.catalog.repeats import calibrate_errors
 from maury.readers.mastar import read_blocks
 
 ADVICE = CAUTION_FLAGS | Flag.SHARPER | Flag.LOW_SNR

@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from browser import chromium, click_star, complaints, open_page, requests, wait_for
 from maury.measure.best_fit import BestFit
-from maury.show.report import write_report
-from maury.show.report_data import choose_rows, pack_spectrum
+from maury.show.report.data import choose_rows, pack_spectrum
+from maury.show.report.page import write_report
 from report_stars import survey_catalog
 
 N_PIXELS = 4563

@@ -290,6 +290,9 @@ def test_arms_may_overlap():
         Spectra(wavelength, np.ones(5), np.ones(5), arm=[0, 0, 0, 0, 1])
     with pytest.raises(ValueError, match="arm: pixels of an arm must stand together"):
         Spectra([4000.0, 4001.0, 4002.0], np.ones(3), np.ones(3), arm=[0, 1, 0])
+    for arm in ([-1, 0, 0], [0, 1, 64]):
+        with pytest.raises(ValueError, match="arm: expected numbers from 0 to 63, got"):
+            Spectra([4000.0, 4001.0, 4002.0], np.ones(3), np.ones(3), arm=arm)
     with pytest.raises(ValueError, match=r"arm: expected whole numbers of shape \(3,\)"):
         Spectra([4000.0, 4001.0, 4002.0], np.ones(3), np.ones(3), arm=[0.0, 1.0, 1.0])
 

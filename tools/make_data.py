@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 import maury
-from maury.learn.reference import load_reference
 from maury.readers.miles import MISPRINTS
+from maury.reference.load import load_reference
 
 DATA = Path(__file__).parents[1] / "python" / "maury" / "data"
 EMULATOR = DATA / "default.onnx"

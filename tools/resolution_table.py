@@ -23,7 +23,7 @@ from scipy.stats import norm
 from velocity_table import emulated
 
 import maury
-from maury.learn.reference import load_reference
+from maury.reference.load import load_reference
 from maury.spectra import FWHM_PER_SIGMA, assumed_ivar
 
 FIGURE = Path(__file__).parents[1] / "docs" / "images" / "resolution.png"

@@ -16,7 +16,7 @@ from astropy.table import Table
 from scipy.interpolate import CubicSpline
 
 import maury
-from maury.learn.reference import load_reference
+from maury.reference.load import load_reference
 from maury.spectra import SPEED_OF_LIGHT, assumed_ivar
 
 SNRS = (20.0, 50.0, 100.0, 200.0)

@@ -15,19 +15,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .catalog import read_catalog, write_catalog
-    from .emulator import Emulator
-    from .learn.train import train
-    from .measure import cluster
-    from .measure.fit import fit_normalized
-    from .measure.pipeline import fit
-    from .measure.quality import Flag
-    from .measure.survey import fit_files
-    from .prepare import running_median
-    from .readers import ReadError, ReadWarning, read_spectra
-    from .spectra import Spectra
+    from maury._version import __version__
+    from maury.catalog import Flag, read_catalog, write_catalog
+    from maury.emulator import Emulator
+    from maury.learn.train import train
+    from maury.measure.fit import fit_normalized
+    from maury.measure.pipeline import fit
+    from maury.prepare import running_median
+    from maury.readers import ReadError, ReadWarning, read_spectra
+    from maury.spectra import Spectra
+    from maury.survey import cluster, fit_files
 
-    __version__: str
+_HOME = {
+    "Emulator": "maury.emulator",
+    "Flag": "maury.catalog.flags",
+    "ReadError": "maury.readers",
+    "ReadWarning": "maury.readers",
+    "Spectra": "maury.spectra",
+    "__version__": "maury._version",
+    "cluster": "maury.survey",
+    "fit": "maury.measure.pipeline",
+    "fit_files": "maury.survey",
+    "fit_normalized": "maury.measure.fit",
+    "read_catalog": "maury.catalog.table",
+    "read_spectra": "maury.readers",
+    "running_median": "maury.prepare",
+    "train": "maury.learn.train",
+    "write_catalog": "maury.catalog.table",
+}
 
 __all__ = [
     "Emulator",
@@ -47,37 +62,12 @@ __all__ = [
     "write_catalog",
 ]
 
-_HOME = {
-    "Emulator": ".emulator",
-    "Flag": ".measure.quality",
-    "ReadError": ".readers",
-    "ReadWarning": ".readers",
-    "Spectra": ".spectra",
-    "cluster": ".measure",
-    "fit": ".measure.pipeline",
-    "fit_files": ".measure.survey",
-    "fit_normalized": ".measure.fit",
-    "read_catalog": ".catalog",
-    "read_spectra": ".readers",
-    "running_median": ".prepare",
-    "train": ".learn.train",
-    "write_catalog": ".catalog",
-}
-
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            value: Any = version("maury")
-        except PackageNotFoundError:  # a source tree on the path, never installed
-            value = "0+unknown"
-    elif name in _HOME:
-        home = import_module(_HOME[name], __name__)
-        value = getattr(home, name, None) or import_module(f"{_HOME[name]}.{name}", __name__)
-    else:
+    if name not in _HOME:
         raise AttributeError(f"module 'maury' has no attribute {name!r}")
+    home = import_module(_HOME[name])
+    value = getattr(home, name, None) or import_module(f"{_HOME[name]}.{name}")
     globals()[name] = value
     return value
 

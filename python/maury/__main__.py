@@ -1,6 +1,6 @@
 """``python -m maury`` is the ``maury`` command."""
 
-from .cli import main
+from maury.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maury import _core
+import maury._core as _core
 from maury.spectra import SPEED_OF_LIGHT, Spectra
 
 # A grid pixel is lost when more than this part of it falls on bad or missing data.

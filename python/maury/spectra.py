@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 SPEED_OF_LIGHT = 299792.458  # km/s
+#: Arms that a spectrograph may have.
+MOST_ARMS = 64
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 
 Floats = NDArray[np.float64]
@@ -37,7 +39,8 @@ class Spectra:
         Instrument line-spread function: Gaussian sigma [Angstrom], (N, P), (P,) or a number; None = unknown.
         Values that are not positive become NaN (unknown).
     arm
-        Number of the spectrograph arm of each pixel, (N, P) or (P,): pixels of an arm stand together, and
+        Number of the spectrograph arm of each pixel from 0, (N, P) or (P,), the same for a spectrum that
+        lacks another arm: pixels of an arm stand together, and
         wavelengths need increase within an arm only, so arms may overlap. None = one arm.
     resolution
         Instead of a Gaussian, (N, P, D), D odd: what pixel p sees of the flux at its neighbours p - D//2 to
@@ -235,7 +238,7 @@ def assumed_ivar(flux: ArrayLike, mask: ArrayLike | None = None, snr: float = 10
     snr
         Assumed signal to noise of a pixel.
     """
-    from maury import _core
+    import maury._core as _core
 
     flux = np.asarray(flux, dtype=np.float64)
     bad = ~np.isfinite(flux) if mask is None else (np.asarray(mask, dtype=bool) | ~np.isfinite(flux))
@@ -309,6 +312,11 @@ def _checked_arm(arm: ArrayLike, shape: tuple[int, int]) -> NDArray[np.integer]:
         raise ValueError(
             f"arm: expected whole numbers of shape {shape[1:]} or {shape} like flux, got {array.dtype} of "
             f"shape {array.shape}"
+        )
+    if array.size and not (array.min() >= 0 and array.max() < MOST_ARMS):
+        raise ValueError(
+            f"arm: expected numbers from 0 to {MOST_ARMS - 1}, got {array.min()} to {array.max()}; "
+            "number the arms of the spectrograph from 0"
         )
     for row in np.atleast_2d(array):
         runs = 1 + np.count_nonzero(np.diff(row)) if len(row) else 0

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from maury.measure.fit import fit_normalized
 
 if TYPE_CHECKING:
-    from maury.emulator import Emulator
+    from maury.emulator.emulator import Emulator
 
 Array = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maury.emulator import Emulator
+from maury.emulator.emulator import Emulator
 from maury.labels import transformed, untransformed
 from maury.learn.ensemble import model_error
 from maury.learn.select import TrainingSet, select, split_stars

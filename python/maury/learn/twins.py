@@ -16,8 +16,8 @@ from maury.measure.quality import reduced
 if TYPE_CHECKING:
     from astropy.table import QTable
 
-    from maury.emulator import Emulator
-    from maury.learn.reference_file import Reference
+    from maury.emulator.emulator import Emulator
+    from maury.reference.file import Reference
 
 Array = NDArray[np.float64]
 
@@ -85,7 +85,7 @@ def train_twins(reference: Reference, twin: Reference, *, progress: bool = False
     reference : Reference
         Observed stars, with or without models.
     twin : Reference
-        Models for the same star_id, see `maury.learn.theory.build_twin`.
+        Models for the same star_id, see `maury.reference.theory.build_twin`.
     progress : bool
         Show progress bars.
     **options

@@ -19,7 +19,7 @@ from maury.spectra import Spectra
 if TYPE_CHECKING:
     from astropy.table import QTable
 
-    from maury.emulator import Emulator
+    from maury.emulator.emulator import Emulator
 
 Array = NDArray[np.float64]
 

@@ -1,26 +1,26 @@
 """What a catalogue says of N fitted spectra, as plain arrays by name: quick to keep and to join.
 
-`maury.catalog.catalog_table` adds units, descriptions and the header.
+`maury.catalog.table.catalog_table` adds units, descriptions and the header.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from maury.measure.errors import formal_errors, scaled_errors
+from maury.catalog.columns import Columns
+from maury.catalog.errors import formal_errors, scaled_errors
+from maury.catalog.flags import is_valid
 from maury.measure.fit import Status
-from maury.measure.quality import is_valid, reduced, set_flags, training_distance
+from maury.measure.quality import reduced, set_flags, training_distance
 
 if TYPE_CHECKING:
-    from maury.emulator import Emulator
+    from maury.emulator.emulator import Emulator
     from maury.measure.fit import FitResult
     from maury.spectra import Spectra
 
-Columns = dict[str, NDArray[Any]]
 
 _NAMES = ("star_id", "visit_id", "file", "ra", "dec")
 _NUISANCES = ("arm_rv", "broadening", "broadening_err")  # where they were fitted
@@ -92,21 +92,4 @@ def catalog_columns(
         "problem": np.asarray(spectra.problem, dtype=str),
         "covariance": np.asarray(result.covariance, dtype=float),
     }
-    return columns
-
-
-def join_columns(parts: Sequence[Columns]) -> Columns:
-    """All rows of the parts, in order; NaN where a part lacks a column, or some of the arms, of another."""
-    longest = max(parts, key=len)
-    return {name: np.concatenate(_alike(parts, name)) for name in longest}
-
-
-def _alike(parts: Sequence[Mapping[str, NDArray[Any]]], name: str) -> list[NDArray[Any]]:
-    shape = max((part[name].shape[1:] for part in parts if name in part), default=())
-    columns = []
-    for part in parts:
-        n = len(part["star_id"])
-        here = part.get(name, np.full((n, *shape), np.nan))
-        missing = [(0, 0), *((0, most - own) for most, own in zip(shape, here.shape[1:], strict=True))]
-        columns.append(np.pad(here, missing, constant_values=np.nan) if any(map(any, missing)) else here)
     return columns

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maury import _core
+import maury._core as _core
+from maury.emulator.grid import pixel_velocity, to_shift, to_velocity
 from maury.measure.observe import Observed, on_grid
+from maury.measure.options import AT_REST, Options
 from maury.measure.plan import fit_plan
-from maury.measure.velocity import pixel_velocity, to_shift, to_velocity
 from maury.spectra import SPEED_OF_LIGHT
 
 if TYPE_CHECKING:
-    from maury.emulator import Emulator
+    from maury.emulator.emulator import Emulator
 
 Array = NDArray[np.float64]
 
@@ -84,22 +85,6 @@ class FitResult:
     arm_rv: Array | None = None
     broadening: Array | None = None
     broadening_err: Array | None = None
-
-
-@dataclass(frozen=True)
-class Choice:
-    """How to fit; what `fit_normalized` and `maury.fit` say of their arguments of these names holds."""
-
-    start: ArrayLike | None = None
-    bounds: ArrayLike | None = None
-    use_scatter: bool = True
-    threads: int | None = None
-    n_starts: int = 6
-    clip: float = 0.0
-    fit_rv: bool = False
-    max_rv: float = 1000.0
-    fit_arms: bool = False
-    fit_broadening: bool = False
 
 
 def fit_normalized(
@@ -170,8 +155,12 @@ def fit_normalized(
         emulator,
         data,
         weight,
-        None if observed is None else observed.core(),
-        Choice(start, bounds, use_scatter, threads, n_starts),
+        None if observed is None else observed.core(AT_REST),
+        Options(
+            velocity="given", bounds=cast("Any", bounds), use_scatter=use_scatter, n_starts=n_starts, clip=0.0
+        ),
+        start,
+        threads,
         progress=progress,
     )
     return result
@@ -180,47 +169,49 @@ def fit_normalized(
 def fit_observed(
     emulator: Emulator,
     observed: Observed,
-    choice: Choice,
-    shift: Array | None = None,
+    options: Options,
+    start: ArrayLike | None = None,
+    threads: int | None = None,
     *,
+    shift: Array | None = None,
     near: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> FitResult:
     """Fit the labels of spectra on their own pixels, each seen through its instrument.
 
     As `fit_normalized`, but the model is the emulator at the resolution, velocity and pixels of the spectrum;
-    what `choice` lets vary besides the labels is fitted along, and the covariance knows of it.
+    velocities and broadening are fitted together with the labels where the options say so, and the covariance
+    includes them.
 
     Parameters
     ----------
     emulator : Emulator
     observed : Observed
         From `maury.measure.observe.observe`.
-    choice : Choice
+    options : Options
+    start, threads
+        See `fit_normalized`.
     shift : (N,) float64, optional
         Shift on the grid to start from, or to keep; that of `observed` by default.
     near : bool
         The starts are next to the solution: no search.
     progress : callable, optional
     """
-    most = to_shift(choice.max_rv, emulator) if choice.fit_rv else 0.0
-    core = observed.core(
-        shift,
-        fit_shift=choice.fit_rv,
-        fit_arms=choice.fit_arms,
-        fit_broadening=choice.fit_broadening,
-        most_shift=most,
+    most = to_shift(options.max_rv, emulator) if options.velocity == "fit" else 0.0
+    core = observed.core(options, shift, most_shift=most)
+    result, _ = _run(
+        emulator, observed.flux, observed.ivar, core, options, start, threads, near=near, progress=progress
     )
-    result, _ = _run(emulator, observed.flux, observed.ivar, core, choice, near=near, progress=progress)
-    start = observed.shift if shift is None else shift
-    return _with_nuisances(result, choice, emulator, start)
+    return _with_nuisances(result, options, emulator, observed.shift if shift is None else shift)
 
 
 def fit_observed_twice(
     emulator: Emulator,
     observed: Observed,
-    choice: Choice,
+    options: Options,
     medians: _core.Medians,
+    start: ArrayLike | None = None,
+    threads: int | None = None,
     *,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[FitResult, Array, Array, Array]:
@@ -233,30 +224,24 @@ def fit_observed_twice(
         emulator,
         observed.flux,
         observed.ivar,
-        observed.core(
-            fit_shift=choice.fit_rv, fit_arms=choice.fit_arms, fit_broadening=choice.fit_broadening
-        ),
-        choice,
+        observed.core(options),
+        options,
+        start,
+        threads,
         progress=progress,
         medians=medians,
     )
-    return _with_nuisances(result, choice, emulator, observed.shift), out["flux"], out["ivar"], out["model"]
+    return _with_nuisances(result, options, emulator, observed.shift), out["flux"], out["ivar"], out["model"]
 
 
 def predict_observed(
-    emulator: Emulator, observed: Observed, result: FitResult, choice: Choice, *, native: bool = False
+    emulator: Emulator, observed: Observed, result: FitResult, options: Options, *, native: bool = False
 ) -> Array:
     """Predict the flux (N, P) of a fit, as the spectra show it or (`native`) as the emulator does."""
     nuisances = np.nan_to_num(result.nuisances)
-    if native and choice.fit_broadening:
+    if native and options.broadening:
         nuisances[:, -1] = 0.0
-    core = observed.core(
-        fit_shift=choice.fit_rv,
-        fit_arms=choice.fit_arms,
-        fit_broadening=choice.fit_broadening,
-        most_shift=np.inf,
-        native=native,
-    )
+    core = observed.core(options, most_shift=np.inf, native=native)
     return core.see(emulator.core, np.ascontiguousarray(result.labels), nuisances)
 
 
@@ -265,37 +250,33 @@ def _run(
     flux: NDArray[Any],
     ivar: NDArray[Any],
     core: _core.Observed | None,
-    choice: Choice,
+    options: Options,
+    start: ArrayLike | None,
+    threads: int | None,
     near: bool = False,
     progress: Callable[[int], None] | None = None,
     medians: _core.Medians | None = None,
 ) -> tuple[FitResult, Mapping[str, Any]]:
-    box = _check_bounds(choice.bounds, emulator)
-    starts = _check_start(choice.start, len(flux), len(emulator.labels))
+    box = options.box(emulator)
+    starts = checked_start(start, len(flux), len(emulator.labels))
     searched: NDArray[np.bool_] = np.ones(len(flux), dtype=bool)
     if starts is not None:
         searched = ~np.any(np.isfinite(starts).all(axis=2), axis=1)
-    if choice.n_starts < 1:
-        raise ValueError(f"n_starts: expected at least 1, got {choice.n_starts}")
-    if choice.threads is not None and choice.threads < 1:
-        raise ValueError(f"threads: expected at least 1, or None for all cores, got {choice.threads}")
-    if not choice.clip >= 0:
-        raise ValueError(f"clip: expected a number of sigma, or 0 for no clipping, got {choice.clip}")
-    threads = choice.threads or 0
+    n_threads = checked_threads(threads)
     out: Mapping[str, Any] = _core.fit_batch(
-        fit_plan(emulator, box, threads, bool(searched.any())),
+        fit_plan(emulator, box, n_threads, bool(searched.any())),
         flux,
         ivar,
-        np.asarray(emulator.scatter, dtype=np.float64) if choice.use_scatter else None,
-        starts,
-        choice.n_starts,
-        threads,
-        _MAX_EVALUATIONS,
-        progress,
-        not near,
-        choice.clip,
-        core,
-        medians,
+        scatter=np.asarray(emulator.scatter, dtype=np.float64) if options.use_scatter else None,
+        starts=starts,
+        n_starts=options.n_starts,
+        threads=n_threads,
+        max_evaluations=_MAX_EVALUATIONS,
+        progress=progress,
+        compress=not near,
+        clip=options.clip,
+        observed=core,
+        medians=medians,
     )
     result = FitResult(
         **{f.name: out[f.name] for f in fields(FitResult) if f.name in out},
@@ -305,14 +286,15 @@ def _run(
     return result, out
 
 
-def _with_nuisances(result: FitResult, choice: Choice, emulator: Emulator, shift: Array) -> FitResult:
+def _with_nuisances(result: FitResult, options: Options, emulator: Emulator, shift: Array) -> FitResult:
     """Name what was fitted besides the labels, in km/s."""
     values, errors = result.nuisances, result.nuisance_errors
-    n_arms = values.shape[1] - choice.fit_rv - choice.fit_broadening
+    fit_rv = options.velocity == "fit"
+    n_arms = values.shape[1] - fit_rv - options.broadening
     names: dict[str, Any] = {}
     pixel = pixel_velocity(emulator)
     column = 0
-    if choice.fit_rv:
+    if fit_rv:
         names["rv"] = to_velocity(values[:, 0], emulator)
         names["rv_err"] = errors[:, 0] * pixel * (1.0 + names["rv"] / SPEED_OF_LIGHT)
         column = 1
@@ -321,7 +303,7 @@ def _with_nuisances(result: FitResult, choice: Choice, emulator: Emulator, shift
     if n_arms > 0:
         arms = slice(column, column + n_arms)
         names["arm_rv"] = np.where(np.isfinite(errors[:, arms]), values[:, arms] * pixel, np.nan)
-    if choice.fit_broadening:
+    if options.broadening:
         variance = values[:, -1]
         names["broadening"] = np.sign(variance) * np.sqrt(np.abs(variance)) * pixel
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -346,23 +328,27 @@ def _rows(
     return array
 
 
-def _check_bounds(bounds: ArrayLike | None, emulator: Emulator) -> Array:
-    box = np.array(emulator.bounds if bounds is None else bounds, dtype=np.float64)
-    n_labels = len(emulator.labels)
-    if box.shape != (n_labels, 2):
-        raise ValueError(
-            f"bounds: expected shape ({n_labels}, 2), a lower and an upper bound for each of "
-            f"{', '.join(emulator.labels)}, got {box.shape}"
-        )
-    for name, transform, (low, high) in zip(emulator.labels, emulator.transforms, box, strict=True):
-        if not (np.isfinite(low) and np.isfinite(high) and low < high):
-            raise ValueError(f"bounds: {name} needs lower < upper, both finite, got [{low}, {high}]")
-        if transform == "log10" and low <= 0:
-            raise ValueError(f"bounds: {name} enters as a logarithm and needs lower > 0, got {low}")
-    return box
+def checked_threads(threads: int | None) -> int:
+    """Return the number of threads as the core takes it: 0 = all available cores.
+
+    Raises
+    ------
+    ValueError
+        If it is below 1.
+    """
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads: expected at least 1, or None for all cores, got {threads}")
+    return threads or 0
 
 
-def _check_start(start: ArrayLike | None, n_spectra: int, n_labels: int) -> Array | None:
+def checked_start(start: ArrayLike | None, n_spectra: int, n_labels: int) -> Array | None:
+    """Return the starts as (N, S, L), or None.
+
+    Raises
+    ------
+    ValueError
+        If their shape is none of (L,), (N, L) and (N, S, L).
+    """
     if start is None:
         return None
     given = np.asarray(start, dtype=np.float64)

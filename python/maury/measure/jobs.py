@@ -1,24 +1,50 @@
-"""Jobs of a batch on threads, with progress, and an end when one fails or the user has had enough."""
+"""Jobs on threads, with progress, and an end to all of them when one fails or on Ctrl-C."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event, Lock
-from typing import TypeVar
+from types import TracebackType
+from typing import Any, TypeVar
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-class _Ended(Exception):
+class Ended(Exception):
     """Another job has failed, or Ctrl-C was pressed."""
 
 
 def available_threads() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Workers:
+    """A pool of threads; an exception in the `with` block ends the jobs that run, and starts no other."""
+
+    def __init__(self, n_threads: int) -> None:
+        self._pool = ThreadPoolExecutor(n_threads)
+        self._ended = Event()
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: Any, __: TracebackType | None) -> None:
+        if kind is not None:
+            self._ended.set()
+        self._pool.shutdown(cancel_futures=kind is not None)
+
+    def submit(self, work: Callable[..., Result], *arguments: Any) -> Future[Result]:
+        """Have ``work(*arguments)`` done."""
+        return self._pool.submit(work, *arguments)
+
+    def check(self) -> None:
+        """Raise `Ended` where the others have ended; a job calls it from time to time."""
+        if self._ended.is_set():
+            raise Ended
 
 
 def run_jobs(
@@ -32,22 +58,22 @@ def run_jobs(
     Parameters
     ----------
     work : callable
-        It calls ``show(n)`` now and then, n being all that it has done so far.
+        It calls ``show(n)`` from time to time, where n counts all that it has done so far.
     jobs : sequence
     threads : int, optional
-        All available processors by default. With one job or thread, it runs in this thread.
+        All available processors by default.
     progress : callable, optional
-        Told how much more is done; never from two threads at once.
+        Told how much more is done; never from two threads at once. With one job or thread, all runs in the
+        thread of the caller.
     """
-    ended, lock = Event(), Lock()
+    lock = Lock()
 
-    def run(job: Job) -> Result:
+    def run(job: Job, check: Callable[[], None]) -> Result:
         so_far = 0
 
         def show(n: int) -> None:
             nonlocal so_far
-            if ended.is_set():
-                raise _Ended
+            check()
             if progress is not None:
                 with lock:
                     progress(n - so_far)
@@ -57,12 +83,6 @@ def run_jobs(
 
     n_threads = min(len(jobs), threads or available_threads())
     if n_threads <= 1:
-        return [run(job) for job in jobs]
-    with ThreadPoolExecutor(n_threads) as pool:
-        futures = [pool.submit(run, job) for job in jobs]
-        try:
-            return [future.result() for future in futures]
-        except BaseException:
-            ended.set()
-            pool.shutdown(cancel_futures=True)
-            raise
+        return [run(job, lambda: None) for job in jobs]
+    with Workers(n_threads) as workers:
+        return [future.result() for future in [workers.submit(run, job, workers.check) for job in jobs]]

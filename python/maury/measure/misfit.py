@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
-    from maury.emulator import Emulator
+    from maury.emulator.emulator import Emulator
 
 Array = NDArray[np.float64]
 

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from maury import _core
-from maury.measure.velocity import to_shift
+import maury._core as _core
+from maury.emulator.grid import pixel_width, position, to_shift
+from maury.measure.options import AT_REST, Options
 from maury.spectra import SPEED_OF_LIGHT, Spectra
 
 if TYPE_CHECKING:
-    from maury.emulator import Emulator
+    from maury.emulator.emulator import Emulator
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -72,11 +73,9 @@ class Observed:
 
     def core(
         self,
+        options: Options = AT_REST,
         shift: Array | None = None,
         *,
-        fit_shift: bool = False,
-        fit_arms: bool = False,
-        fit_broadening: bool = False,
         most_shift: float = 0.0,
         native: bool = False,
     ) -> _core.Observed:
@@ -90,9 +89,9 @@ class Observed:
             self.resolution if matrix else None,
             self.narrowing if matrix else None,
             np.ascontiguousarray(self.shift if shift is None else shift),
-            fit_shift,
-            fit_arms,
-            fit_broadening,
+            options.velocity == "fit",
+            bool(options.arm_rv),
+            options.broadening,
             most_shift,
         )
 
@@ -118,9 +117,8 @@ def observe(
     """
     wavelength = np.atleast_2d(spectra.wavelength)
     arm: NDArray[np.int32] = np.zeros(wavelength.shape, dtype=np.int32)
-    if spectra.arm is not None:  # numbered from 0
-        number = np.atleast_2d(spectra.arm)
-        arm = np.unique(number, return_inverse=True)[1].reshape(number.shape).astype(np.int32)
+    if spectra.arm is not None:
+        arm = np.atleast_2d(spectra.arm).astype(np.int32)
     if not len(wavelength) == len(arm) == 1:
         wavelength = np.broadcast_to(wavelength, spectra.flux.shape)
         arm = np.broadcast_to(arm, spectra.flux.shape)
@@ -132,7 +130,7 @@ def observe(
     shift = to_shift(rv, emulator) if even else np.zeros(len(spectra))
     slack = to_shift(margin, emulator) if even else 0.0
     low, high = _edges(wavelength, arm)
-    low, high = _position(low, emulator), _position(high, emulator)
+    low, high = position(low, emulator), position(high, emulator)
     # What spectra of one grid and one velocity share is computed once.
     moved = shift[:1, None] if (shift == shift[:1]).all() else shift[:, None]
     inside = (high - moved > -0.5 - slack) & (low - moved < len(emulator.wavelength) - 0.5 + slack)
@@ -151,7 +149,7 @@ def observe(
     sigma = np.full(flux.shape, np.nan)
     if spectra.lsf is not None:
         rest = 1.0 if even else doppler  # what the wavelengths are in
-        sigma = spectra.lsf[:, columns] / rest / _pixel_width(wavelength[:, columns], emulator)
+        sigma = spectra.lsf[:, columns] / rest / pixel_width(wavelength[:, columns], emulator)
     own = _own_sigma(emulator, 0.5 * (low + high) - moved)
     resolution = narrowing = None
     if spectra.resolution is not None:
@@ -200,7 +198,7 @@ def on_grid(flux: Array, ivar: Array, lsf: Array | None, emulator: Emulator) -> 
     if lsf is not None:
         if emulator.lsf is None:
             raise ValueError("lsf: the emulator does not know its own, so the difference to it is not known")
-        width = _pixel_width(emulator.wavelength, emulator)
+        width = pixel_width(emulator.wavelength, emulator)
         variance = np.fmax((lsf**2 - emulator.lsf**2) / width**2, 0.0)
     n = len(flux)
     return Observed(
@@ -256,18 +254,6 @@ def _edges(wavelength: Array, arm: NDArray[np.integer]) -> tuple[Array, Array]:
     return low, high
 
 
-def _position(wavelength: Array, emulator: Emulator) -> Array:
-    """Pixel of the emulator at a wavelength; beyond its ends as far as the steps there tell."""
-    if emulator.log10_grid is not None:
-        start, step = emulator.log10_grid
-        return np.asarray((np.log10(wavelength) - start) / step)
-    grid = np.log10(emulator.wavelength)
-    x = np.log10(wavelength)
-    place = np.interp(x, grid, np.arange(len(grid), dtype=np.float64))
-    place = np.where(x < grid[0], (x - grid[0]) / (grid[1] - grid[0]), place)
-    return np.asarray(np.where(x > grid[-1], len(grid) - 1 + (x - grid[-1]) / (grid[-1] - grid[-2]), place))
-
-
 def running_median(flux: Array, bad: Mask, observed: Observed, emulator: Emulator) -> Array:
     """Take the running median (N, P) of flux on the pixels of `observed`, as `observe` does."""
     return _median(flux, bad, observed.low, observed.high, emulator.window)
@@ -314,18 +300,11 @@ def _median(flux: Array, bad: Mask, low: Array, high: Array, window: int) -> Arr
     return out
 
 
-def _pixel_width(wavelength: Array, emulator: Emulator) -> Array:
-    """Width of the emulator's pixels at a wavelength [Angstrom]."""
-    if emulator.log10_grid is not None:
-        return np.asarray(wavelength * np.log(10.0) * emulator.log10_grid[1])
-    return np.asarray(np.interp(wavelength, emulator.wavelength, np.gradient(emulator.wavelength)))
-
-
 def _own_sigma(emulator: Emulator, place: Array) -> Array:
     """Sigma of the emulator in its own pixels, at places (N, P) on its grid."""
     if emulator.lsf is None:
         return np.full(place.shape, np.inf)  # not known: nothing is broadened
-    own = emulator.lsf / _pixel_width(emulator.wavelength, emulator)
+    own = emulator.lsf / pixel_width(emulator.wavelength, emulator)
     return np.asarray(np.interp(place, np.arange(len(own)), own))
 
 

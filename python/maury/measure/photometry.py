@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maury.isochrones import column
+from maury.catalog.columns import column_values
+from maury.readers.isochrones import column
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -76,11 +77,11 @@ def start_of_stars(star_id: ArrayLike, photometry: Table, isochrones: Table, lab
     ValueError
         If a column is missing, or no star is in the table.
     """
-    known = starts_by_name(photometry, isochrones, labels)
+    known = labels_by_name(photometry, isochrones, labels)
     problem = why_none_is_named(star_id, known, photometry)
     if problem:
         raise ValueError(problem)
-    return named_starts(star_id, known, len(labels))
+    return named_labels(star_id, known, len(labels))
 
 
 def why_none_is_named(star_id: ArrayLike, known: Mapping[str, Array], photometry: Table) -> str:
@@ -94,12 +95,12 @@ def why_none_is_named(star_id: ArrayLike, known: Mapping[str, Array], photometry
     )
 
 
-def starts_by_name(photometry: Table, isochrones: Table, labels: Sequence[str]) -> dict[str, Array]:
+def labels_by_name(photometry: Table, isochrones: Table, labels: Sequence[str]) -> dict[str, Array]:
     """Labels (L,) by the name of the star, for all of a table; see `start_of_stars`."""
-    starts = photometric_start(photometry, isochrones, labels)
+    rows = photometric_start(photometry, isochrones, labels)
     known: dict[str, Array] = {}
-    for name, start in zip(photometry[_name_column(photometry)], starts, strict=True):
-        known.setdefault(str(name).strip(), start)
+    for name, row in zip(photometry[_name_column(photometry)], rows, strict=True):
+        known.setdefault(str(name).strip(), row)
     return known
 
 
@@ -113,8 +114,8 @@ def _name_column(photometry: Table) -> str:
     return str(column)
 
 
-def named_starts(star_id: ArrayLike, known: Mapping[str, Array], n_labels: int) -> Array:
-    """Labels (N, L) of `starts_by_name` for named stars; NaN for stars that are not in it."""
+def named_labels(star_id: ArrayLike, known: Mapping[str, Array], n_labels: int) -> Array:
+    """Labels (N, L) of `labels_by_name` for named stars; NaN for stars that are not in it."""
     nothing = np.full(n_labels, np.nan)
     rows = [known.get(str(name).strip(), nothing) for name in np.asarray(star_id)]
     return np.array(rows).reshape(-1, n_labels)
@@ -136,7 +137,7 @@ def photometric_start(
         parallax [mas], or distance [pc] (or r_est, of the match to MaStar). Used where there: parallax_error
         or parallax_over_error, phot_*_mean_flux_over_error, ebv. Masked, not finite or -999 = unknown.
     isochrones : astropy Table
-        From `maury.isochrones.read_isochrones`.
+        From `maury.readers.isochrones.read_isochrones`.
     labels : sequence of str, L
         Wanted, in this order: teff, logg, fe_h and alpha_fe are those of the isochrone point, log_vmicro
         follows from log g. Any other stays NaN.
@@ -318,9 +319,7 @@ class _Columns:
             raise ValueError(
                 f"photometry: lacks the column {' or '.join(_NAMES[what])}; it has {', '.join(self._names)}"
             )
-        given = self._table[self._names[found[0]]]
-        values = np.ma.filled(np.ma.asarray(getattr(given, "value", given), dtype=np.float64), np.nan)
-        values = np.atleast_1d(np.asarray(values, dtype=np.float64))
+        values = np.atleast_1d(column_values(self._table, self._names[found[0]]))
         return np.where(values > _FILL, values, np.nan)
 
     def parallax_snr(self, parallax: Array) -> Array:

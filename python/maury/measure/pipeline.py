@@ -6,36 +6,41 @@ spectra -> velocity -> observe -> fit -> take back what noise, resolution and ga
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maury.catalog import catalog_table
-from maury.emulator import Emulator
-from maury.measure.columns import Columns, catalog_columns
+from maury.catalog.columns import Columns, join_columns
+from maury.catalog.error_file import apply_errors, read_errors
+from maury.catalog.errors import ErrorModel
+from maury.catalog.table import catalog_table
+from maury.emulator.emulator import Emulator
+from maury.emulator.grid import to_shift
+from maury.measure.columns import catalog_columns
 from maury.measure.emission import emission_lines, shows_emission
-from maury.measure.error_file import apply_errors, read_errors
-from maury.measure.errors import ErrorModel
-from maury.measure.fit import Choice, FitResult
+from maury.measure.fit import checked_start, checked_threads
 from maury.measure.jobs import run_jobs
+from maury.measure.lsf import with_lsf
 from maury.measure.misfit import is_misfit
 from maury.measure.observe import observe, rest_wavelength, same_sampling
+from maury.measure.options import Options, Velocity
+from maury.measure.photometry import start_of_stars
 from maury.measure.regions import in_regions
 from maury.measure.two_fits import Measured, fit_twice
-from maury.measure.velocity import scan_velocity, to_shift
+from maury.measure.velocity import scan_velocity
 from maury.prepare import signal_to_noise
 from maury.spectra import Spectra
 
 if TYPE_CHECKING:
-    from astropy.table import QTable
+    from astropy.table import QTable, Table
 
 
-CLIP = 4.0  # sigma
 _ROWS = 100  # of a job
 
 
@@ -44,51 +49,42 @@ def fit(
     emulator: Emulator | str | PathLike[str] = "default",
     *,
     start: ArrayLike | None = None,
-    photometry: ArrayLike | None = None,
+    photometry: Table | None = None,
+    isochrones: Table | None = None,
     bounds: ArrayLike | None = None,
     use_scatter: bool = True,
     n_starts: int = 6,
-    velocity: Literal["fit", "given"] = "fit",
+    velocity: Velocity = "fit",
     max_rv: float = 1000.0,
     arm_rv: bool | None = None,
     broadening: bool = False,
     leave_out: Sequence[str] = (),
+    resolution: float | None = None,
+    fwhm: float | None = None,
     errors: ErrorModel | str | PathLike[str] | None = None,
     threads: int | None = None,
     progress: bool = False,
 ) -> QTable:
     """Measure the labels and velocities of spectra, each at its own resolution.
 
-    The emulator is brought to the spectrum: its line-spread function, velocity and pixels. Pixels more than 4
-    sigma from the fit are left out. A spectrum that cannot be fitted is a flagged row.
+    The emulator is brought to the line-spread function, velocity and pixels of each spectrum. Pixels more
+    than 4 sigma from the fit are left out. A spectrum that cannot be fitted is a flagged row.
 
     Parameters
     ----------
     spectra : Spectra
-        From `maury.read_spectra`, or made from arrays. Where the `lsf` is not known, that of the emulator is
-        taken to hold.
+        From `maury.read_spectra`, or made from arrays. Where the `lsf` is unknown, that of the emulator is
+        assumed.
     emulator : Emulator or path
-        ``"default"`` is the one that comes with maury.
-    start, bounds, use_scatter, n_starts, threads
+        ``"default"`` is the built-in one.
+    start, threads
         See `maury.fit_normalized`.
-    photometry : (N, L), optional
-        Labels from `maury.measure.photometry.photometric_start`, NaN where unknown: one start more for the
-        spectra that have them, beside the search. The lower chi-square wins, and `start` in the catalogue
-        says which that was.
-    velocity : "fit" or "given"
-        "fit" finds the velocity by cross-correlation and fits it along with the labels, whatever `Spectra.rv`
-        says; but spectra that are said to be at rest (`rv` exactly 0) stay there. "given" keeps `Spectra.rv`;
-        unknown counts as 0.
-    max_rv : float
-        How far velocities are searched [km/s].
-    arm_rv : bool, optional
-        Fit the velocity of each further arm of the spectrograph too; by default where velocities are fitted
-        and the spectra tell their arms.
-    broadening : bool
-        Fit one broadening more for each spectrum: rotation, or an instrument less sharp than its
-        line-spread function says. See `maury.measure.fit.FitResult`.
-    leave_out : sequence of str
-        Names of `maury.measure.regions.REGIONS` to leave out of the fit.
+    photometry, isochrones : Table, optional
+        Gaia photometry by `star_id`, and the isochrones from which labels follow: one more start for the
+        stars in the table, beside the search; see `maury.measure.photometry.start_of_stars`. The lower
+        chi-square wins, and the column `start` tells which start that was.
+    bounds, use_scatter, n_starts, velocity, max_rv, arm_rv, broadening, leave_out, resolution, fwhm
+        See `maury.measure.options.Options`.
     errors : ErrorModel or path, optional
         Errors from repeat visits, as `maury errors` writes them, instead of those of the fit.
     progress : bool
@@ -97,7 +93,7 @@ def fit(
     Returns
     -------
     astropy.table.QTable
-        One row a spectrum, in the order given.
+        One row per spectrum, in the order given.
 
     Raises
     ------
@@ -106,140 +102,117 @@ def fit(
     """
     from tqdm import tqdm
 
+    if (photometry is None) != (isochrones is None):
+        raise ValueError("photometry, isochrones: give both, or none")
     if not isinstance(emulator, Emulator):
         emulator = Emulator.load(emulator)
     model = errors if errors is None or isinstance(errors, ErrorModel) else read_errors(errors)
-    settings = Settings(use_scatter, n_starts, velocity, max_rv, arm_rv, broadening, tuple(leave_out), bounds)
+    options = Options(
+        velocity=velocity,
+        max_rv=max_rv,
+        arm_rv=arm_rv,
+        broadening=broadening,
+        leave_out=cast("Any", leave_out),
+        bounds=cast("Any", bounds),
+        use_scatter=use_scatter,
+        n_starts=n_starts,
+        resolution=resolution,
+        fwhm=fwhm,
+    )
+    photometric = None
+    if photometry is not None and isochrones is not None:
+        photometric = start_of_stars(spectra.star_id, photometry, isochrones, emulator.labels)
     with tqdm(total=2 * len(spectra), desc="fitting", unit="fit", disable=None if progress else True) as bar:
-        columns = measure(spectra, emulator, settings, start, photometry, threads, bar.update)
-    options = settings.header(start is not None, photometry is not None)
-    return finished_catalog(columns, emulator, options, model)
+        columns = measure(spectra, emulator, options, start, photometric, threads, bar.update)
+    return finished_catalog(columns, emulator, options, model, start is not None, photometry is not None)
 
 
 def finished_catalog(
-    columns: Columns, emulator: Emulator, options: Mapping[str, Any], errors: ErrorModel | None
+    columns: Columns,
+    emulator: Emulator,
+    options: Options,
+    errors: ErrorModel | None = None,
+    start: bool = False,
+    photometry: bool = False,
 ) -> QTable:
-    """Make the catalogue of what was measured, with the errors that it shall have."""
-    catalog = catalog_table(columns, emulator, options)
+    """Make the catalogue of measured columns, with errors of repeat visits where they are given.
+
+    `start` and `photometry` tell whether the user gave labels or photometry to start from.
+    """
+    told = options.as_dict() | {"start": "given" if start else "search", "photometry": photometry}
+    units = dict(zip(emulator.labels, emulator.units, strict=True))
+    origin = {"EMULATOR": emulator.name, "EMUHASH": emulator.file_hash, "OPTIONS": json.dumps(told)}
+    catalog = catalog_table(columns, units, origin)
     return catalog if errors is None else apply_errors(catalog, errors)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to measure; see `fit`."""
-
-    use_scatter: bool = True
-    n_starts: int = 6
-    velocity: str = "fit"
-    max_rv: float = 1000.0
-    arm_rv: bool | None = None
-    broadening: bool = False
-    leave_out: tuple[str, ...] = ()
-    bounds: ArrayLike | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what no spectrum can be measured with."""
-        if self.velocity not in ("fit", "given"):
-            raise ValueError(f"velocity: expected 'fit' or 'given', got {self.velocity!r}")
-        if not self.max_rv > 0:
-            raise ValueError(f"max_rv: expected km/s above 0, got {self.max_rv}")
-
-    def header(self, start: bool, photometry: bool) -> dict[str, Any]:
-        """Return what the header of the catalogue tells of them."""
-        return {
-            "use_scatter": self.use_scatter,
-            "n_starts": self.n_starts,
-            "start": "given" if start else "search",
-            "photometry": photometry,
-            "velocity": self.velocity,
-            "max_rv": self.max_rv,
-            "broadening": self.broadening,
-            "arm_rv": self.arm_rv,
-            "leave_out": list(self.leave_out),
-        }
 
 
 def measure(
     spectra: Spectra,
     emulator: Emulator,
-    settings: Settings,
+    options: Options,
     start: ArrayLike | None = None,
-    photometry: ArrayLike | None = None,
+    photometric_labels: ArrayLike | None = None,
     threads: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> Columns:
     """Measure spectra as `fit` does; return the columns of the catalogue as plain arrays.
 
-    Each row depends on its own spectrum alone. `progress` is told how many fits more are done, two a
-    spectrum, from several threads but never at once.
+    Each row depends on its own spectrum alone.
+
+    Parameters
+    ----------
+    spectra, emulator, start, threads
+        See `fit`.
+    options : Options
+    photometric_labels : (N, L), optional
+        One more start per spectrum, beside the search; NaN where unknown.
+    progress : callable, optional
+        Told how many fits more are done, two per spectrum, from several threads but never at once.
     """
     shape = (len(spectra), len(emulator.labels))
-    if photometry is not None and np.shape(photometry) != shape:
+    starts = checked_start(start, *shape)
+    checked_threads(threads)
+    options.box(emulator)
+    if photometric_labels is not None and np.shape(photometric_labels) != shape:
         raise ValueError(
-            f"photometry: expected labels of shape {shape}, one row a spectrum with NaN where unknown, got "
-            f"{np.shape(photometry)}; see maury.measure.photometry.photometric_start"
+            f"photometric_labels: expected shape {shape}, one row per spectrum with NaN where unknown, got "
+            f"{np.shape(photometric_labels)}"
         )
-    choice = Choice(
-        start,
-        settings.bounds,
-        settings.use_scatter,
-        threads,
-        settings.n_starts,
-        clip=CLIP,
-        max_rv=settings.max_rv,
-        fit_broadening=settings.broadening,
-    )
-    jobs = list(_jobs(spectra, emulator, settings))
-    if len(jobs) > 1:  # threads over the jobs, so that all of the work is shared out
-        choice = replace(choice, threads=1)
+    spectra = with_lsf(spectra, options)
+    jobs = list(_jobs(spectra, emulator, options))
+    threads_each = threads if len(jobs) == 1 else 1  # the jobs share the threads out
 
-    def work(job: _Job, show: Callable[[int], None]) -> _Measured:
-        some = replace(
-            choice,
-            start=_of_rows(start, job.rows, len(spectra)),
-            fit_rv=job.fit_rv,
-            fit_arms=job.fit_arms,
-        )
+    def work(job: _Job, show: Callable[[int], None]) -> Columns:
         own = spectra[job.rows]
         if spectra.resolution is not None and not job.matrix:
             own = replace(own, resolution=None)
-        return _measure(
-            own, emulator, some, _of_rows(photometry, job.rows, len(spectra)), settings.leave_out, show
-        )
+        photometric = None if photometric_labels is None else np.asarray(photometric_labels)[job.rows]
+        own_starts = None if starts is None else starts[job.rows]
+        return _measure(own, emulator, job.options, own_starts, photometric, threads_each, show)
 
     done = run_jobs(work, jobs, threads, progress)
-    measured = _joined([(job.rows, part) for job, part in zip(jobs, done, strict=True)], len(spectra))
-    spectra = copy(spectra)  # of the names of its arrays alone
-    spectra.snr = np.where(np.isfinite(spectra.snr), spectra.snr, measured.snr)
-    return catalog_columns(
-        measured.result,
-        spectra,
-        emulator,
-        settings.max_rv,
-        measured.sharper,
-        measured.emission,
-        measured.misfit,
-    )
+    joined = join_columns(done)
+    order = np.argsort(np.concatenate([job.rows for job in jobs]))
+    return {name: column[order] for name, column in joined.items()}
 
 
 @dataclass(frozen=True)
 class _Job:
-    """Rows that can be measured together."""
+    """Rows that can be measured together, with the options as they are for these."""
 
     rows: NDArray[np.intp]
-    fit_rv: bool
-    fit_arms: bool
+    options: Options
     matrix: bool
 
 
-def _jobs(spectra: Spectra, emulator: Emulator, settings: Settings) -> Iterator[_Job]:
+def _jobs(spectra: Spectra, emulator: Emulator, options: Options) -> Iterator[_Job]:
     """Few rows at a time, so that memory is flat and what they need stays in the cache.
 
     Rows that are measured in another way are kept apart, so that none depends on its neighbours.
     """
-    moving = np.full(len(spectra), settings.velocity == "fit") & (spectra.rv != 0)
+    moving = np.full(len(spectra), options.velocity == "fit") & (spectra.rv != 0)
     if moving.any():
-        to_shift(settings.max_rv, emulator)  # says what is wrong before the work
+        to_shift(options.max_rv, emulator)  # says what is wrong before the work
     with_matrix = np.zeros(len(spectra), dtype=bool)
     if spectra.resolution is not None:
         with_matrix |= np.isfinite(spectra.resolution).any(axis=(1, 2))
@@ -248,42 +221,40 @@ def _jobs(spectra: Spectra, emulator: Emulator, settings: Settings) -> Iterator[
     for kind in np.unique(kinds, axis=0)[::-1] if len(spectra) else np.zeros((1, 3), dtype=bool):
         free, matrix, _ = kind.tolist()
         rows = np.flatnonzero((kinds == kind).all(axis=1))
-        arms = free and spectra.arm is not None if settings.arm_rv is None else settings.arm_rv
+        arms = free and spectra.arm is not None if options.arm_rv is None else options.arm_rv
+        own = replace(options, velocity="fit" if free else "given", arm_rv=arms)
         for first in range(0, max(len(rows), 1), _ROWS):
-            yield _Job(rows[first : first + _ROWS], free, arms, matrix)
-
-
-@dataclass(frozen=True)
-class _Measured:
-    result: FitResult
-    snr: NDArray[np.float64]
-    sharper: NDArray[np.bool_]
-    emission: NDArray[np.bool_]
-    misfit: NDArray[np.bool_]
+            yield _Job(rows[first : first + _ROWS], own, matrix)
 
 
 def _measure(
     spectra: Spectra,
     emulator: Emulator,
-    choice: Choice,
-    guess: ArrayLike | None,
-    leave_out: Sequence[str],
+    options: Options,
+    start: ArrayLike | None,
+    photometric_labels: ArrayLike | None,
+    threads: int | None,
     show: Callable[[int], None],
-) -> _Measured:
+) -> Columns:
     """Spectra whose velocities are all to be fitted, or all known; all with a resolution matrix, or none."""
     known = np.where(np.isfinite(spectra.rv), spectra.rv, 0.0)
     rv = known
-    if choice.fit_rv:
-        first_look = observe(spectra, emulator, known, margin=choice.max_rv)
-        found = scan_velocity(first_look, emulator, choice.max_rv, choice.threads)
-        rv = np.where(np.isfinite(found), found, np.clip(known, -choice.max_rv, choice.max_rv))
-    skip = in_regions(leave_out, spectra.wavelength, rv) if leave_out else None
+    if options.velocity == "fit":
+        first_look = observe(spectra, emulator, known, margin=options.max_rv)
+        found = scan_velocity(first_look, emulator, options.max_rv, threads)
+        rv = np.where(np.isfinite(found), found, np.clip(known, -options.max_rv, options.max_rv))
+    skip = in_regions(options.leave_out, spectra.wavelength, rv) if options.leave_out else None
     observed = observe(spectra, emulator, rv, leave_out=skip)
-    measured = fit_twice(emulator, observed, choice, guess, show)
-    snr = np.full(len(spectra), np.nan)  # where the file does not say
-    unknown = ~np.isfinite(spectra.snr)
+    measured = fit_twice(emulator, observed, options, start, photometric_labels, threads, show)
+    snr = spectra.snr.copy()
+    unknown = ~np.isfinite(snr)  # where the file gives none
     snr[unknown] = signal_to_noise(observed.flux[unknown], observed.ivar[unknown])
-    return _Measured(measured.result, snr, observed.sharper, *_residuals(spectra, emulator, measured))
+    spectra = copy(spectra)  # of the names of its arrays alone
+    spectra.snr = snr
+    emission, misfit = _residuals(spectra, emulator, measured)
+    return catalog_columns(
+        measured.result, spectra, emulator, options.max_rv, observed.sharper, emission, misfit
+    )
 
 
 def _residuals(
@@ -301,39 +272,3 @@ def _residuals(
     emission = shows_emission(*emission_lines(wavelength, *seen, rv, scatter))
     width = np.median(observed.high - observed.low, axis=1)
     return emission, is_misfit(*seen, scatter, width, emulator)
-
-
-def _of_rows(start: ArrayLike | None, rows: NDArray[np.intp], n_spectra: int) -> ArrayLike | None:
-    """Give the starts of some spectra, where each has its own; what is wrong is said later."""
-    if start is None or np.ndim(start) < 2 or len(np.asarray(start)) != n_spectra:
-        return start
-    return np.asarray(start)[rows]
-
-
-def _joined(parts: Sequence[tuple[NDArray[np.intp], _Measured]], n_spectra: int) -> _Measured:
-    """All spectra in their order; NaN where a part does not have what another has."""
-
-    def join(values: Sequence[NDArray[Any] | None]) -> NDArray[Any] | None:
-        some = next((value for value in values if value is not None), None)
-        if some is None:
-            return None
-        shape = (n_spectra, *some.shape[1:])
-        whole = np.full(shape, np.nan) if some.dtype.kind == "f" else np.zeros(shape, dtype=some.dtype)
-        for (rows, _), value in zip(parts, values, strict=True):
-            if value is not None:
-                whole[rows] = value
-        return whole
-
-    named: dict[str, Any] = {
-        f.name: join([getattr(part.result, f.name) for _, part in parts])
-        for f in fields(FitResult)
-        if not f.name.startswith("nuisance")
-    }
-    nothing = np.empty((n_spectra, 0))
-    return _Measured(
-        FitResult(**named, nuisances=nothing, nuisance_errors=nothing),
-        *(
-            cast("Any", join([getattr(part, name) for _, part in parts]))
-            for name in ("snr", "sharper", "emission", "misfit")
-        ),
-    )

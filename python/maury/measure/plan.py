@@ -9,11 +9,11 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from maury import _core
+import maury._core as _core
 from maury.measure.starts import candidate_labels
 
 if TYPE_CHECKING:
-    from maury.emulator import Emulator
+    from maury.emulator.emulator import Emulator
 
 _kept: WeakKeyDictionary[Emulator, tuple[bytes, _core.FitPlan]] = WeakKeyDictionary()
 _lock = Lock()

@@ -37,6 +37,17 @@ REGIONS: dict[str, tuple[bool, tuple[tuple[float, float], ...]]] = {
 }
 
 
+def check_regions(names: Sequence[str]) -> None:
+    """Raise ValueError for a name that is not in `REGIONS`."""
+    if isinstance(names, str):
+        raise ValueError(f"leave_out: expected a list of names, got the text {names!r}; give [{names!r}]")
+    unknown = sorted(set(names) - set(REGIONS))
+    if unknown:
+        raise ValueError(
+            f"leave_out: no region is called {', '.join(unknown)}; there are {', '.join(REGIONS)}"
+        )
+
+
 def in_regions(names: Sequence[str], wavelength: Array, rv: Array) -> NDArray[np.bool_]:
     """Which pixels (N, P) lie in the named regions.
 
@@ -54,11 +65,7 @@ def in_regions(names: Sequence[str], wavelength: Array, rv: Array) -> NDArray[np
     ValueError
         For a name that is not in the table.
     """
-    unknown = sorted(set(names) - set(REGIONS))
-    if unknown:
-        raise ValueError(
-            f"leave_out: no region is called {', '.join(unknown)}; there are {', '.join(REGIONS)}"
-        )
+    check_regions(names)
     observed = np.atleast_2d(wavelength)
     rest = observed / (1.0 + rv / SPEED_OF_LIGHT)[:, None]
     inside = np.zeros(rest.shape, dtype=bool)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from maury.labels import spread_labels
 
 if TYPE_CHECKING:
-    from maury.emulator import Emulator
+    from maury.emulator.emulator import Emulator
 
 #: Found by measurement: with more, no other minimum is found.
 N_CANDIDATES = 2048

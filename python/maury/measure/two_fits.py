@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maury.measure.continuum import known_medians, median_ratio
-from maury.measure.fit import Choice, FitResult, fit_observed, fit_observed_twice, predict_observed
+from maury.measure.fit import FitResult, fit_observed, fit_observed_twice, predict_observed
+from maury.measure.median_ratio import known_medians, median_ratio
 from maury.measure.observe import Observed, on_sampling_of_emulator
+from maury.measure.options import Options
 
 if TYPE_CHECKING:
-    from maury.emulator import Emulator
+    from maury.emulator.emulator import Emulator
 
 _SAME_CHI2 = 0.1  # fits that differ by less have found the same minimum
 
@@ -31,8 +32,10 @@ class Measured:
 def fit_twice(
     emulator: Emulator,
     observed: Observed,
-    choice: Choice,
-    guess: ArrayLike | None = None,
+    options: Options,
+    start: ArrayLike | None = None,
+    photometric_labels: ArrayLike | None = None,
+    threads: int | None = None,
     progress: Callable[[int], None] = lambda n: None,
 ) -> Measured:
     """Fit, put the running median right, fit again from there.
@@ -41,29 +44,36 @@ def fit_twice(
     ----------
     emulator : Emulator
     observed : Observed
-    choice : Choice
-    guess : (N, L), optional
-        One start more for the first fit, NaN where unknown.
+    options : Options
+    start, threads
+        See `maury.fit_normalized`.
+    photometric_labels : (N, L), optional
+        One more start for the first fit, NaN where unknown.
     progress : callable
         Called with the number of fits done, of 2 N.
     """
-    if guess is None and nothing_but_labels(choice) and on_sampling_of_emulator(observed):
-        return _in_core(emulator, observed, choice, progress)
-    return _step_by_step(emulator, observed, choice, guess, progress)
+    if photometric_labels is None and nothing_but_labels(options) and on_sampling_of_emulator(observed):
+        return _in_core(emulator, observed, options, start, threads, progress)
+    return _step_by_step(emulator, observed, options, start, photometric_labels, threads, progress)
 
 
-def nothing_but_labels(choice: Choice) -> bool:
+def nothing_but_labels(options: Options) -> bool:
     """Whether nothing else is fitted."""
-    return not (choice.fit_rv or choice.fit_arms or choice.fit_broadening)
+    return not (options.velocity == "fit" or options.arm_rv or options.broadening)
 
 
 def _in_core(
-    emulator: Emulator, observed: Observed, choice: Choice, progress: Callable[[int], None]
+    emulator: Emulator,
+    observed: Observed,
+    options: Options,
+    start: ArrayLike | None,
+    threads: int | None,
+    progress: Callable[[int], None],
 ) -> Measured:
     """Both fits of a spectrum at once, so that what both need is made once."""
     medians = known_medians(observed, emulator)
     result, flux, ivar, model = fit_observed_twice(
-        emulator, observed, choice, medians, progress=lambda n: progress(2 * n)
+        emulator, observed, options, medians, start, threads, progress=lambda n: progress(2 * n)
     )
     return Measured(result, replace(observed, flux=flux, ivar=ivar), model)
 
@@ -71,36 +81,40 @@ def _in_core(
 def _step_by_step(
     emulator: Emulator,
     observed: Observed,
-    choice: Choice,
-    guess: ArrayLike | None,
+    options: Options,
+    start: ArrayLike | None,
+    photometric_labels: ArrayLike | None,
+    threads: int | None,
     progress: Callable[[int], None],
 ) -> Measured:
-    first = fit_observed(emulator, observed, choice, progress=progress)
-    if guess is not None:
-        labels = np.asarray(guess, dtype=np.float64)
-        known_guess = np.asarray(np.isfinite(labels).all(axis=1))
-        labels = np.where(known_guess[:, None], labels, first.labels)
-        first = lower_of(first, fit_observed(emulator, observed, replace(choice, start=labels)), known_guess)
+    first = fit_observed(emulator, observed, options, start, threads, progress=progress)
+    if photometric_labels is not None:
+        labels = np.asarray(photometric_labels, dtype=np.float64)
+        known = np.asarray(np.isfinite(labels).all(axis=1))
+        labels = np.where(known[:, None], labels, first.labels)
+        first = lower_of(first, fit_observed(emulator, observed, options, labels, threads), known)
     ratio = median_ratio(
         observed,
-        predict_observed(emulator, observed, first, choice),
-        predict_observed(emulator, observed, first, choice, native=True),
+        predict_observed(emulator, observed, first, options),
+        predict_observed(emulator, observed, first, options, native=True),
         emulator,
     )
     observed = replace(observed, flux=observed.flux * ratio, ivar=observed.ivar / ratio**2)
     shift = observed.shift
-    if choice.fit_rv:
+    if options.velocity == "fit":
         shift = np.where(first.converged, first.nuisances[:, 0], shift)
     result = fit_observed(
         emulator,
         observed,
-        replace(choice, start=first.labels),
-        shift,
+        options,
+        first.labels,
+        threads,
+        shift=shift,
         near=True,
         progress=lambda n: progress(len(observed.flux) + n),
     )
     result = replace(result, start=first.start, n_starts=first.n_starts, n_agree=first.n_agree)
-    return Measured(result, observed, predict_observed(emulator, observed, result, choice))
+    return Measured(result, observed, predict_observed(emulator, observed, result, options))
 
 
 def lower_of(search: FitResult, other: FitResult, tried: NDArray[np.bool_]) -> FitResult:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from maury.emulator.grid import to_shift, to_velocity
 from maury.labels import scaled, unscaled
 from maury.measure.starts import candidate_labels
-from maury.spectra import SPEED_OF_LIGHT
 
 if TYPE_CHECKING:
-    from maury.emulator import Emulator
+    from maury.emulator.emulator import Emulator
     from maury.measure.observe import Observed
 
 Array = NDArray[np.float64]
-Velocity = TypeVar("Velocity", float, Array)
 
 N_TEMPLATES = 32
 
@@ -37,29 +36,6 @@ def scan_velocity(observed: Observed, emulator: Emulator, max_rv: float, threads
         threads or 0,
     )
     return to_velocity(shift, emulator)
-
-
-def to_shift(rv: Velocity, emulator: Emulator) -> Velocity:
-    """Pixels of the emulator's even log grid that velocities, c*z [km/s], move spectra by."""
-    if emulator.log10_grid is None:
-        raise ValueError(
-            "velocity: the wavelengths of this emulator are not even in log10, so velocities cannot be "
-            "fitted; give them in the spectra, and velocity='given'"
-        )
-    shift: Velocity = np.log10(1.0 + rv / SPEED_OF_LIGHT) / emulator.log10_grid[1]
-    return shift
-
-
-def to_velocity(shift: Array, emulator: Emulator) -> Array:
-    """Undo `to_shift`."""
-    if emulator.log10_grid is None:
-        return np.full(np.shape(shift), np.nan)
-    return np.asarray(SPEED_OF_LIGHT * (10.0 ** (shift * emulator.log10_grid[1]) - 1.0))
-
-
-def pixel_velocity(emulator: Emulator) -> float:
-    """Velocity of a pixel of the emulator [km/s], to first order; 0 where the grid is not even in log10."""
-    return 0.0 if emulator.log10_grid is None else SPEED_OF_LIGHT * np.log(10.0) * emulator.log10_grid[1]
 
 
 @lru_cache(maxsize=4)

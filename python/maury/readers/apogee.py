@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maury.readers._blocks import table_blocks
+from maury.readers._table_rows import table_blocks
 
 if TYPE_CHECKING:
     from astropy.table import Table

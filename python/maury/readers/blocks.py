@@ -8,8 +8,10 @@ from functools import partial
 from os import PathLike
 from pathlib import Path
 
-from maury.readers import ReadError, check_format, explain_empty, list_files, mastar, read_each, unreadable
-from maury.readers._blocks import Table, n_table_rows, table_blocks
+from maury.readers import mastar
+from maury.readers._fits import ReadError
+from maury.readers._table_rows import Table, n_table_rows, table_blocks
+from maury.readers.read import check_format, explain_empty, list_files, read_each, unreadable
 from maury.spectra import Spectra
 
 #: Rows of a large table, and files of few spectra, in a block.

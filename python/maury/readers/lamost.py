@@ -11,16 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from maury.readers._fits import (
-    ReadError,
-    columns,
-    has_columns,
-    number,
-    positive,
-    stem,
-    table_at,
-    velocity,
-)
+from maury.readers._fits import ReadError, columns, has_columns, number, positive, stem, table_at, velocity
 from maury.spectra import FWHM_PER_SIGMA, Floats, Spectra
 
 # Around strong lines (Ca H and K, H I, the G band, Mg b, Ca II) the DR1 pipeline divides ivar by 9, for its

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maury.readers._blocks import Table, table_blocks
 from maury.readers._fits import exact_log_grid, has_columns, table_at
+from maury.readers._table_rows import Table, table_blocks
 from maury.spectra import Floats, Spectra
 
 FILL = -999.0

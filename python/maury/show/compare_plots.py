@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from maury.compare import Matched, Spread
+from maury.catalog.compare import Matched, Spread
 from maury.labels import find_label
 from maury.show.tables import format_label
 

@@ -12,11 +12,11 @@ from maury.show.tables import columns_text, format_label
 if TYPE_CHECKING:
     from astropy.table import Row, Table
 
-    from maury.compare import Spread
+    from maury.catalog.compare import Spread
 
 
 def differences_table(table: Table) -> str:
-    """Lines for the table of `maury.compare.differences`."""
+    """Lines for the table of `maury.catalog.compare.differences`."""
     rows = []
     for row in table:
         everything = np.isnan(row["teff_min"])
@@ -27,7 +27,7 @@ def differences_table(table: Table) -> str:
 
 
 def spread_table(spread: Spread) -> str:
-    """Lines for the table of `maury.compare.Spread`."""
+    """Lines for the table of `maury.catalog.compare.Spread`."""
     rows = [
         [row["label"], find_label(row["label"]).unit, row["catalog"], *_numbers(row)]
         for row in spread.table()

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maury.catalog import label_names
+from maury.catalog.columns import column_values, label_names, row_value
+from maury.catalog.repeats import pull_width, repeat_pairs
 from maury.labels import find_label
-from maury.measure.repeats import pull_width, repeat_pairs
-from maury.show import report_data as data
+from maury.show.report import data as data
 from maury.show.tables import format_label, row_name
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def plot_isochrones(catalog: QTable, isochrones: Table) -> Figure:
     ----------
     catalog : QTable
     isochrones : Table
-        From `maury.isochrones.read_isochrones`; of many, choose those to show.
+        From `maury.readers.isochrones.read_isochrones`; of many, choose those to show.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def plot_chi2(catalog: QTable) -> Figure:
 
     _need(catalog, ("teff", "logg"), "a Kiel diagram")
     figure, (left, right) = _panels(2, 6.2, 4.8)
-    teff, logg, rchi2 = (data.column(catalog, name) for name in ("teff", "logg", "rchi2"))
+    teff, logg, rchi2 = (column_values(catalog, name) for name in ("teff", "logg", "rchi2"))
     good = rchi2[np.isfinite(rchi2) & (rchi2 > 0)]
     low, high = np.percentile(good, [2, 98]) if good.size else (0.5, 2.0)
     teff_edges, logg_edges, median = data.chi2_map(teff, logg, rchi2)
@@ -151,8 +151,8 @@ def plot_errors(catalog: QTable) -> Figure:
     kinds = {kind: end for kind, end in kinds.items() if f"{names[0]}{end}" in catalog.colnames}
     figure, panels = _panels(len(names), 3.9, 3.2)
     for axes, name in zip(panels, names, strict=True):
-        errors = [data.column(catalog, name + end) for end in kinds.values()]
-        teff, curves = data.error_curves(data.column(catalog, "teff"), errors)
+        errors = [column_values(catalog, name + end) for end in kinds.values()]
+        teff, curves = data.error_curves(column_values(catalog, "teff"), errors)
         axes.set_ylabel(f"error of {_title(catalog, name)}")
         _teff_axis(axes)
         if not teff.size:
@@ -169,14 +169,14 @@ def plot_reported_pulls(catalog: QTable) -> Figure:
     """Differences of visits of a star over their joint reported error, beside a Gaussian of width 1.
 
     The errors are those of the catalogue, whatever they are; `maury.show.pulls.plot_pulls` has those of an
-    `ErrorModel`. The rows are those of `maury.measure.repeats.repeat_pairs`.
+    `ErrorModel`. The rows are those of `maury.catalog.repeats.repeat_pairs`.
     """
     names = label_names(catalog)
     pairs = repeat_pairs(catalog, names)
     figure, panels = _panels(len(names), 3.9, 3.2)
     x = np.linspace(-5, 5, 201)
     for axes, name in zip(panels, names, strict=True):
-        value, error = data.column(catalog, name), data.column(catalog, f"{name}_err")
+        value, error = column_values(catalog, name), column_values(catalog, f"{name}_err")
         joint = np.hypot(error[pairs.first], error[pairs.second])
         pulls = (value[pairs.first] - value[pairs.second]) / joint
         known = np.isfinite(pulls)
@@ -225,7 +225,7 @@ def plot_examples(fits: Sequence[BestFit], rows: Sequence[QTable.Row], labels: S
         bottom.plot(fit.wavelength, fit.model - flux, color="0.35", lw=0.5)
         bottom.axhline(0, color=_MODEL, lw=0.8)
         top.tick_params(labelbottom=False)
-        values = (float(getattr(row[name], "value", row[name])) for name in labels)
+        values = (row_value(row, name) for name in labels)
         words = [f"{find_label(n).latex} = {format_label(n, v)}" for n, v in zip(labels, values, strict=True)]
         top.set_title(",  ".join(words), loc="right", fontsize=9)
         top.set_title(row_name(row), loc="left", fontsize=9, parse_math=False)
@@ -239,7 +239,7 @@ def plot_examples(fits: Sequence[BestFit], rows: Sequence[QTable.Row], labels: S
 def _mark_star(axes: Axes, row: QTable.Row) -> None:
     """Kiel diagram of the catalogue with one of its stars."""
     catalog = row.table
-    x, y = (data.column(catalog, name) for name in ("teff", "logg"))
+    x, y = (column_values(catalog, name) for name in ("teff", "logg"))
     axes.plot(x, y, ".", color="0.75", ms=1.5, rasterized=True)
     axes.plot(x[row.index], y[row.index], "*", color=_REPORTED, ms=13, mec="white")
     _kiel_axes(axes, catalog, _FEW_TICKS)
@@ -284,7 +284,7 @@ def _panels(n: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
 
 def _scatter(figure: Figure, axes: Axes, catalog: QTable, pair: tuple[str, str], colour: str) -> Any:
     """Points coloured by a column, drawn in the order of its values from the middle outwards."""
-    x, y, c = (data.column(catalog, name) for name in (*pair, colour))
+    x, y, c = (column_values(catalog, name) for name in (*pair, colour))
     shown = np.flatnonzero(np.isfinite(x) & np.isfinite(y) & np.isfinite(c))
     finite = c[shown]
     low, high = np.percentile(finite, [2, 98]) if finite.size else (0.0, 1.0)

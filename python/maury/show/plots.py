@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maury.catalog import column_values, label_names
+from maury.catalog.columns import column_values, label_names, row_value
+from maury.catalog.flags import flag_names
 from maury.labels import find_label
-from maury.measure.quality import flag_names
 from maury.show.tables import format_label, row_name
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from maury.emulator import Emulator
+    from maury.emulator.emulator import Emulator
 
 Array = NDArray[np.float64]
 
@@ -263,7 +263,7 @@ def _write_head(figure: Figure, row: QTable.Row) -> None:
     parts = []
     for name in names:
         label = find_label(name)
-        value, error = (float(getattr(row[key], "value", row[key])) for key in (name, f"{name}_err"))
+        value, error = (row_value(row, key) for key in (name, f"{name}_err"))
         if np.isfinite(value):
             unit = " K" if label.unit == "K" else ""
             number = format_label(name, value).replace("-", "\N{MINUS SIGN}")

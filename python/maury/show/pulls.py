@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maury.catalog import column_values, label_names
+from maury.catalog.columns import column_values, label_names
+from maury.catalog.errors import ErrorModel
+from maury.catalog.flags import is_valid
+from maury.catalog.repeats import pull_width, repeat_pairs
 from maury.labels import TEFF_BINS, find_label
-from maury.measure.errors import ErrorModel
-from maury.measure.quality import is_valid
-from maury.measure.repeats import pull_width, repeat_pairs
 from maury.show.tables import columns_text
 
 if TYPE_CHECKING:

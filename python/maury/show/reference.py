@@ -12,7 +12,7 @@ from maury.show.plots import _TEFF_TICKS, _logg_axis, _teff_axis
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from maury.learn.reference_file import Reference
+    from maury.reference.file import Reference
 
 _MARKERS = {"theoretical": "o", "empirical": "*"}
 _SIZES = {"theoretical": 9.0, "empirical": 26.0}

@@ -74,8 +74,8 @@ def plot_libraries(
     spectra : Spectra
         One panel each.
     models : mapping of Spectra
-        By the name of the library, a row for each row of `spectra`, as `maury.learn.theory.build_twin` makes
-        them; at the resolution of `spectra`.
+        By the name of the library, a row for each row of `spectra`, as `maury.reference.theory.build_twin`
+        makes them; at the resolution of `spectra`.
     scale_range : (float, float)
         Rest wavelengths [vacuum Angstrom].
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maury.catalog import label_names
+from maury.catalog.columns import column_values, label_names, row_value
+from maury.catalog.flags import flag_names
 from maury.labels import TEFF_BINS, offset_and_mad
-from maury.measure.quality import flag_names
 
 if TYPE_CHECKING:
     from astropy.table import QTable
 
-    from maury.emulator import Emulator
+    from maury.emulator.emulator import Emulator
     from maury.learn.flux_errors import FluxErrors
 
 _WIDTH_ID = 28
@@ -42,7 +42,7 @@ def summary_table(catalog: QTable, n_rows: int = 20) -> str:
     for row in catalog[:n_rows]:
         cells = [_shorten(row_name(row), _WIDTH_ID)]
         for name in names:
-            value, error = (format_label(name, _number(row[key])) for key in (name, f"{name}_err"))
+            value, error = (format_label(name, row_value(row, key)) for key in (name, f"{name}_err"))
             cells.append("-" if value == "-" else f"{value} +- {error}")
         rchi2 = float(row["rchi2"])
         cells.append(f"{rchi2:.2f}" if np.isfinite(rchi2) else "-")
@@ -79,11 +79,14 @@ def comparison_table(catalog: QTable, known: Mapping[str, NDArray[np.float64]]) 
     for i, row in enumerate(catalog):
         cells = [_shorten(row_name(row), _WIDTH_ID)]
         for name in names:
-            cells += [format_label(name, _number(row[name])), format_label(name, float(known[name][i]))]
+            cells += [
+                format_label(name, row_value(row, name)),
+                format_label(name, float(known[name][i])),
+            ]
         rows.append(cells)
     medians = ["median |difference|"]
     for name in names:
-        difference = np.abs(_values(catalog[name]) - known[name])
+        difference = np.abs(column_values(catalog, name) - known[name])
         some = np.isfinite(difference).any()
         medians += [format_label(name, float(np.nanmedian(difference))) if some else "-", ""]
     return columns_text(head, [*rows, medians])
@@ -99,11 +102,11 @@ def difference_table(catalog: QTable, known: Mapping[str, NDArray[np.float64]]) 
     for name in label_names(catalog):
         if name not in known:
             continue
-        difference = _values(catalog[name]) - known[name]
+        difference = column_values(catalog, name) - known[name]
         difference = difference[np.isfinite(difference)]
         if not difference.size:
             continue
-        reported = float(np.nanmedian(_values(catalog[f"{name}_err"])))
+        reported = float(np.nanmedian(column_values(catalog, f"{name}_err")))
         numbers = [format_label(name, value) for value in (*offset_and_mad(difference), reported)]
         rows.append([name, str(catalog[name].unit or ""), *numbers, str(difference.size)])
     return columns_text(["label", "unit", "offset", "MAD", "reported", "stars"], rows)
@@ -169,10 +172,10 @@ def validation_table(summary: QTable, names: Sequence[str]) -> str:
     """Offset and MAD of every label in ranges of Teff, from `Validation.summary`."""
     rows = []
     for row in summary:
-        low, high = (_number(row[key]) for key in ("teff_min", "teff_max"))
+        low, high = (row_value(row, key) for key in ("teff_min", "teff_max"))
         cells = [teff_words(low or None, high if np.isfinite(high) else None), str(row["n"])]
         for name in names:
-            cells += [format_label(name, _number(row[f"{name}_{what}"])) for what in ("offset", "mad")]
+            cells += [format_label(name, row_value(row, f"{name}_{what}")) for what in ("offset", "mad")]
         rows.append(cells)
     head = ["teff", "stars"]
     for name in names:
@@ -190,14 +193,6 @@ def flux_error_table(found: FluxErrors) -> str:
         if n
     ]
     return columns_text(["teff", "spectra", *(f"{100 * part:.0f} %" for part in parts)], rows)
-
-
-def _values(column: object) -> NDArray[np.float64]:
-    return np.asarray(getattr(column, "value", column), dtype=float)
-
-
-def _number(value: object) -> float:
-    return float(getattr(value, "value", value))  # type: ignore[arg-type]
 
 
 def _shorten(text: str, width: int) -> str:

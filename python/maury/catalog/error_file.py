@@ -1,0 +1,189 @@
+"""The file of an `ErrorModel`: a small ECSV table that can be read, compared and mended by hand."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from maury.catalog.errors import EXTRA_TERMS, HOT, VARIABLES, ErrorModel, term_names
+from maury.output import check_new_file
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+
+_HOT = "hot:"
+_KIND = "maury errors from repeat visits"
+_ERROR_OF_FIT = "label_err_formal * sqrt(max(1, rchi2))"
+
+
+def write_errors(model: ErrorModel, path: str | os.PathLike[str], overwrite: bool = False) -> None:
+    """Write an error model as ECSV: one row a term of the quadratic, one column a label.
+
+    Raises
+    ------
+    ValueError
+        If `path` does not end in .ecsv.
+    FileExistsError
+        If the file exists and `overwrite` is False.
+    """
+    from astropy.table import Table
+
+    path = check_error_output(path, overwrite)
+    terms = [*term_names(model.variables), *model.extra]
+    coefficients = np.concatenate([model.coefficients, model.hot_coefficients])
+    if len(coefficients) > len(terms):
+        terms += [_HOT + term for term in terms]
+    table = Table({"term": terms})
+    for j, name in enumerate(model.labels):
+        table[name] = coefficients[:, j]
+    table.meta.update(
+        {
+            "kind": _KIND,
+            "method": model.method,
+            "pairs": model.n_pairs,
+            "stars": model.n_stars,
+            "units": dict(zip(model.labels, model.units, strict=True)),
+            "equation": "ln sigma = ln sigma_0 + sum of coefficient * term; a variable v enters as "
+            "(v - centre) / scale, kept within low and high; the sum is kept within ln_sigma_range; sharper "
+            "is 1 for spectra with that flag, else 0; teff>K is (log10 teff - log10 K) / scale, at least 0; "
+            f"terms that begin with {_HOT}, if any, stand in place of the others for teff > {HOT:.0f}",
+            "sigma_0": _ERROR_OF_FIT if model.relative else "1",
+            "variables": {
+                name: {
+                    "log10": VARIABLES[name],
+                    **{key: float(getattr(model, key)[i]) for key in ("centre", "scale", "low", "high")},
+                }
+                for i, name in enumerate(model.variables)
+            },
+            "ln_sigma_range": {n: model.ln_sigma_range[:, j].tolist() for j, n in enumerate(model.labels)},
+            "outliers": dict(zip(model.labels, model.outliers.tolist(), strict=True)),
+            "pull_width": dict(zip(model.labels, model.pull_width.tolist(), strict=True)),
+        }
+    )
+    table.write(path, format="ascii.ecsv", overwrite=overwrite)
+
+
+def check_error_output(path: str | os.PathLike[str], overwrite: bool = False) -> Path:
+    """Return `path` if errors can be written there; raises as `write_errors`."""
+    path = Path(path)
+    if path.suffix.lower() != ".ecsv":
+        raise ValueError(f"{path}: a file of errors ends in .ecsv")
+    return check_new_file(path, overwrite)
+
+
+def read_errors(path: str | os.PathLike[str]) -> ErrorModel:
+    """Read what `write_errors` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not such a file; the message names the first thing wrong.
+    """
+    from astropy.table import Table
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; `maury errors` makes it from a catalogue")
+    try:
+        table = Table.read(path, format="ascii.ecsv")
+    except Exception as error:  # the reader has errors of its own for every kind of damage
+        raise ValueError(f"{path}: not an ECSV table: {error}") from error
+    meta = dict(table.meta)
+    if meta.get("kind") != _KIND:
+        raise ValueError(f"{path}: a table, but not one of errors, which says kind: {_KIND}")
+    try:
+        model = _model(table, meta)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path}: damaged file of errors: {error!r}; make it again with maury errors"
+        ) from error
+    numbers = (
+        *(model.centre, model.scale, model.low, model.high, model.ln_sigma_range),
+        *(model.coefficients, model.hot_coefficients),
+    )
+    if not all(np.isfinite(array).all() for array in numbers) or not (model.scale > 0).all():
+        raise ValueError(f"{path}: a number is missing, not finite, or a scale is not positive")
+    return model
+
+
+def _model(table: Any, meta: dict[str, Any]) -> ErrorModel:
+    variables = tuple(
+        name for name in VARIABLES if name in meta["variables"]
+    )  # the file sorts them by letter
+    labels = tuple(name for name in table.colnames if name != "term")
+    quadratic = term_names(variables)
+    terms = [str(term) for term in table["term"]]
+    hot = [term.removeprefix(_HOT) for term in terms if term.startswith(_HOT)]
+    terms = terms[: len(terms) - len(hot)]
+    if hot and hot != terms:
+        raise ValueError(f"the terms that begin with {_HOT} are not the others once more")
+    extra = tuple(terms[len(quadratic) :])
+    if len(variables) < len(meta["variables"]) or terms[: len(quadratic)] != quadratic:
+        raise ValueError("the terms are not those of a quadratic of " + ", ".join(meta["variables"]))
+    if not set(extra) <= set(EXTRA_TERMS) or (extra and variables[0] != "teff"):
+        raise ValueError("unknown terms after the quadratic: " + ", ".join(extra))
+    if meta["sigma_0"] not in ("1", _ERROR_OF_FIT):
+        raise ValueError(f"unknown sigma_0 {meta['sigma_0']!r}")
+    if meta["method"] not in ("likelihood", "paper"):
+        raise ValueError(f"unknown method {meta['method']!r}")
+    coefficients = np.column_stack([np.asarray(table[name], dtype=float) for name in labels])
+    ends = {
+        key: np.array([float(meta["variables"][name][key]) for name in variables])
+        for key in ("centre", "scale", "low", "high")
+    }
+    return ErrorModel(
+        method=str(meta["method"]),
+        labels=labels,
+        units=tuple(str(meta["units"][name]) for name in labels),
+        variables=variables,
+        relative=meta["sigma_0"] == _ERROR_OF_FIT,
+        extra=extra,
+        coefficients=coefficients[: len(terms)],
+        hot_coefficients=coefficients[len(terms) :],
+        ln_sigma_range=np.array([meta["ln_sigma_range"][name] for name in labels], dtype=float).T,
+        n_pairs=int(meta["pairs"]),
+        n_stars=int(meta["stars"]),
+        outliers=np.array([float(meta["outliers"][name]) for name in labels]),
+        pull_width=np.array([float(meta["pull_width"][name]) for name in labels]),
+        **ends,
+    )
+
+
+def apply_errors(catalog: QTable, model: ErrorModel) -> QTable:
+    """Return a copy of a catalogue whose ``<label>_err`` are those of the model.
+
+    The header key ERRORS names it. ``<label>_err_formal`` and ``covariance`` stay. A NaN label has a NaN
+    error.
+
+    Raises
+    ------
+    ValueError
+        If a label of the catalogue has no errors in the model.
+    """
+    from astropy import units as u
+
+    from maury.catalog.columns import label_names
+
+    labels = label_names(catalog)
+    missing = [name for name in labels if name not in model.labels]
+    if missing:
+        raise ValueError(
+            f"errors: they are of {', '.join(model.labels)}, and the catalogue also has "
+            f"{', '.join(missing)}; calibrate on a catalogue of the same emulator"
+        )
+    sigma = model.predict(catalog)
+    table = catalog.copy()
+    for name in labels:
+        j = model.labels.index(name)
+        old = table[f"{name}_err"]
+        value = np.where(np.isfinite(np.asarray(table[name].value)), sigma[:, j], np.nan)
+        unit = u.Unit(model.units[j]) if model.units[j] else u.dimensionless_unscaled
+        table[f"{name}_err"] = (value * unit).to(old.unit) if old.unit is not None else value
+        table[f"{name}_err"].info.description = old.info.description
+    table.meta["ERRORS"] = model.words
+    return table

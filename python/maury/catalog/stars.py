@@ -1,0 +1,189 @@
+"""One row a star: its visits combined with their errors, and those that disagree said so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maury.catalog.columns import column_values, label_names
+from maury.catalog.flags import Flag, is_valid
+from maury.labels import find_label
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+
+Array = NDArray[np.float64]
+
+DISAGREE = 4.0  # sigma
+
+
+def combine_visits(catalog: QTable) -> QTable:
+    """Combine the visits of each star.
+
+    A label is the mean of the visits with weights 1/error^2. A visit that differs by more than 4 sigma from
+    the others of its star, in any label, is left out where at least two others remain; of two that disagree
+    both are kept, and the errors grow by the square root of their reduced chi2. Either way the star has the
+    flag ``VISITS_DISAGREE`` and the column ``discrepant`` names the visits.
+
+    Parameters
+    ----------
+    catalog : QTable
+        One row a visit, best with errors from repeat visits: `maury.fit` with ``errors``. Rows without a name
+        are stars of their own.
+
+    Returns
+    -------
+    QTable
+        One row a star, in the order of their first visits. ``flags`` are those that all visits used share, so
+        that one noisy visit among good ones does not mark its star; a star without a valid visit has NaN
+        labels and the flags of all its visits. ``ra`` and ``dec`` are those of its first visit that has them.
+    """
+    from astropy import units as u
+    from astropy.table import QTable
+
+    labels = label_names(catalog)
+    star, first = _star_numbers(np.asarray(catalog["star_id"], dtype=str))
+    n_stars = len(first)
+    flags = np.asarray(catalog["flags"]).astype(np.int32)
+    values = np.column_stack([column_values(catalog, name) for name in labels])
+    errors = np.column_stack([column_values(catalog, f"{name}_err") for name in labels])
+    good = is_valid(flags) & np.isfinite(values).all(axis=1) & (errors > 0).all(axis=1)
+    used, odd = _without_discrepant(values, errors, star, good, n_stars)
+
+    weight = np.where(used[:, None], errors**-2.0, 0.0)
+    total = _sums(weight, star, n_stars)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = _sums(np.where(used[:, None], weight * values, 0.0), star, n_stars) / total
+        share = weight / total[star]
+    n_used = np.bincount(star[used], minlength=n_stars)
+    split = np.bincount(star[used & odd], minlength=n_stars) > 0  # two visits that disagree
+    pulls = np.where(used[:, None], (values - mean[star]) / errors, 0.0)
+    chi2 = _sums(pulls**2, star, n_stars) / np.maximum(n_used - 1, 1)[:, None]
+    grow = np.where(split[:, None], np.sqrt(np.maximum(1.0, chi2)), 1.0)
+    sigma = np.where(n_used[:, None] > 0, grow / np.sqrt(np.where(total > 0, total, np.nan)), np.nan)
+
+    table = QTable()
+    table["star_id"] = np.asarray(catalog["star_id"], dtype=str)[first]
+    if {"ra", "dec"} <= set(catalog.colnames):
+        placed = _first_known(np.isfinite(column_values(catalog, "ra")), star, first)
+        table["ra"], table["dec"] = catalog["ra"][placed], catalog["dec"][placed]
+    table["n_visits"] = np.bincount(star, minlength=n_stars).astype(np.int32)
+    table["n_used"] = n_used.astype(np.int32)
+    for j, name in enumerate(labels):
+        unit = catalog[name].unit or u.dimensionless_unscaled
+        table[name] = mean[:, j] * unit
+        table[f"{name}_err"] = sigma[:, j] * unit
+        table[name].info.description = f"{find_label(name).description}, mean of the visits used"
+        table[f"{name}_err"].info.description = f"error of {name}"
+    snr = np.asarray(catalog["snr"], dtype=float)
+    table["snr"] = np.sqrt(np.bincount(star, np.where(used, np.nan_to_num(snr) ** 2, 0.0), n_stars))
+    table["converged"] = table["valid"] = n_used > 0
+    table["flags"] = _shared_flags(flags, star, used, n_used) | np.where(
+        np.bincount(star[odd], minlength=n_stars) > 0, int(Flag.VISITS_DISAGREE), 0
+    ).astype(np.int32)
+    names = np.asarray(catalog["visit_id"], dtype=str)
+    said = [""] * n_stars
+    for i in np.flatnonzero(odd):
+        said[star[i]] = f"{said[star[i]]} {names[i]}".strip()
+    table["discrepant"] = np.array(said, dtype=str)
+    table["covariance"] = _covariance(np.asarray(catalog["covariance"], dtype=float), share, sigma, star)
+    for name, text in _DESCRIPTIONS.items():
+        table[name].info.description = text
+    table.meta.update(catalog.meta)
+    table.meta["ROWS"] = "stars"
+    table.meta[f"FLAG{Flag.VISITS_DISAGREE.bit_length() - 1}"] = (
+        f"VISITS_DISAGREE: {Flag.VISITS_DISAGREE.meaning}"
+    )
+    return table
+
+
+_DESCRIPTIONS = {
+    "star_id": "name of the star",
+    "n_visits": "visits there are",
+    "n_used": "visits in the mean",
+    "snr": "signal-to-noise ratio of the visits used, added in squares",
+    "converged": "whether any visit could be used",
+    "valid": "whether any visit is one that the paper would have published",
+    "flags": "sum of the bits that all visits used share; 0 = no complaint",
+    "discrepant": "visits that differ from the others by more than their errors",
+    "covariance": "of the labels, in their units",
+}
+
+
+def _star_numbers(star_id: NDArray[np.str_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the number of the star of each row, and the first row of each star; stars in that order."""
+    keys = star_id.astype(object)
+    for i in np.flatnonzero(star_id == ""):
+        keys[i] = f"\0{i}"
+    _, first, star = np.unique(keys.astype(str), return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return rank[star], first[order]
+
+
+def _first_known(
+    known: NDArray[np.bool_], star: NDArray[np.intp], first: NDArray[np.intp]
+) -> NDArray[np.intp]:
+    """Return the first row of each star that is known, or else its first row."""
+    rows: NDArray[np.intp] = first.copy()
+    stars, at = np.unique(star[known], return_index=True)
+    rows[stars] = np.flatnonzero(known)[at]
+    return rows
+
+
+def _sums(values: Array, star: NDArray[np.intp], n_stars: int) -> Array:
+    """Add up the visits of each star: (N, L) -> (stars, L)."""
+    return np.column_stack([np.bincount(star, column, n_stars) for column in values.T])
+
+
+def _without_discrepant(
+    values: Array, errors: Array, star: NDArray[np.intp], good: NDArray[np.bool_], n_stars: int
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return visits to use, and those that disagree with the others of their star; the worst goes first."""
+    used, odd = good.copy(), np.zeros(len(good), dtype=bool)
+    while True:
+        weight = np.where(used[:, None], np.where(errors > 0, errors, np.inf) ** -2.0, 0.0)
+        centred = np.where(used[:, None], values, 0.0)
+        total, weighted = (_sums(x, star, n_stars)[star] for x in (weight, weight * centred))
+        n_used = np.bincount(star[used], minlength=n_stars)[star]
+        others = total - weight
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = (weighted - weight * centred) / others
+            pull = np.abs(centred - mean) / np.sqrt(errors**2 + 1 / others)
+        worst = np.where(used & (n_used > 1), np.nan_to_num(pull).max(axis=1), 0.0)
+        odd |= (worst > DISAGREE) & (n_used == 2)
+        worst[(n_used == 2) | (worst <= DISAGREE)] = 0.0
+        largest = np.zeros(n_stars)
+        np.maximum.at(largest, star, worst)
+        out = np.flatnonzero((worst > 0) & (worst == largest[star]))
+        if not out.size:
+            return used, odd
+        out = out[np.unique(star[out], return_index=True)[1]]  # of two that are equally far one goes
+        odd[out] = True
+        used[out] = False
+
+
+def _shared_flags(
+    flags: NDArray[np.int32], star: NDArray[np.intp], used: NDArray[np.bool_], n_used: NDArray[np.intp]
+) -> NDArray[np.int32]:
+    """Bits that all visits used have; all bits of its visits for a star that has none to use."""
+    shared = np.full(len(n_used), -1, dtype=np.int32)
+    np.bitwise_and.at(shared, star[used], flags[used])
+    either = np.zeros(len(n_used), dtype=np.int32)
+    np.bitwise_or.at(either, star, flags)
+    return np.where(n_used > 0, shared, either)
+
+
+def _covariance(visits: Array, share: Array, sigma: Array, star: NDArray[np.intp]) -> Array:
+    """Covariance (stars, L, L) of weighted means: sum_v share_j share_k C_v,jk, scaled to sigma."""
+    used = np.isfinite(share).all(axis=1) & (share > 0).all(axis=1) & np.isfinite(visits).all(axis=(1, 2))
+    summed = np.zeros((len(sigma), *visits.shape[1:]))
+    np.add.at(summed, star[used], share[used, :, None] * share[used, None, :] * visits[used])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        width = np.sqrt(np.diagonal(summed, axis1=1, axis2=2))
+        correlation = summed / (width[:, :, None] * width[:, None, :])
+    scaled: Array = correlation * sigma[:, :, None] * sigma[:, None, :]
+    return scaled

@@ -1,0 +1,234 @@
+"""The catalogue: one row a spectrum, with units, flags and a header that says where it came from."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maury._version import __version__
+from maury.catalog.columns import Columns, label_names
+from maury.catalog.flags import Flag
+from maury.labels import find_label
+from maury.output import check_new_file
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+
+_DESCRIPTIONS = {
+    "star_id": "name of the star",
+    "visit_id": "name of the exposure",
+    "file": "where the spectrum came from",
+    "ra": "right ascension, ICRS; NaN = not known",
+    "dec": "declination, ICRS; NaN = not known",
+    "chi2": "chi2 with the scatter of the emulator",
+    "rchi2": "chi2 over degrees of freedom",
+    "rchi2_noise": "the same from the noise of the spectrum alone",
+    "n_pixels": "pixels in the fit",
+    "n_clipped": "outliers that were left out",
+    "snr": "signal-to-noise ratio of the file, else of the pixels fitted",
+    "rv": "velocity c z, fitted where rv_err tells; NaN = not known",
+    "rv_err": "error of rv",
+    "arm_rv": "velocities of the second arm on, less that of the first",
+    "broadening": "sigma of the broadening beyond the line-spread function",
+    "broadening_err": "error of broadening",
+    "converged": "whether the fit found a minimum",
+    "status": "why the fit ended",
+    "flags": "sum of the bits FLAG0, FLAG1, ... of the header; 0 = no complaint",
+    "valid": "whether the paper would have published it",
+    "training_distance": "distance to training stars; above 1 = outside",
+    "start": "how the fit was started",
+    "n_starts": "starts that were followed",
+    "n_agree": "of them, those that ended in this minimum",
+    "problem": "why a file could not be read",
+    "covariance": "of the labels, in their units",
+}
+_FORMATS = {
+    ".fits": "fits",
+    ".fits.gz": "fits",
+    ".fit": "fits",
+    ".ecsv": "ascii.ecsv",
+    ".parquet": "parquet",
+}
+
+
+def catalog_table(columns: Columns, units: Mapping[str, str], origin: Mapping[str, Any]) -> QTable:
+    """Make the catalogue of N fitted spectra from its columns: adds units, descriptions and the header.
+
+    Parameters
+    ----------
+    columns : dict of (N, ...) arrays
+        From `maury.measure.columns.catalog_columns`.
+    units : dict
+        Names of the labels in their order, with their units.
+    origin : mapping
+        What the header tells of the fit: keys of eight letters at most, so that FITS keeps them.
+
+    Returns
+    -------
+    QTable
+        Errors ``<label>_err_formal`` are from the covariance, ``<label>_err`` are those times
+        ``sqrt(rchi2)`` where that is above 1. ``covariance`` is (N, L, L), labels in the order of
+        ``meta["LABELS"]``, in their units.
+    """
+    from astropy import units as u
+    from astropy.table import QTable
+
+    described = dict(_DESCRIPTIONS)
+    unit_of = dict.fromkeys(("rv", "rv_err", "arm_rv", "broadening", "broadening_err"), "km/s")
+    unit_of |= {"ra": "deg", "dec": "deg"}
+    for name, unit in units.items():
+        described[name] = find_label(name).description
+        described[f"{name}_err"] = f"error of {name}"
+        described[f"{name}_err_formal"] = f"error of {name} from the covariance alone"
+        unit_of |= dict.fromkeys((name, f"{name}_err", f"{name}_err_formal"), unit)
+    table = QTable()
+    for name, values in columns.items():
+        own_unit = unit_of.get(name)
+        _add(table, name, values, described[name], u.Unit(own_unit) if own_unit else None)
+    table.meta.update(_provenance(units, origin))
+    return table
+
+
+def _add(table: QTable, name: str, values: NDArray[Any], description: str, unit: Any = None) -> None:
+    table[name] = values if unit is None else np.asarray(values, dtype=float) * unit
+    table[name].info.description = description
+
+
+def _provenance(labels: Iterable[str], origin: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the header; the same input gives the same bytes."""
+    meta: dict[str, Any] = {
+        "MAURYVER": __version__,
+        **origin,
+        "LABELS": ",".join(labels),
+        "ERRORS": "formal, times sqrt(rchi2) where above 1",
+    }
+    for bit in Flag:
+        meta[f"FLAG{bit.bit_length() - 1}"] = f"{bit.name}: {bit.meaning}"
+    return meta
+
+
+def check_output(path: str | os.PathLike[str], overwrite: bool = False) -> Path:
+    """Return `path` if a catalogue can be written there; call it before the work, not after.
+
+    Raises
+    ------
+    ValueError
+        If the ending says no known format.
+    FileExistsError
+        If the file exists and `overwrite` is False.
+    FileNotFoundError
+        If the folder does not exist.
+    """
+    path = Path(path)
+    if _ending(path) == ".parquet":
+        _need_parquet()
+    return check_new_file(path, overwrite)
+
+
+def write_catalog(table: QTable, path: str | os.PathLike[str], overwrite: bool = False) -> None:
+    """Write a catalogue as FITS, ECSV or Parquet, by the ending of `path`.
+
+    Endings are .fits, .fits.gz, .fit, .ecsv and .parquet. The file appears whole or not at all. FITS knows
+    no unit "dex", so such columns have their unit in the description (TCOMM) and in the header block of
+    astropy, which gives it back on reading.
+
+    Raises
+    ------
+    ValueError, FileExistsError, FileNotFoundError
+        As `check_output`.
+    """
+    path = check_output(path, overwrite)
+    ending = _ending(path)
+    with tempfile.TemporaryDirectory(prefix=".maury-", dir=path.parent) as folder:
+        draft = Path(folder) / f"catalog{ending}"
+        if _FORMATS[ending] == "fits":
+            _write_fits(table, draft)
+        else:
+            table.write(draft, format=_FORMATS[ending])
+        os.replace(draft, path)
+
+
+def read_catalog(path: str | os.PathLike[str]) -> QTable:
+    """Read a catalogue that `write_catalog` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the ending says no known format, or the table in the file is not a catalogue of maury.
+    """
+    from astropy.table import QTable
+
+    path = Path(path)
+    kind = _FORMATS[_ending(path)]
+    if kind == "parquet":
+        _need_parquet()
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    options = {"character_as_bytes": False, "mask_invalid": False} if kind == "fits" else {}
+    try:
+        table = QTable.read(path, format=kind, **options)
+    except Exception as error:  # each format has errors of its own for a file that is damaged
+        raise ValueError(f"{path}: not a catalogue that can be read: {error}") from error
+    if "MAURYVER" not in table.meta or "flags" not in table.colnames:
+        raise ValueError(f"{path}: a table, but not a catalogue written by maury (no MAURYVER in its header)")
+    for key in [key for key in table.meta if key.startswith("TCOMM")]:
+        del table.meta[key]
+    for name in table.colnames:
+        # ECSV cannot tell an empty text from a missing one.
+        if table[name].dtype.kind == "U" and hasattr(table[name], "filled"):
+            description = table[name].info.description
+            _add(table, name, np.asarray(table[name].filled(""), dtype=str), description)
+    n_labels = len(label_names(table))
+    covariance = np.asarray(table["covariance"])
+    covariance = covariance.reshape(len(table), n_labels, n_labels)  # Parquet keeps it flat
+    _add(table, "covariance", covariance, table["covariance"].info.description)
+    return table
+
+
+def _ending(path: Path) -> str:
+    name = path.name.lower()
+    for ending in _FORMATS:
+        if name.endswith(ending):
+            return ending
+    raise ValueError(
+        f"{path}: the ending {path.suffix!r} says no catalogue format; use one of {', '.join(_FORMATS)}"
+    )
+
+
+def _need_parquet() -> None:
+    from importlib.util import find_spec
+
+    missing = [name for name in ("pyarrow", "pandas") if find_spec(name) is None]  # astropy wants both
+    if missing:
+        raise ValueError(
+            f'Parquet files need {" and ".join(missing)}: pip install "maury[parquet]"; or write .fits'
+        )
+
+
+def _write_fits(table: QTable, path: Path) -> None:
+    from astropy.io import fits
+
+    table = table.copy(copy_data=False)
+    for name in table.colnames:
+        if table[name].dtype.kind == "U":
+            # A FITS table holds ASCII: a file name with an accent must not cost the catalogue.
+            ascii_text = [text.encode("ascii", "backslashreplace").decode() for text in table[name]]
+            _add(table, name, np.array(ascii_text, dtype=str), table[name].info.description)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*could not be saved in native FITS format")
+        table.write(path, format="fits")
+    with fits.open(path, mode="update") as hdus:
+        header = hdus[1].header
+        for i, name in enumerate(table.colnames, start=1):
+            info = table[name].info
+            words = [info.description or "", f"[{info.unit}]" if info.unit is not None else ""]
+            header.set(f"TCOMM{i}", " ".join(filter(None, words)), after=f"TFORM{i}")

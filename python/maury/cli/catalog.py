@@ -1,0 +1,173 @@
+"""Commands that work on catalogues: ``maury errors``, ``maury compare``, ``maury stars``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_overwrite = click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
+
+
+def _column_map(_: click.Context, option: click.Parameter, text: str | None) -> dict[str, str] | None:
+    if text is None:
+        return None
+    parts = [part.partition("=") for part in text.split(",")]
+    if not all(ours.strip() and theirs.strip() for ours, _, theirs in parts):
+        raise click.BadParameter(f"{text!r}: expected ours=theirs with commas, as in teff=Teff,logg=LOGG")
+    return {ours.strip(): theirs.strip() for ours, _, theirs in parts}
+
+
+@click.command("errors", short_help="Learn errors from stars visited more than once.")
+@click.argument("catalogue")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="F.ecsv", help="File of errors to write."
+)
+@click.option(
+    "--method",
+    type=click.Choice(["likelihood", "paper"]),
+    default="likelihood",
+    show_default=True,
+    help="That of the paper gives errors that are too small by a third.",
+)
+@click.option(
+    "--plot", type=click.Path(dir_okay=False, path_type=Path), metavar="F.png", help="Picture of pulls."
+)
+@_overwrite
+def errors_command(
+    catalogue: str, output: Path | None, method: str, plot: Path | None, overwrite: bool
+) -> None:
+    """Learn the errors of CATALOGUE from its repeat visits, and show them beside the formal ones.
+
+    The file written is for maury fit --errors.
+    """
+    from maury.catalog import read_catalog
+    from maury.catalog.error_file import check_error_output, write_errors
+    from maury.catalog.repeats import METHODS, calibrate_errors
+    from maury.show.pulls import error_table, plot_pulls, pull_table
+
+    if output is not None:
+        check_error_output(output, overwrite)
+    catalog = read_catalog(catalogue)
+    models = {name: calibrate_errors(catalog, name) for name in METHODS}
+    model = models[method]
+    click.echo(f"Errors from {model.words}.\n")
+    click.echo(error_table(catalog, model))
+    click.echo("\nWidth of the pulls of stars left out, 1 is right:")
+    click.echo(pull_table(catalog, list(models.values())))
+    if output is not None:
+        write_errors(model, output, overwrite)
+        click.echo(f"\nWritten to {output}.")
+    if plot is not None:
+        from maury.show.plots import save_figure
+
+        save_figure(plot_pulls(catalog, model), plot)
+        click.echo(f"Picture in {plot}.")
+
+
+@click.command("compare", short_help="Compare a catalogue with others.")
+@click.argument("catalogue")
+@click.argument("others", nargs=-1, required=True)
+@click.option(
+    "--by",
+    type=click.Choice(["id", "position"]),
+    help="How to match; by default id if the tables share names, else position.",
+)
+@click.option(
+    "--radius",
+    type=click.FloatRange(min=0, min_open=True),
+    default=3.0,
+    show_default=True,
+    help="Largest separation [arcsec] where matched by position.",
+)
+@click.option(
+    "--columns",
+    callback=_column_map,
+    metavar="OURS=THEIRS,...",
+    help="Columns of the other table, as in teff=Teff,fe_h=FeH,ra=RAJ2000,dec=DEJ2000.",
+)
+@click.option(
+    "--positions",
+    metavar="TABLE",
+    help="Where CATALOGUE has no positions: a table with star_id, ra, dec (or MANGAID, RA, DEC).",
+)
+@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), metavar="F.png", help="Picture.")
+def compare_command(
+    catalogue: str,
+    others: tuple[str, ...],
+    by: str | None,
+    radius: float,
+    columns: dict[str, str] | None,
+    positions: str | None,
+    plot: Path | None,
+) -> None:
+    """Compare CATALOGUE with one other table, or with two and more catalogues of the same stars.
+
+    One other: a catalogue of maury, LAMOST, SEGUE, APOGEE or MaStar DR17, or any table with --columns. Stars
+    are matched; offset, scatter and MAD of the differences are shown. Several: each is compared with the
+    median of all, as for spectra at several resolutions.
+    """
+    from maury.catalog.compare import (
+        POSITIONS,
+        add_positions,
+        differences,
+        match_tables,
+        read_table,
+        spread_of,
+    )
+    from maury.show.compare_plots import plot_one_to_one, plot_spread
+    from maury.show.compare_tables import differences_table, spread_table
+
+    ours, _ = read_table(catalogue)
+    if len(others) > 1:
+        names = [Path(path).name for path in (catalogue, *others)]
+        if len(set(names)) < len(names):  # files of one name in several folders
+            names = [catalogue, *others]
+        spread = spread_of([ours, *(read_table(path, columns)[0] for path in others)], names)
+        click.echo(
+            f"{len(spread.median)} stars in all of {len(names)} catalogues; deviation from their median:"
+        )
+        click.echo(spread_table(spread))
+    else:
+        if positions is not None:
+            ours = add_positions(ours, read_table(positions, POSITIONS)[0])
+            by = by or "position"
+        matched = match_tables(ours, *read_table(others[0], columns), by, radius)
+        click.echo(
+            f"{len(matched.ours)} rows in common with {matched.other} by {matched.by}; ours less theirs:"
+        )
+        click.echo(differences_table(differences(matched)))
+    if plot is not None:
+        from maury.show.plots import save_figure
+
+        save_figure(plot_spread(spread) if len(others) > 1 else plot_one_to_one(matched), plot)
+        click.echo(f"Picture in {plot}.")
+
+
+@click.command("stars", short_help="Combine the visits of each star.")
+@click.argument("catalogue")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="Table: .fits, .ecsv or .parquet."
+)
+@click.option("--dr17-names", is_flag=True, help="Also TEFF_JI, ..., as in the tables of MaStar DR17.")
+@_overwrite
+def stars_command(catalogue: str, output: Path, dr17_names: bool, overwrite: bool) -> None:
+    """Combine the visits of each star in CATALOGUE, with weights 1/error^2: one row a star."""
+    import numpy as np
+
+    from maury.catalog import read_catalog
+    from maury.catalog.dr17 import add_dr17_names
+    from maury.catalog.stars import combine_visits
+    from maury.catalog.table import check_output, write_catalog
+
+    check_output(output, overwrite)
+    visits = read_catalog(catalogue)
+    stars = combine_visits(visits)
+    write_catalog(add_dr17_names(stars) if dr17_names else stars, output, overwrite)
+    odd = int(np.sum(np.asarray(stars["discrepant"]) != ""))
+    click.echo(
+        f"{len(visits)} visits of {len(stars)} stars; of {odd} stars visits disagree. Written to {output}."
+    )
+
+
+COMMANDS = (errors_command, compare_command, stars_command)

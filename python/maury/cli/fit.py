@@ -1,0 +1,223 @@
+"""The commands ``maury fit``, ``maury demo`` and ``maury info``."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from astropy.table import QTable
+
+    from maury.emulator.emulator import Emulator
+    from maury.spectra import Spectra
+
+_SHOWN = 20  # problems that are printed
+
+_emulator = click.option(
+    "--emulator",
+    default="default",
+    show_default=True,
+    metavar="F.onnx",
+    help="Emulator file; or the built-in.",
+)
+_plot = click.option(
+    "--plot", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Folder for pictures."
+)
+
+
+def _how_to_see(command: Any) -> Any:
+    """Options that say how the instrument sees, and what is fitted besides the labels."""
+    for option in (
+        click.option(
+            "--leave-out",
+            multiple=True,
+            metavar="NAME",
+            help="Leave a region out: telluric, balmer, sodium, interstellar; several times for several.",
+        ),
+        click.option(
+            "--arm-rv/--no-arm-rv",
+            default=None,
+            help="Fit a velocity for each arm; by default where the file tells the arms.",
+        ),
+        click.option("--broadening", is_flag=True, help="Fit one broadening more for each spectrum."),
+        click.option(
+            "--max-rv", type=float, default=1000.0, show_default=True, help="Velocities to search [km/s]."
+        ),
+        click.option(
+            "--velocity",
+            "--rv",
+            "velocity",
+            type=click.Choice(["fit", "given"]),
+            default="fit",
+            show_default=True,
+            help="Fit velocities, but of spectra at rest; or keep those of the files.",
+        ),
+        click.option("--errors", metavar="F.ecsv", help="Errors from repeat visits; see maury errors."),
+        click.option(
+            "--isochrones",
+            type=click.Path(exists=True, dir_okay=False),
+            multiple=True,
+            metavar="FILE",
+            help="PARSEC or BaSTI isochrones for --photometry; several times for several.",
+        ),
+        click.option(
+            "--photometry",
+            type=click.Path(exists=True, dir_okay=False),
+            metavar="TABLE",
+            help="Gaia photometry by star_id: one start more for the stars in it.",
+        ),
+        click.option("--fwhm", type=float, help="Resolution where the file does not tell: FWHM [Angstrom]."),
+        click.option("--resolution", type=float, metavar="R", help="The same: R = wavelength / FWHM."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command("fit", short_help="Measure spectra and write a catalogue.")
+@click.argument("files", nargs=-1, required=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default="maury_catalog.fits",
+    show_default=True,
+    help="Catalogue to write: .fits, .ecsv or .parquet.",
+)
+@_emulator
+@_plot
+@click.option("--format", metavar="NAME", help="Format of the files, where guessing fails.")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads; all cores by default.")
+@click.option("--overwrite", is_flag=True, help="Replace a catalogue that exists, or an unfinished run.")
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="Measure on a Dask cluster: its address, or scheduler file."
+)
+@_how_to_see
+def fit_command(
+    files: tuple[str, ...],
+    output: Path,
+    emulator: str,
+    plot: Path | None,
+    photometry: str | None,
+    isochrones: tuple[str, ...],
+    **options: Any,
+) -> None:
+    """Measure the stars in FILES and write a catalogue.
+
+    A file that cannot be read becomes a flagged row; the others are not harmed. A run that was ended goes on
+    where it stopped: give the same command again.
+    """
+    from maury.emulator import Emulator
+    from maury.readers import ReadWarning
+    from maury.show.tables import summary_sentence, summary_table
+    from maury.survey import fit_files
+
+    model = Emulator.load(emulator)
+    if (photometry is None) != (not isochrones):
+        raise click.UsageError("--photometry and --isochrones go together: give both, or none")
+    if photometry is not None:
+        from astropy.table import Table
+
+        from maury.readers.isochrones import read_isochrones
+
+        options["photometry"] = Table.read(photometry)
+        options["isochrones"] = read_isochrones(list(isochrones))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ReadWarning)  # it names the first bad file; here all are named
+        try:
+            catalog = fit_files(files, output, model, progress=True, **options)
+        except KeyboardInterrupt:
+            click.echo("Ended. What is measured is kept: the same command goes on from there.", err=True)
+            raise
+    problems = catalog["problem"][catalog["problem"] != ""]
+    for problem in problems[:_SHOWN]:
+        click.echo(f"Warning: {problem}", err=True)
+    if len(problems) > _SHOWN:
+        click.echo(f"Warning: ... and {len(problems) - _SHOWN} more; see the column problem", err=True)
+    click.echo(summary_table(catalog))
+    click.echo()
+    click.echo(f"{summary_sentence(catalog)} Written to {output}.")
+    if plot is not None:
+        _draw(_spectra_of(files, options), catalog, model, plot)
+
+
+@click.command("demo", short_help="Measure stars that come with maury and have known labels.")
+@_emulator
+@_plot
+def demo(emulator: str, plot: Path | None) -> None:
+    """Measure some stars of the MILES library that come with maury, and compare with their known labels."""
+    from maury.emulator import Emulator
+    from maury.measure.pipeline import fit
+    from maury.show.tables import comparison_table, summary_sentence
+
+    model = Emulator.load(emulator)
+    spectra = _demo_stars()
+    catalog = fit(spectra, model, progress=True)
+    click.echo("Stars of the MILES library (Sanchez-Blazquez et al. 2006; labels of Cenarro et al. 2007)\n")
+    click.echo(comparison_table(catalog, spectra.labels))
+    click.echo()
+    click.echo(summary_sentence(catalog))
+    if plot is not None:
+        _draw(spectra, catalog, model, plot)
+
+
+@click.command("info", short_help="Describe an emulator or a catalogue in words.")
+@click.argument("file")
+def info(file: str) -> None:
+    """Describe FILE in words: an emulator (.onnx, or "default") or a catalogue."""
+    from maury.catalog import read_catalog
+    from maury.emulator import Emulator
+
+    if file == "default" or file.lower().endswith(".onnx"):
+        click.echo(Emulator.load(file).describe())
+    else:
+        from maury.catalog.text import describe_catalog
+
+        click.echo(describe_catalog(read_catalog(file)))
+
+
+def _spectra_of(files: tuple[str, ...], options: dict[str, Any]) -> Iterator[Spectra]:
+    """Spectra of length 1 in the order of the catalogue, few in memory."""
+    from maury.readers.blocks import spectra_blocks
+
+    for block in spectra_blocks(files, options["format"]):
+        yield from block.read()
+
+
+def _demo_stars() -> Spectra:
+    from importlib.resources import as_file, files
+
+    from maury.readers import read_spectra
+
+    with as_file(files("maury") / "data" / "demo") as folder:
+        return read_spectra(folder)
+
+
+def _draw(spectra: Iterable[Spectra], catalog: QTable, emulator: Emulator, folder: Path) -> None:
+    """One picture a spectrum, and the Kiel diagram."""
+    from maury.measure.best_fit import best_fit
+    from maury.show.plots import picture_names, plot_kiel, plot_star, save_figure
+
+    folder.mkdir(parents=True, exist_ok=True)
+    names = picture_names(catalog)
+    with _bar(len(catalog), "drawing") as bar:
+        for spectrum, row, name in zip(spectra, catalog, names, strict=True):
+            shown = best_fit(spectrum, emulator, row)
+            figure = plot_star(shown.wavelength, shown.flux, shown.ivar, shown.model, row, shown.scatter)
+            save_figure(figure, folder / name)
+            bar.update()
+    if {"teff", "logg"} <= set(emulator.labels):
+        save_figure(plot_kiel(catalog, emulator), folder / "kiel.png")
+        names.append("kiel.png")
+    click.echo(f"{len(names)} pictures in {folder}.")
+
+
+def _bar(total: int, what: str) -> Any:
+    """Progress on stderr, in a terminal only."""
+    from tqdm import tqdm
+
+    return tqdm(total=total, desc=what, disable=None, leave=False)

@@ -1,0 +1,170 @@
+"""The commands ``maury reference ...``: what an emulator learns from, put into one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from maury.reference.file import Reference
+
+_output = click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="OUT.fits", help="To write."
+)
+_overwrite = click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
+
+
+@click.group(short_help="Make a reference set to train on.")
+def reference() -> None:
+    """Make a reference set: labelled spectra to train an emulator on, in one file."""
+
+
+@reference.command("mastar-apogee", short_help="Stars of MaStar with the labels of APOGEE.")
+@click.argument("goodspec")
+@click.argument("mastarall")
+@click.argument("allstar")
+@_output
+@click.option("--gaia", metavar="FILE", help="Gaia cross-match of MaStar; else stars match by position.")
+@click.option("--radius", type=float, help="Of a match by position [arcsec].  [default: 3]")
+@click.option("--snr-min", type=float, help="Visits must be better.  [default: 15]")
+@click.option("--reject", multiple=True, metavar="BIT", help="Of MASTAR_QUAL, instead of the paper's.")
+@click.option("--aspcap", multiple=True, metavar="BIT", help="Of ASPCAPFLAG, instead of the usual.")
+@click.option("--star", multiple=True, metavar="BIT", help="Of STARFLAG, instead of the usual.")
+@click.option("--vscatter-max", type=float, help="More is a binary [km/s].  [default: 1]")
+@click.option("--plot", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="For pictures.")
+@_overwrite
+def mastar_apogee(
+    goodspec: str,
+    mastarall: str,
+    allstar: str,
+    output: Path,
+    plot: Path | None,
+    overwrite: bool,
+    **options: Any,
+) -> None:
+    """Match the stars of MaStar with those of APOGEE, and stack their visits.
+
+    GOODSPEC and MASTARALL are files of MaStar, ALLSTAR is that of APOGEE, all of SDSS DR17. Every star left
+    out is counted.
+    """
+    from maury.reference.file import check_reference_path, write_reference
+    from maury.reference.mastar_apogee import build_mastar_apogee
+
+    check_reference_path(output, overwrite)
+    given = {name: value for name, value in options.items() if value not in (None, ())}
+    made = build_mastar_apogee(goodspec, mastarall, allstar, **given)
+    write_reference(made, output, overwrite)
+    for stage, counts in made.provenance["counts"].items():
+        click.echo(f"{stage}:")
+        for what, number in counts.items():
+            if number:
+                click.echo(f"  {number:7d} {what}")
+    click.echo("Regions that the paper calls badly covered:")
+    for region, number in made.provenance["coverage"].items():
+        click.echo(f"  {number:7d} {region}")
+    click.echo(f"{len(made.spectra)} stars written to {output}.")
+    if plot is not None:
+        _draw(made, plot)
+
+
+@reference.command("theory", short_help="Model spectra at points of isochrones.")
+@click.argument("grid")
+@_output
+@click.option(
+    "--isochrones", multiple=True, metavar="FILE", help="Where to draw labels; PARSEC or BaSTI, once a file."
+)
+@click.option("--at", metavar="REFERENCE", help="Instead: a model at the labels of each of its spectra.")
+@click.option("--join", metavar="REFERENCE", help="Put it first; draw as many models as it has stars.")
+@click.option("--n", type=click.IntRange(min=1), help="Models to draw.  [default: 1675, or see --join]")
+@click.option("--teff-min", type=float, help="Coolest point to draw [K].  [default: 6000]")
+@click.option("--seed", type=int, help="Of the draw.  [default: 0]")
+@click.option("--lsf", metavar="FILE|SIGMA", help="To reach [A].  [default: of --join, else MaStar]")
+@click.option("--resolution", type=float, help="R of the models, if the file does not say.")
+@click.option("--air/--vacuum", default=None, help="Of the models' wavelengths, if the file does not say.")
+@click.option("--wavelength", type=(float, float), metavar="LOW HIGH", help="To keep [vacuum Angstrom].")
+@click.option("--method", type=click.Choice(["cubic", "quadratic", "linear"]), help="Of interpolation.")
+@click.option("--snr", type=float, help="Assumed signal to noise.  [default: 100]")
+@_overwrite
+def theory(
+    grid: str,
+    output: Path,
+    isochrones: tuple[str, ...],
+    at: str | None,
+    join: str | None,
+    n: int | None,
+    lsf: str | None,
+    resolution: float | None,
+    air: bool | None,
+    overwrite: bool,
+    **options: Any,
+) -> None:
+    """Interpolate spectra in GRID, a grid of models, at the resolution of a survey.
+
+    Labels are points of isochrones above a temperature, each with random [alpha/Fe] and microturbulence.
+    With --at they are those of a reference set; its spectra outside the grid are left out.
+    """
+    from maury.reference.file import Reference, check_reference_path, read_reference, write_reference
+    from maury.reference.grid import read_grid
+    from maury.reference.theory import build_theory, build_twin
+
+    if bool(isochrones) == bool(at):
+        raise click.UsageError("say where to take models: --isochrones FILE, or --at REFERENCE")
+    drawing = {"--n": n, "--teff-min": options["teff_min"], "--seed": options["seed"], "--join": join}
+    idle = [name for name, value in drawing.items() if at and value is not None]
+    if idle:
+        raise click.UsageError(f"{idle[0]} is for models that are drawn; it does not go with --at")
+    check_reference_path(output, overwrite)
+    given = {name: value for name, value in options.items() if value is not None}
+    if lsf is not None:
+        given["lsf"] = float(lsf) if lsf.replace(".", "", 1).isdigit() else lsf
+    models = read_grid(grid, resolution=resolution, air=air)
+    if at:
+        given_set = read_reference(at)
+        made = build_twin(models, given_set, **given)
+        click.echo(f"{len(given_set.spectra) - len(made.spectra)} spectra of {at} lie outside the grid.")
+    else:
+        stars = read_reference(join) if join else None
+        provenance = {
+            "kind": "models at points of isochrones",
+            "files": {"grid": Path(grid).name, "isochrones": [Path(name).name for name in isochrones]},
+            "options": {**given, "resolution": resolution, "air": air},
+        }
+        if n is not None:
+            given["n"] = n
+        elif stars is not None:
+            given["n"] = stars.spectra
+        if stars is not None and lsf is None:
+            given |= _median_lsf(stars)
+        made = Reference.of_theory(build_theory(models, list(isochrones), **given), provenance)
+        if stars is not None:
+            made = Reference.concatenate([stars, made])
+    write_reference(made, output, overwrite)
+    click.echo(f"{_words(made)} written to {output}.")
+
+
+def _median_lsf(stars: Reference) -> dict[str, Any]:
+    """Line-spread function of the stars, for models that will stand beside them; none if they have none."""
+    import numpy as np
+
+    spectra = stars.spectra
+    if spectra.lsf is None or spectra.wavelength.ndim != 1:
+        return {}
+    known = np.isfinite(spectra.lsf).any(axis=0) & np.isfinite(spectra.wavelength)
+    return {"lsf": (spectra.wavelength[known], np.nanmedian(spectra.lsf[:, known], axis=0))}
+
+
+def _words(made: Reference) -> str:
+    counts = [(int((made.origin == kind).sum()), kind) for kind in ("empirical", "theoretical")]
+    return " and ".join(f"{n} {kind} spectra" for n, kind in counts if n)
+
+
+def _draw(made: Reference, folder: Path) -> None:
+    from maury.show.plots import save_figure
+    from maury.show.reference import plot_label_errors, plot_reference
+
+    folder.mkdir(parents=True, exist_ok=True)
+    save_figure(plot_reference(made), folder / "reference.png")
+    save_figure(plot_label_errors(made), folder / "label_errors.png")
+    click.echo(f"2 pictures in {folder}.")

@@ -1,0 +1,103 @@
+"""The command ``maury report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+
+
+@click.command("report", short_help="Make one HTML page to explore a catalogue.")
+@click.argument("catalogue")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default="report.html",
+    show_default=True,
+    help="Page to write.",
+)
+@click.option(
+    "--spectra",
+    "sources",
+    multiple=True,
+    metavar="PATH",
+    help="File or folder with the spectra; may be given again. By default, where the catalogue says.",
+)
+@click.option(
+    "--max-spectra",
+    type=click.IntRange(min=0),
+    default=300,
+    show_default=True,
+    help="How many spectra to put into the page; 20 to 30 kB each.",
+)
+@click.option(
+    "--emulator",
+    metavar="F.onnx",
+    help="The one that the catalogue was made with; by default the built-in.",
+)
+@click.option(
+    "--cmd",
+    nargs=2,
+    metavar="COLOUR MAGNITUDE",
+    help="Columns of the colour-magnitude diagram, as in bp_rp m_g.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace a page that exists.")
+def report_command(
+    catalogue: str,
+    output: Path,
+    sources: tuple[str, ...],
+    max_spectra: int,
+    emulator: str | None,
+    cmd: tuple[str, str] | None,
+    overwrite: bool,
+) -> None:
+    """Make one HTML page of CATALOGUE that opens offline. Needs bokeh: pip install "maury[report]".
+
+    The page holds diagrams of all stars, coloured by any column, and shows spectrum, model and residual of a
+    star at a click, for as many stars as --max-spectra says: a third of them those with the worst fits, a
+    third flagged ones, some of each flag, the others from all over the Kiel diagram.
+    """
+    from maury.catalog.table import read_catalog
+    from maury.show.report.page import check_catalog, need_bokeh, write_report
+
+    need_bokeh()
+    if output.suffix.lower() not in (".html", ".htm"):
+        raise click.UsageError(f"{output}: a report ends in .html")
+    if output.exists() and not overwrite:
+        raise FileExistsError(f"{output} exists; choose another name, or say --overwrite")
+    if not output.parent.is_dir():
+        raise FileNotFoundError(f"{output.parent}: no such folder to write {output.name} into; make it first")
+    catalog = read_catalog(catalogue)
+    check_catalog(catalog)
+    spectra = _spectra(catalog, sources, max_spectra, emulator) if max_spectra else {}
+    write_report(catalog, output, spectra, cmd, title=Path(catalogue).name)
+    size = output.stat().st_size / 1e6
+    click.echo(
+        f"{len(catalog)} rows, {len(spectra)} of them with their spectrum. "
+        f"Written to {output} ({size:.1f} MB)."
+    )
+
+
+def _spectra(
+    catalog: QTable, sources: tuple[str, ...], max_spectra: int, emulator: str | None
+) -> dict[int, str]:
+    """Spectra as asked for; where none were asked for, nothing that is missing ends the command."""
+    if catalog.meta.get("ROWS") == "stars":
+        click.echo("No spectra in the page: a row is a star; a report of the visits has them.", err=True)
+        return {}
+    from maury.emulator import Emulator
+    from maury.show.report.spectra import pack_spectra
+
+    try:
+        model = Emulator.load(emulator or "default")
+        return pack_spectra(catalog, model, sources or None, max_spectra)
+    except ValueError as error:
+        if sources or emulator:
+            raise
+        click.echo(f"Warning: no spectra in the page: {' '.join(str(error).split())}", err=True)
+        return {}

@@ -1,0 +1,219 @@
+"""Checks on what an emulator is built from: each returns its argument clean, or says what is wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+Weights = NDArray[np.float32]
+
+ACTIVATIONS = ("identity", "relu", "leaky_relu", "silu", "tanh", "sigmoid", "gelu")
+TRANSFORMS = ("linear", "log10")
+
+
+class EmulatorFileError(ValueError):
+    """A file is not a sound maury emulator."""
+
+
+def frozen(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a read-only copy in C order."""
+    copy = np.array(array, order="C", copy=True)
+    copy.flags.writeable = False
+    return copy
+
+
+def numbers(name: str, value: ArrayLike, shape: tuple[int | None, ...], unit: str | None = None) -> Array:
+    """Return `value` as finite float64 of that shape (None = any length).
+
+    A Quantity is converted to `unit` where there is one.
+    """
+    if unit is not None and hasattr(value, "to_value"):
+        value = value.to_value(unit)
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiu":
+            raise TypeError(f"dtype {array.dtype}")
+        with np.errstate(invalid="ignore"):  # a signalling NaN; it is found below
+            array = array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: expected real numbers, got {type(value).__name__} ({error})") from None
+    if array.ndim != len(shape) or any(
+        want is not None and have != want for have, want in zip(array.shape, shape, strict=True)
+    ):
+        wanted = ", ".join("any" if want is None else str(want) for want in shape)
+        raise ValueError(f"{name}: expected shape ({wanted}), got {array.shape}")
+    n_bad = int(array.size - np.count_nonzero(np.isfinite(array)))
+    if n_bad:
+        raise ValueError(f"{name}: {n_bad} of {array.size} values are not finite (NaN or infinity)")
+    return frozen(array)
+
+
+def names(argument: str, value: Sequence[str]) -> tuple[str, ...]:
+    """Return a tuple of non-empty strings."""
+    if isinstance(value, str) or not all(isinstance(name, str) for name in value):
+        raise ValueError(f"{argument}: expected a list of strings, got {value!r}")
+    return tuple(value)
+
+
+def label_names(value: Sequence[str]) -> tuple[str, ...]:
+    """Return the label names; they become column names, which FITS compares without case."""
+    labels = names("labels", value)
+    if not labels:
+        raise ValueError("labels: at least one is needed, got none")
+    seen: set[str] = set()
+    for label in labels:
+        if not label.strip() or not label.isprintable():
+            raise ValueError(f"labels: {label!r} is not a name")
+        if label.lower() in seen:
+            raise ValueError(f"labels: {label!r} is there twice (upper and lower case count as the same)")
+        seen.add(label.lower())
+    return labels
+
+
+def ranges(
+    argument: str, value: ArrayLike, labels: tuple[str, ...], transforms: tuple[str, ...], strict: bool = True
+) -> Array:
+    """Return (L, 2) values, upper above lower (or equal, if not strict), and above 0 for log10."""
+    array = numbers(argument, value, (len(labels), 2))
+    for label, transform, (low, high) in zip(labels, transforms, array, strict=True):
+        if high < low or (strict and high == low):
+            raise ValueError(
+                f"{argument}: the lower value of {label!r} must be below the upper, got {low:g}, {high:g}"
+            )
+        if transform == "log10" and low <= 0:
+            raise ValueError(
+                f"{argument}: {label!r} is scaled by log10, so its lower value must be above 0, got {low:g}; "
+                "use transform 'linear', or a positive value"
+            )
+    return array
+
+
+def transform_names(value: Sequence[str] | None, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Return one known transform a label; None means all linear."""
+    if value is None:
+        return ("linear",) * len(labels)
+    transforms = names("transforms", value)
+    if len(transforms) != len(labels):
+        raise ValueError(f"transforms: {len(transforms)} given for {len(labels)} labels; give one a label")
+    for label, transform in zip(labels, transforms, strict=True):
+        if transform not in TRANSFORMS:
+            raise ValueError(
+                f"transforms: {transform!r} of {label!r} is not known; use {' or '.join(TRANSFORMS)}"
+            )
+    return transforms
+
+
+def activation_names(value: str | Sequence[str], n_hidden: int) -> tuple[str, ...]:
+    """Return one known activation a hidden layer; a single name stands for all of them."""
+    activations = (value,) * n_hidden if isinstance(value, str) else names("activation", value)
+    for activation in (value,) if isinstance(value, str) else activations:
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"activation: {activation!r} is not known; use one of {', '.join(ACTIVATIONS)}")
+    if len(activations) != n_hidden:
+        raise ValueError(
+            f"activation: {len(activations)} given for {n_hidden} hidden layers; give one name for all, or "
+            "one a hidden layer (the last layer is always linear and has none)"
+        )
+    return activations
+
+
+def layers(
+    weights: Sequence[ArrayLike], biases: Sequence[ArrayLike], n_labels: int
+) -> tuple[tuple[Weights, ...], tuple[Weights, ...]]:
+    """Return the weights, (out, in), and biases, (out,), as float32, each layer fitting the one before."""
+    if not len(weights) or len(weights) != len(biases):
+        raise ValueError(
+            f"weights, biases: expected as many of each, at least one; got {len(weights)} and {len(biases)}"
+        )
+    clean = [numbers(f"weights[{i}]", weight, (None, None)) for i, weight in enumerate(weights)]
+    n_in = n_labels
+    for i, weight in enumerate(clean):
+        if 0 in weight.shape:
+            raise ValueError(f"weights[{i}]: shape {weight.shape} holds nothing")
+        if weight.shape[1] != n_in:
+            source = f"{n_in} labels" if i == 0 else f"{n_in} outputs of layer {i - 1}"
+            transposed = weight.shape[0] == n_in or _chains([w.T for w in clean], n_labels)
+            hint = f"; this looks transposed, give weights[{i}].T" if transposed else ""
+            raise ValueError(
+                f"weights[{i}]: shape {weight.shape} does not take the {source}; weights are (out, in), "
+                f"so (any, {n_in}) is wanted{hint}"
+            )
+        n_in = weight.shape[0]
+    return (
+        tuple(_single(f"weights[{i}]", weight) for i, weight in enumerate(clean)),
+        tuple(
+            _single(f"biases[{i}]", numbers(f"biases[{i}]", bias, (weight.shape[0],)))
+            for i, (bias, weight) in enumerate(zip(biases, clean, strict=True))
+        ),
+    )
+
+
+def _chains(weights: list[Array], n_in: int) -> bool:
+    return all(
+        weight.shape[1] == before
+        for weight, before in zip(weights, [n_in, *(w.shape[0] for w in weights)], strict=False)
+    )
+
+
+def _single(name: str, array: Array) -> Weights:
+    with np.errstate(over="ignore"):
+        single = array.astype(np.float32)
+    if not np.all(np.isfinite(single)):
+        raise ValueError(f"{name}: values up to {np.max(np.abs(array)):.1e} do not fit in float32")
+    return frozen(single)
+
+
+def wavelength_grid(value: ArrayLike, n_pixels: int) -> Array:
+    """Return the wavelengths, (P,) Angstrom, positive and increasing."""
+    wavelength = numbers("wavelength", value, (None,), "Angstrom")
+    if len(wavelength) != n_pixels:
+        raise ValueError(f"wavelength: {len(wavelength)} values, but the last layer gives {n_pixels} pixels")
+    if wavelength[0] <= 0:
+        raise ValueError(f"wavelength: must be positive (Angstrom), got {wavelength[0]:g} first")
+    falls = np.flatnonzero(np.diff(wavelength) <= 0)
+    if len(falls):
+        at = int(falls[0])
+        raise ValueError(
+            f"wavelength: must increase from pixel to pixel, but pixel {at} is {wavelength[at]:g} and pixel "
+            f"{at + 1} is {wavelength[at + 1]:g} Angstrom"
+        )
+    return wavelength
+
+
+def per_pixel(
+    name: str, value: ArrayLike, n_pixels: int, zero_allowed: bool, unit: str | None = None
+) -> Array:
+    """Return (P,) values that are positive, or at least not negative."""
+    array = numbers(name, value, (n_pixels,), unit)
+    at = int(np.argmin(array))
+    if array[at] < 0 or (array[at] == 0 and not zero_allowed):
+        wanted = "0 or more" if zero_allowed else "above 0"
+        raise ValueError(f"{name}: must be {wanted} in every pixel, got {array[at]:g} in pixel {at}")
+    return array
+
+
+def log10_wavelength(start: float, step: float, n_pixels: int) -> Array:
+    """Return 10**(start + step i), (P,)."""
+    with np.errstate(over="ignore"):
+        return np.asarray(10.0 ** (start + step * np.arange(n_pixels)), dtype=np.float64)
+
+
+def log10_grid(wavelength: Array) -> tuple[float, float] | None:
+    """Return start and step of an even log10 grid, or None if it is not even to 1e-10.
+
+    Both are rounded where digits mean nothing any more, so that 3.55 and 1e-4 come back as such.
+    """
+    n_pixels = len(wavelength)
+    if n_pixels < 2:
+        return None
+    log = np.log10(wavelength)
+    start = round(float(log[0]), 12)
+    step = round(float(log[-1] - log[0]) / (n_pixels - 1), 13 + math.ceil(math.log10(n_pixels)))
+    if np.max(np.abs(log - (start + step * np.arange(n_pixels)))) > 1e-10:
+        return None
+    return start, step

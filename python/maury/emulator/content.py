@@ -1,0 +1,212 @@
+"""What an emulator holds, and the checks that it must pass (Imig et al. 2021, sec. 3)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from maury._version import __version__
+from maury.emulator import checks as check
+from maury.emulator.checks import Array, Weights
+from maury.labels import find_label
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Content:
+    """A network from labels to normalised flux, with everything needed to use it, as plain data.
+
+    It never changes; its arrays are read-only.
+
+    Attributes
+    ----------
+    labels, units : tuple of str, L
+        Names and units of the labels.
+    transforms : tuple of str, L
+        How a label is scaled, "linear" or "log10": x = (t(label) - t(min)) / (t(max) - t(min)) - 0.5.
+    label_min, label_max : (L,) float64
+        The scaling range.
+    bounds : (L, 2) float64
+        Lower and upper bound that a fit keeps to.
+    training_labels : (M, L) float64
+        Labels of the training set; M is 0 if they are not known.
+    training_range : (L, 2) float64
+        Lowest and highest label in training.
+    wavelength : (P,) float64
+        Vacuum, rest frame, increasing [Angstrom].
+    lsf : (P,) float64 or None
+        Gaussian sigma of the line-spread function of the training spectra [Angstrom].
+    scatter : (P,) float64
+        Rms that the emulator leaves unexplained; zeros if not known.
+    window : int
+        Width in pixels of the running median that normalised the training spectra.
+    weights, biases : tuple of float32 arrays
+        (out, in) and (out,) of every layer.
+    activations : tuple of str
+        One a hidden layer.
+    meta : mapping
+        Where it comes from: name, training_data, citation, training_hash, date, version, and what else was
+        given.
+    """
+
+    labels: tuple[str, ...]
+    units: tuple[str, ...]
+    transforms: tuple[str, ...]
+    label_min: Array
+    label_max: Array
+    bounds: Array
+    training_labels: Array
+    training_range: Array
+    wavelength: Array
+    lsf: Array | None
+    scatter: Array
+    window: int
+    weights: tuple[Weights, ...]
+    biases: tuple[Weights, ...]
+    activations: tuple[str, ...]
+    meta: Mapping[str, Any]
+
+    @classmethod
+    def from_layers(
+        cls,
+        weights: Sequence[ArrayLike],
+        biases: Sequence[ArrayLike],
+        *,
+        activation: str | Sequence[str],
+        labels: Sequence[str],
+        label_min: ArrayLike,
+        label_max: ArrayLike,
+        wavelength: ArrayLike,
+        lsf: ArrayLike | None = None,
+        scatter: ArrayLike | None = None,
+        window: int = 400,
+        transforms: Sequence[str] | None = None,
+        bounds: ArrayLike | None = None,
+        training_labels: ArrayLike | None = None,
+        training_range: ArrayLike | None = None,
+        units: Sequence[str] | None = None,
+        meta: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Build an emulator from the layers of a trained network.
+
+        Parameters
+        ----------
+        weights, biases : sequences of (out, in) and (out,) arrays
+            One a layer, first to last; as torch's ``Linear`` has them. Kept as float32.
+        activation : str or sequence of str
+            identity, relu, leaky_relu (slope 0.01), silu, tanh, sigmoid or gelu: one for all hidden layers,
+            or one for each. The last layer is always linear. "identity" makes a linear bottleneck.
+        labels, units : sequences of str, L
+            Units default to those of `maury.labels`.
+        label_min, label_max : (L,)
+            The scaling range: it becomes -0.5 to 0.5 at the input of the network.
+        wavelength : (P,)
+            Vacuum, rest frame, increasing [Angstrom, or a Quantity].
+        lsf : (P,), optional
+            Gaussian sigma [Angstrom, or a Quantity].
+        scatter : (P,), optional
+            Rms that the network leaves unexplained, in normalised flux.
+        window : int
+            Width of the normalising running median [pixels].
+        transforms : sequence of str, L, optional
+            "linear" (default) or "log10", one a label.
+        bounds : (L, 2), optional
+            What a fit keeps to; the scaling range if not given.
+        training_labels : (M, L), optional
+        training_range : (L, 2), optional
+            The range of `training_labels` if not given; without those the scaling range.
+        meta : mapping, optional
+            Origin, in values that JSON knows; see the class. `date` and `version` are added if missing.
+
+        Raises
+        ------
+        ValueError
+            If anything does not fit together; the message names the argument.
+        """
+        label_names = check.label_names(labels)
+        n_labels = len(label_names)
+        unit_names = tuple(find_label(name).unit for name in label_names)
+        if units is not None:
+            unit_names = check.names("units", units)
+            if len(unit_names) != n_labels:
+                raise ValueError(f"units: {len(unit_names)} given for {n_labels} labels; give one a label")
+        transform_names = check.transform_names(transforms, label_names)
+        low = check.numbers("label_min", label_min, (n_labels,))
+        high = check.numbers("label_max", label_max, (n_labels,))
+        scaling = np.stack([low, high], axis=1)
+        check.ranges("label_min, label_max", scaling, label_names, transform_names)
+
+        weight_list, bias_list = check.layers(weights, biases, n_labels)
+        activations = check.activation_names(activation, len(weight_list) - 1)
+        n_pixels = len(bias_list[-1])
+        known = np.empty((0, n_labels)) if training_labels is None else training_labels
+        known = check.numbers("training_labels", known, (None, n_labels))
+        if training_range is None:
+            training_range = (
+                np.stack([known.min(axis=0), known.max(axis=0)], axis=1) if len(known) else scaling
+            )
+        if isinstance(window, bool) or not isinstance(window, (int, np.integer)) or window < 1:
+            raise ValueError(f"window: expected a whole number of pixels, 1 or more, got {window!r}")
+
+        return cls(
+            labels=label_names,
+            units=unit_names,
+            transforms=transform_names,
+            label_min=low,
+            label_max=high,
+            bounds=check.ranges(
+                "bounds", scaling if bounds is None else bounds, label_names, transform_names
+            ),
+            training_labels=known,
+            training_range=check.ranges(
+                "training_range", training_range, label_names, transform_names, strict=False
+            ),
+            wavelength=check.wavelength_grid(wavelength, n_pixels),
+            lsf=None if lsf is None else check.per_pixel("lsf", lsf, n_pixels, False, "Angstrom"),
+            scatter=check.per_pixel(
+                "scatter", np.zeros(n_pixels) if scatter is None else scatter, n_pixels, True
+            ),
+            window=int(window),
+            weights=weight_list,
+            biases=bias_list,
+            activations=activations,
+            meta=_origin(meta),
+        )
+
+    @property
+    def name(self) -> str:
+        """Its name, from `meta`; empty if it has none."""
+        return str(self.meta.get("name", ""))
+
+    @property
+    def rank(self) -> int:
+        """K, the number of coefficients that the last layer turns into pixels."""
+        return int(self.weights[-1].shape[1])
+
+    @cached_property
+    def log10_grid(self) -> tuple[float, float] | None:
+        """Start and step of log10 wavelength, if it is even to 1e-10; else None."""
+        return check.log10_grid(self.wavelength)
+
+
+def _origin(meta: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return `meta` as the file will give it back, with date and version."""
+    origin = {"version": __version__, "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"), **(meta or {})}
+    try:
+        if not all(isinstance(key, str) for key in origin):
+            raise TypeError("a key is not a string")
+        return MappingProxyType(json.loads(json.dumps(origin, allow_nan=False)))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"meta: only what JSON can hold is kept (text, numbers, lists, dicts): {error}"
+        ) from None

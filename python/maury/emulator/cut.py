@@ -1,0 +1,99 @@
+"""The last layer of a network cut to low rank, for a search that cannot afford the whole of it.
+
+A network that maury trains needs none: its last layer has few inputs. Any other is cut where the training
+labels, or labels spread over its box, say that it matters least; the fit finishes with the whole layer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+import maury._core as _core
+from maury.labels import spread_labels
+
+if TYPE_CHECKING:
+    from maury.emulator.content import Content
+
+Array = NDArray[np.float64]
+
+#: A last layer with no more inputs than this is searched as it is.
+MOST_INPUTS = 64
+#: Flux, rms over labels and pixels: smaller errors of the cut do not speed up the finish, by measurement.
+_ENOUGH = 1e-3
+_RANKS = range(16, MOST_INPUTS + 1, 16)
+_N_LABELS = 2048
+
+
+@dataclass(frozen=True)
+class Cut:
+    """flux ~ mean + basis h, h = projection (a - centre), with a (H,) the activations before the last layer.
+
+    Attributes
+    ----------
+    projection : (K, H) float64
+    centre : (H,) float64
+    basis : (P, K) float64
+    mean : (P,) float64
+    error : float
+        Rms error of the flux, over the labels that the cut was made for and the pixels.
+    """
+
+    projection: Array
+    centre: Array
+    basis: Array
+    mean: Array
+    error: float
+
+
+def make_cut(emulator: Content) -> Cut | None:
+    """Cut the last layer of `emulator`, or return None where it is narrow enough.
+
+    With C the covariance of the activations over the labels and W the layer, the flux varies by W C W'; its
+    leading eigenvectors are kept. The matrices are of the size of the activations: W = C^1/2 turned.
+    """
+    weight = emulator.weights[-1].astype(np.float64)
+    n_inputs = weight.shape[1]
+    if n_inputs <= MOST_INPUTS:
+        return None
+    activations = _activations(emulator, _labels(emulator))
+    centre = activations.mean(axis=0)
+    spread, axes = np.linalg.eigh(np.cov(activations.T, bias=True))
+    width = np.sqrt(np.maximum(spread, 0))
+    root = axes * width  # C = root root'
+    power, modes = np.linalg.eigh(root.T @ (weight.T @ weight) @ root)
+    power, modes = np.maximum(power[::-1], 0), modes[:, ::-1]
+    left_out = np.sqrt(np.append(np.cumsum(power[::-1])[::-1], 0) / len(weight))
+    rank = next((k for k in _RANKS if left_out[k] <= _ENOUGH), _RANKS[-1])
+    inverse = axes / np.where(width > 1e-9 * width.max(), width, np.inf)  # of the root, transposed
+    return Cut(
+        projection=modes[:, :rank].T @ inverse.T,
+        centre=centre,
+        basis=weight @ root @ modes[:, :rank],
+        mean=emulator.biases[-1] + weight @ centre,
+        error=float(left_out[rank]),
+    )
+
+
+def _labels(emulator: Content) -> Array:
+    """Return labels that the cut has to serve: those of the training set, else all over the box."""
+    if len(emulator.training_labels) >= _N_LABELS // 4:
+        return emulator.training_labels
+    return spread_labels(emulator.bounds, emulator.transforms, _N_LABELS)
+
+
+def _activations(emulator: Content, labels: Array) -> Array:
+    """Return what the last layer is applied to: (N, H)."""
+    n_inputs = emulator.weights[-1].shape[1]
+    trunk = _core.Emulator(
+        list(emulator.transforms),
+        emulator.label_min,
+        emulator.label_max,
+        [*(weight.astype(np.float64) for weight in emulator.weights[:-1]), np.eye(n_inputs)],
+        [*(bias.astype(np.float64) for bias in emulator.biases[:-1]), np.zeros(n_inputs)],
+        [*emulator.activations, "identity"],
+    )
+    return trunk.predict(np.ascontiguousarray(labels))

@@ -1,0 +1,151 @@
+"""The emulator: a small network from labels to a normalised spectrum (Imig et al. 2021, sec. 3)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+import maury._core as _core
+from maury.emulator.checks import Array
+from maury.emulator.content import Content
+from maury.emulator.cut import Cut, make_cut
+from maury.emulator.network import compiled
+from maury.emulator.text import describe
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Emulator(Content):
+    """A network from labels to normalised flux, with everything needed to use it.
+
+    Make one with `from_layers`, or read one with `load`. It never changes; its arrays are read-only. Its
+    attributes are those of `maury.emulator.content.Content`.
+    """
+
+    _loaded_hash: str | None = field(default=None, kw_only=True)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str] = "default") -> Emulator:
+        """Read an emulator file; "default" is the one that comes with maury.
+
+        The file is data: reading it runs no code. Its graph is compared with the compiled network at a few
+        labels.
+
+        Raises
+        ------
+        EmulatorFileError
+            If the file is not a sound maury emulator; the message names the first thing wrong.
+        OSError
+            If the file cannot be opened.
+        """
+        from maury.emulator.file import read  # onnx takes long to import
+
+        return cls.from_bytes(*read(path))
+
+    @classmethod
+    def from_bytes(cls, data: bytes, where: str) -> Emulator:
+        """Return the emulator in the bytes of a file, as `load` does; `where` names the file in messages."""
+        from maury.emulator.file import decode
+
+        content = decode(data, where)
+        values = {f.name: getattr(content, f.name) for f in fields(content)}
+        return cls(**values, _loaded_hash=hashlib.sha256(data).hexdigest())
+
+    def to_bytes(self) -> bytes:
+        """Return the contents of its file; the same emulator gives the same bytes."""
+        from maury.emulator.file import encode
+
+        return encode(self)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the emulator as one ``.onnx`` file, replacing what is there.
+
+        Raises
+        ------
+        EmulatorFileError
+            If its float32 graph would not agree with the emulator; nothing is written then.
+        """
+        from maury.emulator.file import write
+
+        write(self, path)
+
+    def predict(self, labels: ArrayLike) -> Array:
+        """Compute the normalised flux at `labels`.
+
+        Parameters
+        ----------
+        labels : (N, L) or (L,)
+            In physical units and the order of `self.labels`.
+
+        Returns
+        -------
+        (N, P) or (P,) float64
+            A row is NaN where a label is not finite, or not positive where log10 is taken of it.
+        """
+        rows, single = self._rows(labels)
+        flux = self.core.predict(rows)
+        flux[self._unusable(rows)] = np.nan
+        return flux[0] if single else flux
+
+    def jacobian(self, labels: ArrayLike) -> Array:
+        """Compute the derivative of the flux by every label, in physical units.
+
+        Parameters
+        ----------
+        labels : (N, L) or (L,)
+            As for `predict`.
+
+        Returns
+        -------
+        (N, P, L) or (P, L) float64
+            NaN where `predict` gives NaN.
+        """
+        rows, single = self._rows(labels)
+        slope = self.core.jacobian(rows)
+        slope[self._unusable(rows)] = np.nan
+        return slope[0] if single else slope
+
+    def _rows(self, labels: ArrayLike) -> tuple[Array, bool]:
+        rows = np.asarray(labels, dtype=np.float64)
+        if rows.ndim not in (1, 2) or rows.shape[-1] != len(self.labels):
+            raise ValueError(
+                f"labels: expected shape (N, {len(self.labels)}) or ({len(self.labels)},) for "
+                f"{', '.join(self.labels)}; got {rows.shape}"
+            )
+        return np.ascontiguousarray(np.atleast_2d(rows)), rows.ndim == 1
+
+    def _unusable(self, rows: Array) -> Any:
+        is_log = np.array([transform == "log10" for transform in self.transforms])
+        return ~np.all(np.isfinite(rows) & ((rows > 0) | ~is_log), axis=1)
+
+    @cached_property
+    def cut(self) -> Cut | None:
+        """Its last layer as the search sees it, or None where that is the layer itself."""
+        return make_cut(self)
+
+    @cached_property
+    def core(self) -> _core.Emulator:
+        """The compiled network that the fit runs."""
+        return compiled(self, self.cut)
+
+    @cached_property
+    def file_hash(self) -> str:
+        """SHA-256 of the file it was read from, or of the file that `save` writes."""
+        return self._loaded_hash or hashlib.sha256(self.to_bytes()).hexdigest()
+
+    def __repr__(self) -> str:
+        shape = "-".join(str(n) for n in (len(self.labels), *(len(bias) for bias in self.biases)))
+        kinds = "/".join(dict.fromkeys(self.activations)) or "linear"
+        return (
+            f"<Emulator {self.name!r}: {', '.join(self.labels)} -> {len(self.wavelength)} pixels, "
+            f"{self.wavelength[0]:.0f}-{self.wavelength[-1]:.0f} A, {shape} {kinds}>"
+        )
+
+    def describe(self) -> str:
+        """Return a short text about it, for people."""
+        return describe(self, self.cut, self.file_hash)

@@ -1,0 +1,134 @@
+"""Reference sets: labelled spectra to train on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from maury.labels import LABELS
+from maury.readers import ReadError, miles, read_spectra, stelib
+from maury.reference.file import ORIGINS, is_reference, read_reference
+from maury.spectra import Spectra
+
+
+@dataclass(frozen=True)
+class Library:
+    """What maury knows of a library: how to train on it, and whom to cite.
+
+    Attributes
+    ----------
+    wavelength : (float, float) or None
+        Range to train on, vacuum Angstrom; None = what the stars cover.
+    teff_max : float or None
+        [K]; hotter stars are too few to learn from.
+    training_data, citation : str
+    bounds : str
+        Of a fit, see `maury.learn.train.Recipe`.
+    """
+
+    wavelength: tuple[float, float] | None
+    teff_max: float | None
+    training_data: str
+    citation: str
+    bounds: str = "training"
+
+
+LIBRARIES = {
+    "miles": Library(
+        (3600.0, 7400.0),
+        32000.0,
+        "MILES 9.1, 985 stars, as in sdss-mangadap 4.5.0",
+        "Sanchez-Blazquez et al. 2006, MNRAS 371, 703; Cenarro et al. 2007, MNRAS 374, 664; "
+        "Falcon-Barroso et al. 2011, A&A 532, A95",
+    ),
+    "stelib": Library(
+        None,
+        32000.0,
+        "STELIB 3.2, 255 stars, as in sdss-mangadap 4.5.0",
+        "Le Borgne et al. 2003, A&A 402, 433",
+    ),
+}
+# Of the method by which sets in one file are made.
+_CITATION = "Imig et al. 2021, AJ 163, 56"
+_FOLDERS = {"miles": miles.library_files, "stelib": stelib.library_files}
+
+
+def library(reference: str | PathLike[str]) -> Library | None:
+    """Tell what is known of a reference: a library, by its name or folder, or a set in one file."""
+    folder = Path(reference)
+    for name, known in LIBRARIES.items():
+        if str(reference) == name or (folder.is_dir() and _FOLDERS[name](folder)):
+            return known
+    return _known_set(folder) if is_reference(folder) else None
+
+
+def _known_set(path: Path) -> Library:
+    """Tell what the file of a reference set says; stars with models fill the paper's bounds."""
+    made = read_reference(path)
+    counts = {kind: int((made.origin == kind).sum()) for kind in ORIGINS}
+    words = " and ".join(f"{n} {kind}" for kind, n in counts.items() if n)
+    bounds = "paper" if all(counts.values()) else "training"
+    return Library(None, None, f"{path.name}: {words} spectra", _CITATION, bounds)
+
+
+def load_reference(reference: str | PathLike[str]) -> Spectra:
+    """Read a reference set: spectra whose `labels` are known.
+
+    Parameters
+    ----------
+    reference : str or path
+        ``"miles"`` or ``"stelib"`` (from the installed package sdss-mangadap), a folder that holds
+        one of the two, or a table (CSV, ECSV, FITS, Parquet) with a column ``file`` of spectra,
+        relative to the table, and one column a label, named as in maury (``teff``, ``logg``, ...);
+        an empty or NaN cell is a missing label. A column ``star_id`` keeps visits of one star together.
+        Or the one file of a whole set that `maury.reference.file.write_reference` wrote.
+
+    Returns
+    -------
+    Spectra
+
+    Raises
+    ------
+    ReadError
+        If nothing can be read, or the table lacks ``file`` or every label.
+    """
+    path = Path(reference)
+    if str(reference) in LIBRARIES or path.is_dir():
+        spectra = read_spectra(reference)
+    elif is_reference(path):
+        spectra = read_reference(path).spectra
+    else:
+        spectra = _read_labelled_table(path)
+    if not spectra.labels:
+        raise ReadError(
+            f"{reference}: no labels come with these spectra; write a table with the columns file, "
+            f"{', '.join(LABELS)} (those you know) and pass that"
+        )
+    return spectra
+
+
+def _read_labelled_table(path: Path) -> Spectra:
+    from astropy.table import Table
+
+    try:
+        table = Table.read(path)
+    except Exception as error:  # astropy raises many kinds for one cause
+        raise ReadError(f"{path}: cannot be read as a table of reference spectra ({error})") from error
+    names = [name for name in LABELS if name in table.colnames]
+    if "file" not in table.colnames or not names:
+        raise ReadError(
+            f"{path}: expected the columns file and one or more of {', '.join(LABELS)}, got "
+            f"{', '.join(table.colnames)}"
+        )
+    spectra = read_spectra([path.parent / str(name) for name in table["file"]])
+    if len(spectra) != len(table):
+        raise ReadError(f"{path}: {len(table)} rows but {len(spectra)} spectra; name one spectrum a file")
+    for name in names:
+        values = np.ma.filled(np.ma.asarray(table[name], dtype=np.float64), np.nan)
+        spectra.labels[name] = np.asarray(values, dtype=np.float64)
+    if "star_id" in table.colnames:
+        spectra.star_id = np.asarray(table["star_id"], dtype=str)
+    return spectra

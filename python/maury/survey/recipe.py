@@ -1,0 +1,66 @@
+"""How the blocks of a run are measured, and what describes the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maury._version import __version__
+from maury.catalog.columns import Columns
+from maury.emulator.emulator import Emulator
+from maury.measure.options import Options
+from maury.measure.photometry import named_labels
+from maury.measure.pipeline import measure
+from maury.spectra import Spectra
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to measure the spectra of a block.
+
+    Attributes
+    ----------
+    emulator : Emulator
+    options : Options
+    photometric_labels : mapping, optional
+        Labels (L,) by star_id, one more start for these stars; see `maury.measure.photometry.labels_by_name`.
+    """
+
+    emulator: Emulator
+    options: Options
+    photometric_labels: Mapping[str, NDArray[np.float64]] | None = None
+
+    def __call__(
+        self, spectra: Spectra, threads: int | None, progress: Callable[[int], object] | None = None
+    ) -> Columns:
+        """Return the columns of the catalogue."""
+        photometric = None
+        if self.photometric_labels is not None:
+            photometric = named_labels(spectra.star_id, self.photometric_labels, len(self.emulator.labels))
+        return measure(spectra, self.emulator, self.options, None, photometric, threads, progress)
+
+
+def describe_run(paths: Sequence[Path], recipe: Recipe) -> dict[str, Any]:
+    """Return all that decides the result, as JSON holds it."""
+    stars = recipe.photometric_labels or {}
+    return {
+        "version of maury": __version__,
+        "emulator": recipe.emulator.file_hash,
+        "options": recipe.options.as_dict(),
+        "photometry": sha256(repr([(n, x.tolist()) for n, x in stars.items()]).encode()).hexdigest(),
+        "files": [[str(path), *_state(path)] for path in paths],
+    }
+
+
+def _state(path: Path) -> tuple[int, int] | tuple[()]:
+    try:
+        state = path.stat()
+    except OSError:
+        return ()
+    return state.st_size, state.st_mtime_ns

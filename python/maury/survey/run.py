@@ -1,0 +1,194 @@
+"""Files of any number and size to a catalogue on disk: block by block, and on from where a run was ended.
+
+files -> blocks -> measure, on threads or on a Dask cluster -> parts -> catalogue
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from maury.catalog.columns import Columns, join_columns
+from maury.catalog.error_file import read_errors
+from maury.catalog.errors import ErrorModel
+from maury.catalog.table import check_output, write_catalog
+from maury.emulator.emulator import Emulator
+from maury.measure.jobs import Workers, available_threads
+from maury.measure.options import Options
+from maury.measure.photometry import labels_by_name, why_none_is_named
+from maury.measure.pipeline import finished_catalog
+from maury.readers.blocks import FILES, Block, count, spectra_blocks
+from maury.readers.read import list_files, none_readable
+from maury.survey.parts import Parts
+from maury.survey.recipe import Recipe, describe_run
+
+if TYPE_CHECKING:
+    from astropy.table import QTable, Table
+
+Name = str | PathLike[str]
+Submit = Callable[[Block], "Future[Columns]"]
+
+
+def fit_files(
+    files: Name | Iterable[Name],
+    output: Name,
+    emulator: Emulator | Name = "default",
+    *,
+    photometry: Table | None = None,
+    isochrones: Table | None = None,
+    errors: ErrorModel | Name | None = None,
+    threads: int | None = None,
+    scheduler: Any = None,
+    overwrite: bool = False,
+    progress: bool = False,
+    **options: Any,
+) -> QTable:
+    """Measure the spectra of files as `maury.fit` does, and write their catalogue.
+
+    Blocks of spectra are read, measured and kept on disk one after the other, so memory does not grow with
+    the files. A run that was ended goes on where it stopped when it is called again with the same arguments,
+    and writes the same bytes; until the catalogue is written, what is done stands in the folder
+    ``<output>.parts``. A file that cannot be read is a flagged row.
+
+    Parameters
+    ----------
+    files : path or paths
+        See `maury.read_spectra`.
+    output : path
+        Catalogue to write: .fits, .ecsv or .parquet.
+    emulator, errors
+        See `maury.fit`.
+    photometry, isochrones : Table, optional
+        See `maury.fit`. Where no star is in the table, a warning says so.
+    threads : int, optional
+        All available processors by default. The result does not depend on it.
+    scheduler : str or dask.distributed.Client, optional
+        Address, or scheduler file, of a Dask cluster to measure on instead; see `maury.cluster`.
+    overwrite : bool
+        Replace a catalogue that exists, and an unfinished run with other arguments.
+    progress : bool
+        Show a progress bar with rate and time left.
+    **options
+        Fields of `maury.measure.options.Options`: velocity, max_rv, arm_rv, broadening, leave_out, bounds,
+        use_scatter, n_starts, clip, resolution, fwhm, format.
+
+    Returns
+    -------
+    astropy.table.QTable
+        What was written.
+
+    Raises
+    ------
+    ValueError
+        If an argument is wrong, or none of the files can be read.
+    OSError
+        If something cannot be written, as on a full disk. What is done is kept.
+    """
+    from tqdm import tqdm
+
+    if (photometry is None) != (isochrones is None):
+        raise ValueError("photometry, isochrones: give both, or none")
+    if not isinstance(emulator, Emulator):
+        emulator = Emulator.load(emulator)
+    model = errors if errors is None or isinstance(errors, ErrorModel) else read_errors(errors)
+    labels = None
+    if photometry is not None and isochrones is not None:
+        labels = labels_by_name(photometry, isochrones, emulator.labels)
+    recipe = Recipe(emulator, Options(**options), labels)
+    recipe.options.box(emulator)
+    format = recipe.options.format
+    paths = list_files(files)
+    run = describe_run(paths, recipe)
+    parts = Parts.of(Path(output))
+    output = check_output(output, overwrite or parts.exist(run))
+    with _nothing_lost(parts):
+        done = parts.open(run, overwrite)
+        total = count(paths, format)
+        before = sum(len(columns["star_id"]) for columns in done.values())
+        with (
+            _workers(recipe, scheduler, threads, total) as (submit, most),
+            tqdm(
+                total=total,
+                initial=before,
+                desc="fitting",
+                unit="spectra",
+                disable=None if progress else True,
+            ) as bar,
+        ):
+            for block, columns in _in_turn(spectra_blocks(paths, format), done, submit, most):
+                parts.save(block.number, columns)
+                done[block.number] = columns
+                bar.update(block.size)
+        joined = join_columns([done[number] for number in sorted(done)])
+        problem = joined["problem"]
+        if (problem != "").all():
+            parts.remove()
+            raise none_readable(len(paths), str(problem[0]))
+        if labels is not None:
+            unnamed = why_none_is_named(joined["star_id"], labels, photometry)
+            if unnamed:  # said late: of the blocks before, none tells
+                warnings.warn(f"{unnamed}; all fits began with the search", stacklevel=2)
+        catalog = finished_catalog(joined, emulator, recipe.options, model, photometry=labels is not None)
+        write_catalog(catalog, output, overwrite=True)
+    parts.remove()
+    return catalog
+
+
+def _in_turn(
+    blocks: Iterable[Block], done: Container[int], submit: Submit, most: int
+) -> Iterator[tuple[Block, Columns]]:
+    """Blocks that are not done, in their order, with what was measured; most wait at a time."""
+    waiting: deque[tuple[Block, Future[Columns]]] = deque()
+    for block in blocks:
+        if block.number not in done:
+            waiting.append((block, submit(block)))
+        while len(waiting) > most:
+            block, future = waiting.popleft()
+            yield block, future.result()
+    for block, future in waiting:
+        yield block, future.result()
+
+
+@contextmanager
+def _workers(recipe: Recipe, scheduler: Any, threads: int | None, total: int) -> Iterator[tuple[Submit, int]]:
+    """Give a function that has a block measured, and how many blocks may wait for it."""
+    if scheduler is not None:
+        from maury.survey.cluster import workers_of
+
+        with workers_of(scheduler, recipe) as (measure_remotely, most):
+            yield lambda block: measure_remotely(block.read()), most
+        return
+    n = threads or available_threads()
+    with Workers(n) as workers:
+        threads_each = max(1, n // max(1, -(-total // FILES)))  # few blocks share all the threads out
+
+        def keep_on(_: int) -> None:
+            workers.check()
+
+        def submit(block: Block) -> Future[Columns]:
+            if block.anywhere:
+                return workers.submit(lambda: recipe(block.read(), threads_each, keep_on))
+            return workers.submit(recipe, block.read(), threads_each, keep_on)
+
+        yield submit, n + 1
+
+
+@contextmanager
+def _nothing_lost(parts: Parts) -> Iterator[None]:
+    """Say where the work is, if it cannot go on; leave nothing behind if none was done."""
+    try:
+        yield
+    except BaseException as error:
+        if parts.are_none():
+            parts.remove()
+        elif isinstance(error, OSError):
+            why = error.strerror or str(error)
+            text = f"{why}; what was measured is kept in {parts.folder}: mend that, and run this once more"
+            raise OSError(error.errno, text, error.filename) from error
+        raise

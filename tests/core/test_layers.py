@@ -1,0 +1,57 @@
+"""The C++ core knows no Python, and a stage includes only stages before it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+CPP = Path(__file__).parents[2] / "cpp"
+# Ground floor first, then the stages in the order the data moves.
+ORDER = [
+    ("codes", "parallel", "cholesky", "aligned", "activation", "layer", "simd"),
+    ("kernels", "vector", "affine", "activate", "rows", "gram", "sums", "banded", "cubes", "dispatch"),
+    ("rank_sort", "narrow_median", "running_median", "windowed_median"),
+    ("blurred_step", "instrument"),
+    ("trunk", "emulator_checks", "emulator"),
+    ("box_step", "solve"),
+    ("compress", "compressed_problem"),
+    ("candidates", "search"),
+    ("spectrum", "full_problem", "pixel_problem", "mixed_problem"),
+    (
+        *("fit", "fit_plan", "observed_problem", "view", "median_ratio", "shift_scan"),
+        *("fitter", "fitter_coefficients", "fitter_pixels", "fitter_twice", "fitter_store"),
+    ),
+]
+LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
+SOURCES = sorted(path for folder in ("include", "src") for path in (CPP / folder).rglob("*.*"))
+
+
+def included(path):
+    return re.findall(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', path.read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(CPP)))
+def test_core_file(path):
+    text = path.read_text()
+    assert "pybind11" not in text
+    assert "Python.h" not in text
+    assert path.stem in LEVEL, f"say in ORDER which stage {path.name} belongs to"
+    own = [name for name in included(path) if "." in name]  # the standard library's names have no dot
+    for name in own:
+        stem = Path(name).stem
+        if name in ("sched.h", "immintrin.h"):
+            continue
+        assert LEVEL[stem] <= LEVEL[path.stem], f"{path.name} includes {name} of a later stage"
+
+
+def test_only_the_bindings_know_python():
+    assert len(SOURCES) >= 15
+    for path in (CPP / "bindings").glob("*.*"):
+        assert path.suffix in (".cpp", ".hpp")
+    for path in (CPP / "tests").rglob("*.?pp"):
+        assert "pybind11" not in path.read_text()
+
+
+@pytest.mark.parametrize("path", sorted(CPP.rglob("*.?pp")), ids=lambda path: str(path.relative_to(CPP)))
+def test_files_stay_small(path):
+    assert len(path.read_text().splitlines()) < 320

@@ -1,0 +1,91 @@
+"""Networks trained elsewhere: a wide last layer is cut for the search, and kept for the finish."""
+
+import numpy as np
+import pytest
+from scipy.optimize import least_squares
+
+import maury
+from maury.emulator.cut import MOST_INPUTS
+from network_twin import flux_and_jacobian, random_labels, three_labels
+
+N_PIXELS = 900
+
+
+def wide(**changes):
+    """Return an emulator whose last layer has 150 inputs; flux smooth in the labels."""
+    arguments = three_labels(hidden=(30, 150), n_pixels=N_PIXELS, seed=2, **changes)
+    return maury.Emulator.from_layers(**arguments)
+
+
+@pytest.fixture(scope="module")
+def emulator():
+    return wide()
+
+
+def test_narrow_layers_are_not_cut(emulator):
+    assert maury.Emulator.from_layers(**three_labels(hidden=(30, MOST_INPUTS))).cut is None
+    assert emulator.cut is not None
+    assert emulator.cut.basis.shape == (N_PIXELS, emulator.cut.projection.shape[0])
+
+
+def test_the_cut_reproduces_the_flux_as_well_as_it_says(emulator):
+    cut = emulator.cut
+    labels = random_labels(emulator, 500)
+    trunk = maury.Emulator.from_layers(
+        **three_labels(hidden=(30,), n_pixels=150)
+        | {
+            "weights": emulator.weights[:-1],
+            "biases": emulator.biases[:-1],
+            "activation": "silu",
+        }
+    )
+    hidden = trunk.predict(labels)
+    hidden = hidden / (1 + np.exp(-hidden))  # its last layer is linear here
+    flux = cut.mean + (hidden - cut.centre) @ cut.projection.T @ cut.basis.T
+    rms = np.sqrt(np.mean((flux - emulator.predict(labels)) ** 2))
+    assert 0.5 * cut.error < rms < 2 * cut.error
+    assert cut.error < 1e-3
+
+
+def test_no_cut_of_the_same_rank_is_better(emulator):
+    """Over the labels it was made for, by the singular values of the fluxes themselves (Eckart & Young)."""
+    labels = random_labels(emulator, 700, seed=4)
+    known = wide(training_labels=labels)
+    flux = known.predict(labels)
+    singular = np.linalg.svd(flux - flux.mean(axis=0), compute_uv=False)
+    least = np.sqrt(np.sum(singular[len(known.cut.basis.T) :] ** 2) / flux.size)
+    assert known.cut.error == pytest.approx(least, rel=1e-3)
+
+
+def test_fits_are_those_of_the_whole_network(emulator):
+    truth = random_labels(emulator, 25, seed=5)
+    rng = np.random.default_rng(6)
+    flux = emulator.predict(truth) + rng.normal(0, 0.01, (25, N_PIXELS))
+    ivar = np.full(flux.shape, 1e4)
+    found = maury.fit_normalized(emulator, flux, ivar, use_scatter=False)
+    assert found.converged.all()
+    low, width = emulator.bounds[:, 0], np.diff(emulator.bounds).ravel()
+    for i in range(25):
+        sigma = np.sqrt(np.diag(found.covariance[i]))
+
+        def residual(x, i=i):
+            return 100 * (flux_and_jacobian(emulator, (low + x * width)[None])[0][0] - flux[i])
+
+        def jacobian(x):
+            return 100 * flux_and_jacobian(emulator, (low + x * width)[None])[1][0] * width
+
+        start = np.clip((found.labels[i] + 0.2 * sigma - low) / width, 0, 1)
+        slow = least_squares(
+            residual, start, jacobian, bounds=(0, 1), method="dogbox", x_scale="jac", ftol=1e-15, xtol=1e-15,
+            gtol=1e-15,
+        )  # fmt: skip
+        assert np.abs((found.labels[i] - (low + slow.x * width)) / sigma).max() < 1e-3
+        assert found.chi2[i] == pytest.approx(2 * slow.cost, rel=1e-6)
+    inverse = np.einsum("npk,npl->nkl", *[emulator.jacobian(found.labels)] * 2) * 1e4
+    np.testing.assert_allclose(found.covariance, np.linalg.inv(inverse), rtol=1e-6)
+
+
+def test_info_tells_of_the_cut(emulator):
+    rank = len(emulator.cut.basis.T)
+    assert f"K = 150 coefficients before the pixels, cut to {rank} for the search" in emulator.describe()
+    assert "searched as it is" in maury.Emulator.load("default").describe()

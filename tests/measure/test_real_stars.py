@@ -1,0 +1,101 @@
+"""The main job on real stars: those that ship with maury, and survey spectra where the machine has them."""
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from click.testing import CliRunner
+
+import maury
+from maury.catalog.flags import Flag
+from maury.cli.main import main
+
+
+@pytest.fixture(scope="module")
+def emulator():
+    return maury.Emulator.load("default")
+
+
+def column(catalog, name):
+    return np.asarray(getattr(catalog[name], "value", catalog[name]), dtype=float)
+
+
+def mad(difference):
+    return np.median(np.abs(difference - np.median(difference)))
+
+
+def test_the_built_in_emulator_is_what_the_documentation_says(emulator):
+    assert emulator.labels == ("teff", "logg", "fe_h")
+    assert emulator.wavelength[0] == pytest.approx(3600, abs=1)
+    assert emulator.wavelength[-1] == pytest.approx(7400, abs=1)
+    np.testing.assert_allclose(np.diff(np.log10(emulator.wavelength)), 1e-4, rtol=1e-6)
+    np.testing.assert_allclose(emulator.lsf, 2.5 / 2.3548, rtol=1e-3)
+    assert emulator.window == 400
+    assert emulator.rank == 64
+    assert len(emulator.training_labels) > 750
+    assert "MILES" in emulator.meta["training_data"]
+    assert "Sanchez-Blazquez" in emulator.meta["citation"]
+    from importlib.resources import files
+
+    assert files("maury").joinpath("data/default.onnx").stat().st_size < 3e6
+
+
+def test_demo_stars_were_never_seen_and_are_measured_well(emulator):
+    from maury.cli.fit import _demo_stars
+
+    stars = _demo_stars()
+    assert len(stars) == 12
+    assert set(stars.star_id) <= set(emulator.meta["validation_stars"])
+    catalog = maury.fit(stars, emulator)
+    assert catalog["converged"].all()
+    teff = np.abs(column(catalog, "teff") / stars.labels["teff"] - 1)
+    assert np.median(teff) < 0.025
+    assert np.median(np.abs(column(catalog, "logg") - stars.labels["logg"])) < 0.3
+    assert np.median(np.abs(column(catalog, "fe_h") - stars.labels["fe_h"])) < 0.2
+
+
+def test_the_demo_command():
+    outcome = CliRunner().invoke(main, ["demo"])
+    assert outcome.exit_code == 0, outcome.output
+    assert "12 spectra: 12 converged" in outcome.output
+
+
+def test_labels_of_unlabelled_noise_are_not_believed(emulator):
+    rng = np.random.default_rng(0)
+    noise = maury.Spectra(
+        emulator.wavelength, 1 + rng.normal(0, 0.5, (3, 3129)), np.full((3, 3129), 4.0), rv=0.0
+    )
+    assert all(Flag.LOW_SNR in Flag(int(flags)) for flags in maury.fit(noise, emulator)["flags"])
+
+
+def test_lamost_agrees_with_its_catalogue(data_folder, emulator):
+    """FGK stars with S/N_g above 20; the goals are 60 K, 0.18 dex and 0.07 dex."""
+    known = Table.read(data_folder / "lamost_dr1" / "labels.csv")
+    stars = maury.read_spectra([data_folder / "lamost_dr1" / name for name in known["filename"]])
+    catalog = maury.fit(stars, emulator)
+    assert catalog["converged"].all()
+    inside = (known["snrg"] > 20) & (known["teff"] > 4000) & (known["teff"] < 6500)
+    assert inside.sum() == 18
+    difference = {
+        "teff": column(catalog, "teff") - known["teff"],
+        "logg": column(catalog, "logg") - known["logg"],
+        "fe_h": column(catalog, "fe_h") - known["feh"],
+    }
+    assert mad(np.asarray(difference["teff"])[inside]) <= 60
+    assert mad(np.asarray(difference["logg"])[inside]) <= 0.18
+    assert mad(np.asarray(difference["fe_h"])[inside]) <= 0.07
+
+
+def test_sdss_types_come_out_right(data_folder, emulator):
+    stars = maury.read_spectra(sorted((data_folder / "sdss").glob("spec-*.fits")))
+    catalog = maury.fit(stars, emulator)
+    assert catalog["converged"].all()
+    row = {visit: i for i, visit in enumerate(catalog["visit_id"])}
+    m_dwarf, f_dwarf, white_dwarf = (
+        catalog[row[visit]] for visit in ("0618-52049-0372", "4961-55719-0378", "0266-51602-0031")
+    )
+    assert 3300 < m_dwarf["teff"].value < 3900
+    assert m_dwarf["logg"].value > 4.0
+    assert 5700 < f_dwarf["teff"].value < 6900
+    assert f_dwarf["logg"].value > 3.5
+    # Nothing like it was in the training set.
+    assert Flag.OUTSIDE_TRAINING in Flag(int(white_dwarf["flags"]))
