@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <memory>
+#include <tuple>
+
+#include <pybind11/stl.h>
 
 namespace maury::bindings {
 namespace {
@@ -104,6 +107,11 @@ Options make_options(const py::dict& given) {
             options.n_starts = value.cast<int>();
         else if (name == "max_evaluations")
             options.max_evaluations = value.cast<int>();
+        else if (name == "leave_out")
+            for (const auto& region : value) {
+                const auto [low, high, moves] = region.cast<std::tuple<double, double, bool>>();
+                options.leave_out.push_back({low, high, moves});
+            }
         else
             throw py::value_error("options: unknown name '" + name + "'");
     }
@@ -149,6 +157,7 @@ py::dict measure_spectra(const Plan& plan, const SpectraArrays& spectra, const p
     if (models) {
         results.model = made.make<double>("model", {n, p});
         results.continuum = made.make<double>("continuum", {n, p});
+        results.weight = made.make<double>("weight", {n, p});
     }
     const auto wake = [&](std::size_t done) {
         check_signals();
@@ -182,6 +191,7 @@ py::dict show_spectra(const Plan& plan, const SpectraArrays& spectra, const py::
     results.broadening = const_cast<double*>(data(broad));
     results.model = made.make<double>("model", {n, p});
     results.continuum = made.make<double>("continuum", {n, p});
+    results.weight = made.make<double>("weight", {n, p});
     {
         const py::gil_scoped_release release;
         show(plan, options, spectra.view, results, threads, [](std::size_t) { check_signals(); });

@@ -25,6 +25,7 @@ class Pixels {
     std::size_t size() const { return n_; }
     std::size_t n_arms() const { return n_arms_; }
     const double* place() const { return place_.data(); } // of centres
+    const double* wavelength() const { return wavelength_.data(); }
     const double* low() const { return low_.data(); }
     const double* high() const { return high_.data(); }
     const std::int32_t* arm() const { return arm_.data(); }

@@ -8,7 +8,6 @@ namespace maury {
 namespace {
 
 constexpr std::size_t n_considered = 24; // candidates among which the search chooses
-constexpr int most_rounds = 5;           // of outliers
 constexpr int most_moves = 3;            // searches at another velocity
 constexpr double far = 0.5;              // pixels: a search elsewhere may end in another minimum
 constexpr double misleading = 0.2;       // part of chi2 that may have led the search astray
@@ -130,7 +129,7 @@ bool SpectrumFit::weigh(std::size_t i, const StopFlag& stop) {
     weight_.assign(n_used_, 0.0);
     n_pixels_ = n_clipped_ = 0;
     for (std::size_t p = first; p < end; ++p) {
-        if (!(relative_[p] > 0.0) || !pixels_.on_emulator(p, shift_))
+        if (!(relative_[p] > 0.0) || left_out(p) || !pixels_.on_emulator(p, shift_))
             continue;
         const double scatter = options_.use_scatter ? grid.scatter(pixels_.place()[p] - shift_) : 0.0;
         const double weight = pixels_.ivar()[p] / (1.0 + relative_[p] * scatter * scatter);
@@ -145,6 +144,18 @@ bool SpectrumFit::weigh(std::size_t i, const StopFlag& stop) {
     finish_.set(pixels_, first_, n_used_, pixels_.flux() + first_, weight_.data(), nuisances_, shift_,
                 options_.continuum, stop);
     return true;
+}
+
+bool SpectrumFit::left_out(std::size_t p) const {
+    if (options_.leave_out.empty())
+        return false;
+    const double observed = pixels_.wavelength()[p];
+    const double rv = plan_.grid().even() ? plan_.grid().to_rv(shift_) : known_velocity(spectrum_);
+    const double rest = observed / (1.0 + rv / speed_of_light);
+    return std::any_of(options_.leave_out.begin(), options_.leave_out.end(), [&](const Region& region) {
+        const double here = region.moves ? rest : observed;
+        return here > region.low && here < region.high;
+    });
 }
 
 // Nuisances with their bounds. An arm without weight tells no velocity, and one is needed that the others

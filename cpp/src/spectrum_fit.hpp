@@ -30,12 +30,15 @@ class SpectrumFit {
     void show(std::size_t spectrum, const StopFlag& stop); // see maury::show
 
   private:
+    static constexpr int most_rounds = 5; // of outliers
+
     // spectrum_fit.cpp
     Status measure(std::size_t i, const StopFlag& stop);
     double known_velocity(std::size_t i) const;
     void normalise();
     double find_velocity(double most, const StopFlag& stop);
     bool weigh(std::size_t i, const StopFlag& stop); // false: too few pixels
+    bool left_out(std::size_t p) const;
     void set_nuisances(std::size_t i);
     Status finish(const StopFlag& stop);
     bool leave_out_outliers();
@@ -55,6 +58,7 @@ class SpectrumFit {
 
     // spectrum_store.cpp
     void store_nothing(std::size_t i);
+    void store_no_models(std::size_t i);
     void store(std::size_t i);
     bool store_covariance(std::size_t i);
     void store_velocities(std::size_t i);

@@ -28,9 +28,15 @@ void SpectrumFit::store_nothing(std::size_t i) {
     results_.guessed[i] = results_.sharper[i] = false;
     if (results_.n_arms > 1)
         std::fill_n(results_.arm_rv + i * (results_.n_arms - 1), results_.n_arms - 1, not_known);
+    store_no_models(i);
+}
+
+void SpectrumFit::store_no_models(std::size_t i) {
     for (double* values : {results_.model, results_.continuum})
         if (values)
             std::fill_n(values + i * spectra_.n_pixels, spectra_.n_pixels, not_known);
+    if (results_.weight)
+        std::fill_n(results_.weight + i * spectra_.n_pixels, spectra_.n_pixels, 0.0);
 }
 
 void SpectrumFit::store(std::size_t i) {
@@ -121,6 +127,8 @@ void SpectrumFit::store_velocities(std::size_t i) {
 
 void SpectrumFit::store_models(std::size_t i) {
     const std::size_t at = i * spectra_.n_pixels + first_;
+    if (results_.weight)
+        std::copy_n(finish_.weight(), n_used_, results_.weight + at);
     for (std::size_t p = 0; p < n_used_; ++p)
         if (finish_.continuum_known(p)) {
             if (results_.model)
@@ -132,8 +140,7 @@ void SpectrumFit::store_models(std::size_t i) {
 
 // The labels, velocities and broadening are those of a catalogue.
 void SpectrumFit::show(std::size_t i, const StopFlag& stop) {
-    for (double* values : {results_.model, results_.continuum})
-        std::fill_n(values + i * spectra_.n_pixels, spectra_.n_pixels, not_known);
+    store_no_models(i);
     spectrum_ = i;
     const WavelengthGrid& grid = plan_.grid();
     const double rv = std::isfinite(results_.rv[i]) ? results_.rv[i] : 0.0, pixel = grid.pixel_velocity();
@@ -162,12 +169,10 @@ void SpectrumFit::show(std::size_t i, const StopFlag& stop) {
         best_[k] = std::copysign(broadening / pixel * (broadening / pixel), broadening);
     finish_.set(pixels_, first_, n_used_, pixels_.flux() + first_, weight_.data(), nuisances_, shift_,
                 options_.continuum, stop);
-    finish_.chi2(best_.data());
-    if (options_.clip > 0.0) {
-        clip_.find(finish_.data(), finish_.fitted(), finish_.weight(), n_used_, options_.clip);
-        finish_.drop(clip_.pixels());
-        finish_.chi2(best_.data());
+    finish_.set_reach(0.0);
+    for (int round = 0; options_.clip > 0.0 && round <= most_rounds && leave_out_outliers(); ++round) {
     }
+    finish_.chi2(best_.data());
     store_models(i);
 }
 

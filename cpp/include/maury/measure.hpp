@@ -16,6 +16,12 @@ namespace maury {
 class Candidates;
 class GramStretches;
 
+// Wavelengths [vacuum Angstrom] that take no part in a fit, at rest if they move with the star.
+struct Region {
+    double low, high;
+    bool moves;
+};
+
 // Everything that a user can choose; the same for all spectra of a run.
 struct Options {
     bool use_scatter = true; // of the emulator, in the weights
@@ -25,6 +31,7 @@ struct Options {
     double clip = 4.0;       // sigma beyond which a pixel is an outlier; 0 = none is
     int n_starts = 6;        // candidates that are followed; some more where noise does not tell them apart
     int max_evaluations = 200;
+    std::vector<Region> leave_out;
 };
 
 // N spectra of P pixels. Arrays are (N, P), or (P,) for all spectra where one_* says so; null = not known.
@@ -65,6 +72,7 @@ struct Results {
     double *broadening, *broadening_err;      // (N,) sigma [km/s], negative: narrower
     double* model = nullptr;     // (N, P) emulator on the pixels of the spectrum times its continuum
     double* continuum = nullptr; // (N, P)
+    double* weight = nullptr;    // (N, P) of the fit; 0 = took no part, or an outlier
 };
 
 // What all spectra that are measured with one emulator inside the same bounds share. Make one, use it from
@@ -107,8 +115,8 @@ class Plan {
 void measure(const Plan& plan, const Options& options, const Spectra& spectra, const Results& results,
              int threads, const std::function<void(std::size_t)>& wake);
 
-// Of results only labels, rv, arm_rv and broadening are read (NaN = 0; the last two may be null), and model and
-// continuum written: what the fit that ended there had, outliers left out.
+// Of results only labels, rv, arm_rv and broadening are read (NaN = 0; the last two may be null), and model,
+// continuum and weight written: what the fit that ended there had, outliers left out.
 void show(const Plan& plan, const Options& options, const Spectra& spectra, const Results& results,
           int threads, const std::function<void(std::size_t)>& wake);
 
