@@ -40,14 +40,8 @@ Instrument::Instrument(std::size_t n_grid)
 Instrument::~Instrument() = default;
 
 void Instrument::set(const ObservedPixels& pixels) {
-    pixels_ = part_ = pixels;
-    first_of_part_ = 0;
+    pixels_ = pixels;
     placed_ = false;
-}
-
-void Instrument::look_at(const ObservedPixels& part, std::size_t first) {
-    part_ = part;
-    first_of_part_ = first;
 }
 
 void Instrument::place(const std::vector<double>& shift, double extra, Derivatives derivatives) {
@@ -187,44 +181,29 @@ void Instrument::add_neighbours(std::size_t p, double shift, double variance) {
 
 void Instrument::apply(const double* coefficients, std::size_t stride, std::size_t n_columns, double* out,
                        std::size_t out_stride) const {
-    simd::kernels().banded(weight_.data(), &first_[first_of_part_], &start_[first_of_part_], part_.n,
+    simd::kernels().banded(weight_.data(), first_.data(), start_.data(), pixels_.n,
                            coefficients, stride, n_columns, out, out_stride);
-}
-
-void Instrument::apply_to_all(const double* coefficients, double* out) const {
-    simd::kernels().banded(weight_.data(), first_.data(), start_.data(), pixels_.n, coefficients, 0, 1, out,
-                           0);
-}
-
-void Instrument::apply_by_shift(const double* coefficients, double* out) const {
-    simd::kernels().banded(by_shift_.data(), &first_[first_of_part_], &start_[first_of_part_], part_.n,
-                           coefficients, 0, 1, out, 0);
-}
-
-void Instrument::apply_by_extra(const double* coefficients, double* out) const {
-    simd::kernels().banded(by_extra_.data(), &first_[first_of_part_], &start_[first_of_part_], part_.n,
-                           coefficients, 0, 1, out, 0);
 }
 
 void Instrument::apply_with_derivatives(const double* coefficients, double* out, double* by_shift,
                                         double* by_extra) const {
     simd::kernels().banded_derivatives(weight_.data(), by_shift_.data(), by_extra_.data(),
-                                       &first_[first_of_part_], &start_[first_of_part_], part_.n, coefficients,
+                                       first_.data(), start_.data(), pixels_.n, coefficients,
                                        out, by_shift, by_extra);
 }
 
 void Instrument::apply_eight(const float* rows, double* out) const {
-    simd::kernels().banded_eight(weight_.data(), &first_[first_of_part_], &start_[first_of_part_], part_.n,
+    simd::kernels().banded_eight(weight_.data(), first_.data(), start_.data(), pixels_.n,
                                  rows, out);
 }
 
 void Instrument::apply_adjoint(const double* values, double* out) const {
-    simd::kernels().banded_adjoint(weight_.data(), &first_[first_of_part_], &start_[first_of_part_], part_.n,
+    simd::kernels().banded_adjoint(weight_.data(), first_.data(), start_.data(), pixels_.n,
                                    values, out);
 }
 
 void Instrument::apply_rows(const float* rows, std::size_t stride, float* out) const {
-    simd::kernels().banded_rows(weight_.data(), &first_[first_of_part_], &start_[first_of_part_], part_.n,
+    simd::kernels().banded_rows(weight_.data(), first_.data(), start_.data(), pixels_.n,
                                 rows, stride, out);
 }
 

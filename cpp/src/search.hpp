@@ -44,7 +44,6 @@ class Search {
     }
     // (x - y)'H (x - y) with the hessian of start i: in squared formal errors
     double distance_squared(const double* x, const double* y, std::size_t i) const;
-    const double* curvature(std::size_t i) const { return paths_[i].solver.curvature(); } // (L, L)
 
   private:
     static constexpr std::size_t none = static_cast<std::size_t>(-1);

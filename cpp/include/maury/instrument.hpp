@@ -44,11 +44,6 @@ class Instrument {
 
     // The arrays must live as long as they are used here.
     void set(const ObservedPixels& pixels);
-    // Of those apply* now gives only the pixels from first on that part, which is they, holds.
-    void look_at(const ObservedPixels& part, std::size_t first);
-    const ObservedPixels& pixels() const { return part_; }
-    std::size_t n_all() const { return pixels_.n; }
-
     enum class Derivatives { none, shift, both };
 
     // shift (arms,): in pixels of the grid, positive to the red. Below 0, extra narrows down to no Gaussian.
@@ -58,9 +53,6 @@ class Instrument {
     // coefficients (n_columns, stride), n_grid + pad readable numbers each -> out (n_columns, out_stride)
     void apply(const double* coefficients, std::size_t stride, std::size_t n_columns, double* out,
                std::size_t out_stride) const;
-    void apply_to_all(const double* coefficients, double* out) const;   // (n_all(),), whatever is looked at
-    void apply_by_shift(const double* coefficients, double* out) const; // d model / d shift, (P,)
-    void apply_by_extra(const double* coefficients, double* out) const; // d model / d extra, (P,)
 
     // Of one column: out, d out / d shift, d out / d extra = d2 out / d shift2 / 2
     void apply_with_derivatives(const double* coefficients, double* out, double* by_shift,
@@ -81,8 +73,7 @@ class Instrument {
     void add_neighbours(std::size_t p, double shift, double variance);
 
     std::size_t n_grid_;
-    ObservedPixels pixels_, part_; // all, and those that are looked at
-    std::size_t first_of_part_ = 0;
+    ObservedPixels pixels_;
     bool placed_ = false;
     std::vector<double> shift_;
     double extra_ = 0.0;

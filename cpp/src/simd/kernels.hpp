@@ -67,15 +67,6 @@ struct Kernels {
     void (*expand)(const float* rows, std::size_t stride, std::size_t n_pixels, const double* columns,
                    std::size_t n_columns, const double* bias, double* out, std::size_t out_stride);
 
-    // The same of one column in float32, the sums with their bias in double: to about 1e-7 of the largest
-    // term. column (stride,), bias and out (n_pixels,)
-    void (*expand_single)(const float* rows, std::size_t stride, std::size_t n_pixels, const float* column,
-                          const double* bias, double* out);
-
-    // root[p] = sqrt(w_p / heaviest), difference[p] = a_p - b_p; returns heaviest, the largest w
-    double (*weighted_difference)(const double* w, const double* a, const double* b, std::size_t n,
-                                  float* root, float* difference);
-
     // gram (stride, stride) = sum_p root_p^2 b_p b_p', rows beyond n_columns without meaning, inner (stride,)
     // = sum_p root_p^2 r_p b_p rows b (n_pixels, stride = padded(n_columns)), scratch
     // (gram_scratch(n_columns),), both aligned to 64
@@ -85,11 +76,6 @@ struct Kernels {
     // out (stride,) = sum_p v_p b_p: products in float32, sums of blocks in double. b (n_pixels, stride)
     void (*weighted_rows)(const float* rows, std::size_t n_pixels, std::size_t stride, const float* v,
                           double* out);
-
-    // gradient[i] += sum_p w_p j_ip r_p, hessian[i, j] += sum_p w_p j_ip j_jp for j <= i
-    // jacobian j (n_rows, stride), hessian (n_rows, n_rows)
-    void (*normal_sums)(const double* jacobian, std::size_t stride, std::size_t n_rows, std::size_t n_pixels,
-                        const double* w, const double* r, double* gradient, double* hessian);
 
     // out[c, p] = sum_k weight[start_p + k] columns[c, first_p + k], k < start_{p+1} - start_p, a multiple of
     // 4 columns (n_columns, stride), out (n_columns, out_stride)
