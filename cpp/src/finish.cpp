@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 
 namespace maury {
 
@@ -12,15 +11,17 @@ using simd::eight;
 
 namespace {
 
-// The local line spans this part of the window that normalised the training spectra. By measurement: narrower
-// follows the errors of flux calibration better, wider leaves more of broad bands to the labels.
-constexpr double line_part = 0.75;
+// The local line spans this part of the window of the running median that normalised the training spectra: the
+// ratio of data and emulator has the structure of that median, which is no straight line over its whole window.
+// By measurement: solar-type MILES stars come out at -63 K, -19 K, -13 K with the whole, a half, a third of the
+// window, FGK stars of LAMOST with a MAD of 44, 38, 35 K; blue and red parts agree best with a half.
+constexpr double line_part = 0.5;
 
 } // namespace
 
 Finish::Finish(const Emulator& emulator, TrunkPoint& point, double window)
     : emulator_(emulator), spline_(emulator.spline()), point_(point), instrument_(emulator.n_pixels()),
-      half_(std::floor(line_part * 0.5 * window) * (std::getenv("HALF") ? std::atof(std::getenv("HALF")) : 1.0)), n_labels_(emulator.n_labels()),
+      half_(std::floor(line_part * 0.5 * window)), n_labels_(emulator.n_labels()),
       grid_model_(emulator.n_pixels() + Instrument::pad), grid_sum_(grid_model_.size()),
       tangents_(point.stride() * eight), grid_columns_(grid_model_.size() * eight) {}
 

@@ -64,6 +64,7 @@ class SpectrumFit {
     void store_velocities(std::size_t i);
     void store_models(std::size_t i);
     std::int32_t count_agreeing() const;
+    double distance_squared(const double* x, const double* y) const;
 
     const Plan& plan_;
     const Emulator& emulator_;

@@ -191,10 +191,11 @@ bool SpectrumFit::choose_end(const StopFlag& stop) {
     return true;
 }
 
-// trial_ -> best_, if chi2 is lower near the bottom of the minimum that it lies in.
+// trial_ -> best_, if chi2 is lower near the bottom of the minimum that it lies in, and that is another one.
 bool SpectrumFit::keep_if_lower(double& least) {
     const SolveResult result = solve(trial_.data(), look_closer, few_evaluations);
-    if (result.status == Status::NON_FINITE || !(result.chi2 < least))
+    if (result.status == Status::NON_FINITE || !(result.chi2 < least) ||
+        distance_squared(trial_.data(), best_.data()) <= 1.0)
         return false;
     least = result.chi2;
     best_ = trial_;

@@ -62,17 +62,21 @@ void SpectrumFit::store(std::size_t i) {
     results_.guessed[i] = guessed_;
 }
 
-// Starts that ended where the winner did: d'H d over the labels, in squared formal errors.
+// Starts that ended where the winner did.
 std::int32_t SpectrumFit::count_agreeing() const {
     std::int32_t count = 0;
-    for (std::size_t s = 0; s < ends_.size(); s += n_) {
-        double sum = 0.0;
-        for (std::size_t k = 0; k < n_; ++k)
-            for (std::size_t l = 0; l < n_; ++l)
-                sum += (ends_[s + k] - winner_[k]) * hessian_[k * n_all_ + l] * (ends_[s + l] - winner_[l]);
-        count += sum <= agreement * agreement;
-    }
+    for (std::size_t s = 0; s < ends_.size(); s += n_)
+        count += distance_squared(&ends_[s], winner_.data()) <= agreement * agreement;
     return count;
+}
+
+// (x - y)'H (x - y) over the labels: in squared formal errors, the nuisances known.
+double SpectrumFit::distance_squared(const double* x, const double* y) const {
+    double sum = 0.0;
+    for (std::size_t k = 0; k < n_; ++k)
+        for (std::size_t l = 0; l < n_; ++l)
+            sum += (x[k] - y[k]) * hessian_[k * n_all_ + l] * (x[l] - y[l]);
+    return sum;
 }
 
 // covariance = (d label / d x) H^-1 (d label / d x)', over what is not fixed; nuisances have no such factor.

@@ -67,7 +67,10 @@ double WavelengthGrid::interpolate(const std::vector<double>& values, double pos
     const double u = std::clamp(position, 0.0, static_cast<double>(size() - 1));
     const auto left = static_cast<std::size_t>(u);
     const double part = u - static_cast<double>(left);
-    return part == 0.0 ? values[left] : (1.0 - part) * values[left] + part * values[left + 1];
+    constexpr double rounding = 1e-3; // centres are half-way in wavelength, not in its logarithm
+    return part < rounding         ? values[left]
+           : part > 1.0 - rounding ? values[left + 1]
+                                   : (1.0 - part) * values[left] + part * values[left + 1];
 }
 
 double WavelengthGrid::own_sigma(double position) const {

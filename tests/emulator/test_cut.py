@@ -82,7 +82,9 @@ def test_fits_are_those_of_the_whole_network(emulator):
         assert np.abs((found.labels[i] - (low + slow.x * width)) / sigma).max() < 1e-3
         assert found.chi2[i] == pytest.approx(2 * slow.cost, rel=1e-6)
     inverse = np.einsum("npk,npl->nkl", *[emulator.jacobian(found.labels)] * 2) * 1e4
-    np.testing.assert_allclose(found.covariance, np.linalg.inv(inverse), rtol=1e-6)
+    sigma = np.sqrt(np.einsum("nll->nl", found.covariance))  # tangents are float32 sums
+    off = (found.covariance - np.linalg.inv(inverse)) / (sigma[:, :, None] * sigma[:, None, :])
+    assert np.abs(off).max() < 1e-5
 
 
 def test_info_tells_of_the_cut(emulator):

@@ -108,7 +108,8 @@ def test_what_is_redrawn_is_what_was_fitted():
     catalog = maury.fit(own, emulator, resolution=1500.0, leave_out=["balmer"])
     other = maury.fit(own, emulator)
     row, plain = (best_fit(own[1], emulator, table[1]) for table in (catalog, other))
-    assert not np.allclose(row.model, plain.model, atol=1e-3)
+    common = np.isin(plain.wavelength, row.wavelength)  # a broader row needs more of the emulator at its ends
+    assert common.mean() > 0.99 and not np.allclose(row.model, plain.model[common], atol=1e-3)
     balmer = (row.wavelength > 4855) & (row.wavelength < 4870)
     assert balmer.any()
     assert (row.ivar[balmer] == 0).all()

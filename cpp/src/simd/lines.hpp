@@ -9,9 +9,12 @@
 namespace maury::simd {
 namespace {
 
-// values[index[p]], ... of n_doubles pixels: mostly neighbours, or all the same.
+// values[index[0]], ... of n_doubles pixels: mostly neighbours.
 Doubles take(const double* values, const std::uint32_t* index) {
-    if (index[n_doubles - 1] - index[0] == n_doubles - 1)
+    std::uint32_t apart = 0; // from neighbours
+    for (std::size_t i = 1; i < n_doubles; ++i)
+        apart |= index[i] - index[0] - static_cast<std::uint32_t>(i);
+    if (apart == 0)
         return load<Doubles>(values + index[0]);
     double lane[n_doubles];
     for (std::size_t i = 0; i < n_doubles; ++i)

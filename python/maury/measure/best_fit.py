@@ -42,7 +42,7 @@ class BestFit:
     ivar: Array
     model: Array
     scatter: Array
-    continuum: Array
+    continuum: Array | None = None
 
 
 def best_fit(spectrum: Spectra, emulator: Emulator, row: Any) -> BestFit:
