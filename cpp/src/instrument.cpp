@@ -34,10 +34,10 @@ void spline_coefficients(double* values, std::size_t n, std::size_t n_columns) {
 }
 
 Instrument::Instrument(std::size_t n_grid)
-    : n_grid_(n_grid), steps_(std::make_unique<StepTable>()), lower_(std::make_unique<PixelEdge>()),
+    : n_grid_(n_grid), steps_(StepTable::borrow()), lower_(std::make_unique<PixelEdge>()),
       upper_(std::make_unique<PixelEdge>()) {}
 
-Instrument::~Instrument() = default;
+Instrument::~Instrument() { StepTable::give_back(std::move(steps_)); }
 
 void Instrument::set(const ObservedPixels& pixels) {
     pixels_ = pixels;

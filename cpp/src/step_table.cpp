@@ -5,28 +5,58 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 
 namespace maury {
 namespace {
 
 constexpr double least_variance = 1e-7; // less counts as none
 constexpr double spacing = 0.02;        // of the logarithms of variances
+constexpr std::size_t most_nodes = 20000; // of a table that is kept, some 30 MB
+
+struct Shelf {
+    std::mutex mutex;
+    std::vector<std::unique_ptr<StepTable>> tables;
+};
+
+Shelf& shelf() {
+    static Shelf one;
+    return one;
+}
 
 } // namespace
+
+std::unique_ptr<StepTable> StepTable::borrow() {
+    const std::lock_guard<std::mutex> lock(shelf().mutex);
+    if (shelf().tables.empty())
+        return std::make_unique<StepTable>();
+    std::unique_ptr<StepTable> table = std::move(shelf().tables.back());
+    shelf().tables.pop_back();
+    return table;
+}
+
+void StepTable::give_back(std::unique_ptr<StepTable> table) {
+    if (table->n_nodes_ > most_nodes)
+        return;
+    const std::lock_guard<std::mutex> lock(shelf().mutex);
+    shelf().tables.push_back(std::move(table));
+}
 
 const StepTable::Level& StepTable::level_of(double variance) {
     if (level_ && variance >= least_ && variance < most_)
         return *level_;
-    std::size_t number = 0;
-    if (variance < least_variance) {
-        least_ = 0.0;
-        most_ = least_variance;
-    } else {
-        const double place = std::floor(std::log(variance / least_variance) / spacing);
-        number = 1 + static_cast<std::size_t>(std::max(place, 0.0));
-        least_ = least_variance * std::exp(spacing * place);
-        most_ = least_variance * std::exp(spacing * (place + 1.0));
-    }
+    // The bounds decide, not the logarithm: else the last level would, next to a bound.
+    const auto bound = [](double number) {
+        return number < 1.0 ? 0.0 : least_variance * std::exp(spacing * (number - 1.0));
+    };
+    double place = variance < least_variance ? 0.0 : 1.0 + std::floor(std::log(variance / least_variance) / spacing);
+    while (variance < bound(place))
+        --place;
+    while (variance >= bound(place + 1.0))
+        ++place;
+    least_ = bound(place);
+    most_ = bound(place + 1.0);
+    const auto number = static_cast<std::size_t>(place);
     if (levels_.size() <= number)
         levels_.resize(number + 1);
     if (!levels_[number]) {
@@ -44,6 +74,7 @@ const StepTable::Node& StepTable::node_of(Level& level, std::size_t phase) {
     if (node)
         return *node;
     node = std::make_unique<Node>();
+    ++n_nodes_;
     const double place = static_cast<double>(phase) / n_phases, sigma = std::sqrt(level.variance);
     const double reach = 1.5 + blur_reach * sigma, first = std::ceil(place - reach);
     node->first = static_cast<std::ptrdiff_t>(first);

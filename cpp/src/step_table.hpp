@@ -28,6 +28,10 @@ struct PixelEdge {
 // alone, so it does not matter which spectra a table has served. One a thread.
 class StepTable {
   public:
+    // Tables are dear to fill, and shared by runs: one that nobody uses now, or a new one.
+    static std::unique_ptr<StepTable> borrow();
+    static void give_back(std::unique_ptr<StepTable> table);
+
     // S and n_derivatives <= 2 derivatives, of the Gaussian of this variance
     void set(PixelEdge& edge, double place, double variance, int n_derivatives);
 
@@ -46,6 +50,7 @@ class StepTable {
     const Node& node_of(Level& level, std::size_t phase);
 
     std::vector<std::unique_ptr<Level>> levels_;
+    std::size_t n_nodes_ = 0;
     Level* level_ = nullptr; // the last one, for variances from least_ to most_
     double least_ = 1.0, most_ = 0.0;
 };

