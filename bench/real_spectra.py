@@ -1,4 +1,4 @@
-"""Time the fit of real files with the defaults of `maury fit`: MAURY_TEST_DATA=... python bench/real_spectra.py
+"""Time the fit of real files, defaults of `maury fit`: MAURY_TEST_DATA=... python bench/real_spectra.py
 
 LAMOST, SDSS and MaStar, one thread, CPU time per spectrum of the measurement without reading: a batch, with
 velocities fitted and given, and one spectrum at a time.
@@ -19,6 +19,7 @@ from maury.measure.options import Options
 from maury.measure.pipeline import measure
 
 SETS = {"LAMOST": "lamost_dr10/**/*.fits*", "SDSS": "sdss/*.fits*", "MaStar": "mastar_dr17/goodspec.fits*"}
+GIVEN = Options(velocity="given")
 MOST = 200  # spectra of a set
 REPEATS = 20  # of those with fewer
 
@@ -65,13 +66,14 @@ def main():
         assert np.isfinite(column_values(catalog, "teff")).mean() > 0.95
         moving = replace(spectra, rv=np.where(spectra.rv == 0, np.nan, spectra.rv))
         known = replace(spectra, rv=column_values(catalog, "rv"))
-        given = Options(velocity="given")
+
         n = len(spectra)
         one = moving[:1]
         figures = [
             least_time(lambda m=moving: measure(m, emulator, Options(), threads=1), rounds) / n,
-            least_time(lambda k=known: measure(k, emulator, given, threads=1), rounds) / n,
-            least_time(lambda o=one: [measure(o, emulator, Options(), threads=1) for _ in range(20)], rounds) / 20,
+            least_time(lambda k=known: measure(k, emulator, GIVEN, threads=1), rounds) / n,
+            least_time(lambda o=one: [measure(o, emulator, Options(), threads=1) for _ in range(20)], rounds)
+            / 20,
         ]
         print(f"{name:8} {n:8d} " + " ".join(f"{figure:8.2f}" for figure in figures))
 

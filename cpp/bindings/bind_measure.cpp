@@ -25,11 +25,13 @@ std::unique_ptr<Plan> make_plan(const Emulator& emulator, const py::object& wave
     WavelengthGrid grid(vector(wavelength, "wavelength"), lsf.is_none() ? none : vector(lsf, "lsf"),
                         scatter.is_none() ? none : vector(scatter, "scatter"), window);
     std::vector<double> low = vector(lower, "lower"), high = vector(upper, "upper");
-    const std::vector<double> some = copy_of(optional<double>(candidates, "candidates", "(M, L)", {any, n_labels})),
-                              few = copy_of(optional<double>(templates, "templates", "(T, L)", {any, n_labels}));
+    const std::vector<double> some = copy_of(
+                                  optional<double>(candidates, "candidates", "(M, L)", {any, n_labels})),
+                              few = copy_of(
+                                  optional<double>(templates, "templates", "(T, L)", {any, n_labels}));
     const py::gil_scoped_release release;
-    return std::make_unique<Plan>(emulator, std::move(grid), std::move(low), std::move(high), some, few, threads,
-                                  [](std::size_t) { check_signals(); });
+    return std::make_unique<Plan>(emulator, std::move(grid), std::move(low), std::move(high), some, few,
+                                  threads, [](std::size_t) { check_signals(); });
 }
 
 // Spectra whose arrays are kept alive.
@@ -50,9 +52,10 @@ struct SpectraArrays {
     template <typename T>
     const T* add_shared(const py::object& argument, const char* name, py::ssize_t n, py::ssize_t n_pixels,
                         bool& shared) {
-        shared = argument.is_none() ||
-                 (py::isinstance<py::array>(argument) && py::reinterpret_borrow<py::array>(argument).ndim() == 1);
-        return shared ? add<T>(argument, name, "(P,)", {n_pixels}) : add<T>(argument, name, "(N, P)", {n, n_pixels});
+        shared = argument.is_none() || (py::isinstance<py::array>(argument) &&
+                                        py::reinterpret_borrow<py::array>(argument).ndim() == 1);
+        return shared ? add<T>(argument, name, "(P,)", {n_pixels})
+                      : add<T>(argument, name, "(N, P)", {n, n_pixels});
     }
 };
 
@@ -128,11 +131,13 @@ struct ResultArrays {
     }
 };
 
-py::dict measure_spectra(const Plan& plan, const SpectraArrays& spectra, const py::dict& options_given, int threads,
-                         const py::object& progress, bool models) {
+py::dict measure_spectra(const Plan& plan, const SpectraArrays& spectra, const py::dict& options_given,
+                         int threads, const py::object& progress, bool models) {
     const Options options = make_options(options_given);
-    const auto n = static_cast<py::ssize_t>(spectra.view.n), l = static_cast<py::ssize_t>(plan.emulator().n_labels()),
-               p = static_cast<py::ssize_t>(spectra.view.n_pixels), a = static_cast<py::ssize_t>(spectra.n_arms);
+    const auto n = static_cast<py::ssize_t>(spectra.view.n),
+               l = static_cast<py::ssize_t>(plan.emulator().n_labels()),
+               p = static_cast<py::ssize_t>(spectra.view.n_pixels),
+               a = static_cast<py::ssize_t>(spectra.n_arms);
     ResultArrays made;
     Results results{};
     results.labels = made.make<double>("labels", {n, l});
@@ -176,10 +181,12 @@ py::dict measure_spectra(const Plan& plan, const SpectraArrays& spectra, const p
 py::dict show_spectra(const Plan& plan, const SpectraArrays& spectra, const py::dict& options_given,
                       const py::object& labels, const py::object& rv, const py::object& arm_rv,
                       const py::object& broadening, int threads) {
-    const auto n = static_cast<py::ssize_t>(spectra.view.n), l = static_cast<py::ssize_t>(plan.emulator().n_labels()),
+    const auto n = static_cast<py::ssize_t>(spectra.view.n),
+               l = static_cast<py::ssize_t>(plan.emulator().n_labels()),
                p = static_cast<py::ssize_t>(spectra.view.n_pixels);
     const Options options = make_options(options_given);
-    const auto at = array<double>(labels, "labels", "(N, L)", {n, l}), velocity = array<double>(rv, "rv", "(N,)", {n});
+    const auto at = array<double>(labels, "labels", "(N, L)", {n, l}),
+               velocity = array<double>(rv, "rv", "(N,)", {n});
     const auto arms = optional<double>(arm_rv, "arm_rv", "(N, A - 1)", {n, any}),
                broad = optional<double>(broadening, "broadening", "(N,)", {n});
     ResultArrays made;
@@ -203,20 +210,24 @@ py::dict show_spectra(const Plan& plan, const SpectraArrays& spectra, const py::
 
 void bind_measure(py::module_& m) {
     py::class_<Plan>(m, "Plan", "What all spectra that are measured with one emulator share.")
-        .def(py::init(&make_plan), py::arg("emulator"), py::arg("wavelength"), py::arg("lsf"), py::arg("scatter"),
-             py::arg("window"), py::arg("lower"), py::arg("upper"), py::arg("candidates") = py::none(),
-             py::arg("templates") = py::none(), py::arg("threads") = 0, py::keep_alive<1, 2>());
-    py::class_<SpectraArrays>(m, "Spectra", "N spectra of P pixels, as observed. See cpp/include/maury/measure.hpp.")
+        .def(py::init(&make_plan), py::arg("emulator"), py::arg("wavelength"), py::arg("lsf"),
+             py::arg("scatter"), py::arg("window"), py::arg("lower"), py::arg("upper"),
+             py::arg("candidates") = py::none(), py::arg("templates") = py::none(), py::arg("threads") = 0,
+             py::keep_alive<1, 2>());
+    py::class_<SpectraArrays>(m, "Spectra",
+                              "N spectra of P pixels, as observed. See cpp/include/maury/measure.hpp.")
         .def(py::init(&make_spectra), py::kw_only(), py::arg("wavelength"), py::arg("flux"), py::arg("ivar"),
              py::arg("mask") = py::none(), py::arg("lsf") = py::none(), py::arg("resolution") = py::none(),
              py::arg("arm") = py::none(), py::arg("rv") = py::none(), py::arg("fit_rv") = py::none(),
              py::arg("fit_arms") = py::none(), py::arg("starts") = py::none(), py::arg("guess") = py::none(),
              py::arg("n_labels"));
-    m.def("measure", &measure_spectra, py::arg("plan"), py::arg("spectra"), py::arg("options"), py::kw_only(),
-          py::arg("threads") = 0, py::arg("progress") = py::none(), py::arg("models") = false,
-          "Measure the labels of N spectra. See cpp/include/maury/measure.hpp for every argument and result.\n\n"
-          "progress(done) is called about 20 times a second, in the calling thread. Ctrl-C ends the batch, if\n"
-          "this is called from the main thread.");
+    m.def(
+        "measure", &measure_spectra, py::arg("plan"), py::arg("spectra"), py::arg("options"), py::kw_only(),
+        py::arg("threads") = 0, py::arg("progress") = py::none(), py::arg("models") = false,
+        "Measure the labels of N spectra. See cpp/include/maury/measure.hpp for every argument and "
+        "result.\n\n"
+        "progress(done) is called about 20 times a second, in the calling thread. Ctrl-C ends the batch, if\n"
+        "this is called from the main thread.");
     m.def("show", &show_spectra, py::arg("plan"), py::arg("spectra"), py::arg("options"), py::arg("labels"),
           py::arg("rv"), py::arg("arm_rv") = py::none(), py::arg("broadening") = py::none(), py::kw_only(),
           py::arg("threads") = 0, "Model and continuum (N, P) of fits that a catalogue holds.");

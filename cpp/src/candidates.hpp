@@ -28,7 +28,7 @@ class Candidates {
     struct Workspace {
         Workspace(const Candidates& candidates, std::size_t n); // n: the most that best is asked for
         std::size_t most() const { return most_chosen; }
-        std::vector<float> product, matrix, vector, rough;      // rough (panels,): the least of each
+        std::vector<float> product, matrix, vector, rough; // rough (panels,): the least of each
         std::vector<std::uint32_t> which;
         std::vector<double> coefficients, left;
         std::vector<std::size_t> order, chosen; // the numbers of those compared; places in order

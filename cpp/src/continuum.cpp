@@ -38,7 +38,8 @@ void FirstContinuum::set_arm(const Pixels& pixels, std::int32_t arm, std::size_t
     if (first >= end)
         return;
     for (std::size_t cell = first; cell < end; ++cell)
-        cells_[cell] = count_[cell] > 0 ? cells_[cell] / count_[cell] : std::numeric_limits<double>::quiet_NaN();
+        cells_[cell] =
+            count_[cell] > 0 ? cells_[cell] / count_[cell] : std::numeric_limits<double>::quiet_NaN();
     median_.resize(n_cells);
     running_median(&cells_[first], nullptr, &median_[first], end - first, half, work_);
     for (std::size_t p = 0; p < pixels.size(); ++p) {
@@ -50,7 +51,8 @@ void FirstContinuum::set_arm(const Pixels& pixels, std::int32_t arm, std::size_t
         const auto left = static_cast<std::size_t>(inside);
         const std::size_t right = std::min(left + 1, end - 1);
         const double part = inside - static_cast<double>(left);
-        const double value = part > 0.0 ? (1.0 - part) * median_[left] + part * median_[right] : median_[left];
+        const double value =
+            part > 0.0 ? (1.0 - part) * median_[left] + part * median_[right] : median_[left];
         if (value > 0.0 && std::isfinite(value))
             continuum_[p] = value;
     }
@@ -124,14 +126,17 @@ void LocalLine::fit(const double* data, const double* weight, const double* mode
 
 simd::LineSums LocalLine::line(std::size_t run) {
     const std::size_t begin = runs_[run];
-    return {runs_[run + 1] - begin, n_,           &weighted_data_[begin], &weighted_model_[begin],
-            &scaled_[begin],        model_ + begin, &first_[begin],       &end_[begin],
+    return {runs_[run + 1] - begin, n_,
+            &weighted_data_[begin], &weighted_model_[begin],
+            &scaled_[begin],        model_ + begin,
+            &first_[begin],         &end_[begin],
             &factor_[begin],        &continuum_[begin]};
 }
 
 void LocalLine::derivatives(const double* columns, double* out) {
     for (std::size_t r = 0; r + 1 < runs_.size(); ++r)
-        simd::kernels().line_derivatives(line(r), columns + runs_[r] * simd::eight, out + runs_[r] * simd::eight);
+        simd::kernels().line_derivatives(line(r), columns + runs_[r] * simd::eight,
+                                         out + runs_[r] * simd::eight);
 }
 
 } // namespace maury

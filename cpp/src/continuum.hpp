@@ -22,7 +22,8 @@ class FirstContinuum {
     const std::vector<double>& values() const { return continuum_; }
 
   private:
-    void set_arm(const Pixels& pixels, std::int32_t arm, std::size_t half, double origin, std::size_t n_cells);
+    void set_arm(const Pixels& pixels, std::int32_t arm, std::size_t half, double origin,
+                 std::size_t n_cells);
 
     MedianWorkspace work_;
     std::vector<double> continuum_, cells_, median_;
@@ -52,8 +53,8 @@ class LocalLine {
     const double *place_ = nullptr, *model_ = nullptr;
     std::size_t n_ = 0;
     std::vector<std::size_t> runs_;
-    std::vector<std::uint32_t> first_, end_;            // of windows, within their runs
-    std::vector<double> scaled_;                        // (u - u of the first pixel of the run) / half
+    std::vector<std::uint32_t> first_, end_; // of windows, within their runs
+    std::vector<double> scaled_;             // (u - u of the first pixel of the run) / half
     std::vector<double> weighted_data_, weighted_model_, continuum_, factor_;
     std::vector<double> sums_; // (6, pixels of a run + 1)
     std::vector<unsigned char> known_;

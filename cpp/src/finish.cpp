@@ -11,10 +11,11 @@ using simd::eight;
 
 namespace {
 
-// The local line spans this part of the window of the running median that normalised the training spectra: the
-// ratio of data and emulator has the structure of that median, which is no straight line over its whole window.
-// By measurement: solar-type MILES stars come out at -63 K, -19 K, -13 K with the whole, a half, a third of the
-// window, FGK stars of LAMOST with a MAD of 44, 38, 35 K; blue and red parts agree best with a half.
+// The local line spans this part of the window of the running median that normalised the training spectra:
+// the ratio of data and emulator has the structure of that median, which is no straight line over its whole
+// window. By measurement: solar-type MILES stars come out at -63 K, -19 K, -13 K with the whole, a half, a
+// third of the window, FGK stars of LAMOST with a MAD of 44, 38, 35 K; blue and red parts agree best with a
+// half.
 constexpr double line_part = 0.5;
 
 } // namespace
@@ -35,8 +36,10 @@ void Finish::set(const Pixels& pixels, std::size_t first, std::size_t n, const d
     fixed_shift_ = shift;
     n_all_ = n_labels_ + nuisances.count();
     line_ = continuum;
-    model_known_ = fitted_known_ = columns_known_ = false;
+    model_known_ = fitted_known_ = columns_known_ = derivatives_known_ = false;
     x_.resize(n_all_);
+    gradient_.resize(n_all_);
+    hessian_.resize(n_all_ * n_all_);
     shift_.assign(nuisances.n_arms, shift);
     weight_.assign(weight, weight + n);
     for (auto* values : {&model_, &fitted_, &weighted_, &by_shift_, &by_extra_})
@@ -98,9 +101,12 @@ void Finish::set_reach(double reach) {
 }
 
 void Finish::drop(const std::vector<std::size_t>& pixels) {
+    if (pixels.empty())
+        return;
     for (const std::size_t p : pixels)
         weight_[p] = 0.0;
     fitted_known_ = fitted_known_ && !line_;
+    derivatives_known_ = false;
 }
 
 double Finish::chi2(const double* x) {
@@ -121,7 +127,8 @@ void Finish::set_model(const double* x) {
     double* to = native_ ? model_.data() : grid_model_.data();
     kernels.expand(rows, point_.stride(), emulator_.n_pixels(), point_.coefficients(x), 1, bias, to, 0);
     if (nuisances_.count() > 0) {
-        instrument_.apply_with_derivatives(grid_model_.data(), model_.data(), by_shift_.data(), by_extra_.data());
+        instrument_.apply_with_derivatives(grid_model_.data(), model_.data(), by_shift_.data(),
+                                           by_extra_.data());
         if (shift_ != placed_shift_)
             for (std::size_t p = 0; p < n_; ++p) {
                 const auto arm = static_cast<std::size_t>(arm_[p]);
@@ -133,7 +140,7 @@ void Finish::set_model(const double* x) {
         instrument_.apply(grid_model_.data(), 0, 1, model_.data(), 0);
     }
     model_known_ = true;
-    fitted_known_ = columns_known_ = false;
+    fitted_known_ = columns_known_ = derivatives_known_ = false;
 }
 
 void Finish::set_fitted() {
@@ -154,9 +161,16 @@ void Finish::set_columns() {
     columns_known_ = true;
 }
 
-// With J = d (c m) / d x and r = c m - d: gradient = J'Wr, hessian = J'WJ.
 void Finish::derivatives(const double*, double* gradient, double* hessian) {
     stop_->check();
+    if (!derivatives_known_)
+        set_derivatives();
+    std::copy_n(gradient_.begin(), n_all_, gradient);
+    std::copy_n(hessian_.begin(), n_all_ * n_all_, hessian);
+}
+
+// With J = d (c m) / d x and r = c m - d: gradient = J'Wr, hessian = J'WJ.
+void Finish::set_derivatives() {
     const auto& kernels = simd::kernels();
     if (!columns_known_)
         set_columns();
@@ -172,19 +186,21 @@ void Finish::derivatives(const double*, double* gradient, double* hessian) {
         double sum[eight] = {};
         kernels.sum_eight(a, weighted_.data(), n_, sum);
         const std::size_t n_a = std::min(eight, n_all_ - i * eight);
-        std::copy_n(sum, n_a, gradient + i * eight);
+        std::copy_n(sum, n_a, &gradient_[i * eight]);
         for (std::size_t j = 0; j <= i; ++j) {
             double block[eight * eight] = {};
             kernels.normal_eight(a, jacobian + j * size, weight_.data(), n_, block);
             for (std::size_t k = 0; k < n_a; ++k)
                 for (std::size_t l = 0; l < std::min(eight, n_all_ - j * eight); ++l)
-                    hessian[(i * eight + k) * n_all_ + j * eight + l] =
-                        hessian[(j * eight + l) * n_all_ + i * eight + k] = block[k * eight + l];
+                    hessian_[(i * eight + k) * n_all_ + j * eight + l] =
+                        hessian_[(j * eight + l) * n_all_ + i * eight + k] = block[k * eight + l];
         }
     }
+    derivatives_known_ = true;
 }
 
-// Columns of d m / d x: of the labels through the network and the instrument, of the nuisances from the instrument.
+// Columns of d m / d x: of the labels through the network and the instrument, of the nuisances from the
+// instrument.
 void Finish::fill_panel(std::size_t panel, const double* tangents) {
     const auto& kernels = simd::kernels();
     const std::size_t begin = panel * eight, end = std::min(begin + eight, n_all_), stride = point_.stride();

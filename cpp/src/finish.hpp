@@ -38,9 +38,9 @@ class Finish final : public Problem {
              const Nuisances& nuisances, double shift, bool continuum, const StopFlag& stop);
     void drop(const std::vector<std::size_t>& pixels); // gives them the weight 0
 
-    // How far a velocity may be from where the instrument was placed before it is placed anew [pixels]; nearer
-    // the model is A(v0) f + (v - v0) A'(v0) f + (v - v0)^2 A''(v0) f / 2, and its derivatives by labels those
-    // at v0.
+    // How far a velocity may be from where the instrument was placed before it is placed anew [pixels];
+    // nearer the model is A(v0) f + (v - v0) A'(v0) f + (v - v0)^2 A''(v0) f / 2, and its derivatives by
+    // labels those at v0.
     void set_reach(double reach);
 
     double chi2(const double* x) override;
@@ -69,6 +69,7 @@ class Finish final : public Problem {
     void set_model(const double* x);
     void set_fitted();
     void set_columns();
+    void set_derivatives();
     void fill_panel(std::size_t panel, const double* tangents);
 
     const Emulator& emulator_;
@@ -85,13 +86,14 @@ class Finish final : public Problem {
     const std::int32_t* arm_ = nullptr;
     bool native_ = false; // the pixels are the emulator's own
     bool line_ = true;    // whether there is a continuum to fit
-    // Whether model_ is that at x_, fitted_ that of it and the weights, columns_ those at x_.
-    bool model_known_ = false, fitted_known_ = false, columns_known_ = false;
+    // Whether model_ and columns_ are those at x_; fitted_, gradient_ and hessian_ those of the weights too.
+    bool model_known_ = false, fitted_known_ = false, columns_known_ = false, derivatives_known_ = false;
     std::vector<std::size_t> runs_;
-    std::vector<double> x_, shift_, placed_shift_, weight_, ones_, grid_model_, model_, fitted_, weighted_;
+    std::vector<double> x_, gradient_, hessian_, shift_, placed_shift_, weight_, ones_, grid_model_, model_,
+        fitted_, weighted_;
     std::vector<double> by_shift_, by_extra_, grid_sum_;
-    Aligned<float> tangents_, grid_columns_;     // (stride, 8), (P of the grid + pad, 8)
-    Aligned<double> columns_, jacobian_;         // (panels, n, 8): of m, and of c m
+    Aligned<float> tangents_, grid_columns_; // (stride, 8), (P of the grid + pad, 8)
+    Aligned<double> columns_, jacobian_;     // (panels, n, 8): of m, and of c m
 };
 
 } // namespace maury

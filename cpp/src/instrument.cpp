@@ -117,8 +117,8 @@ void Instrument::begin_row(std::size_t p, std::ptrdiff_t first, std::ptrdiff_t e
 void Instrument::add_average(double scale) {
     const std::ptrdiff_t first = std::min(lower_->first, upper_->first),
                          end = std::max(lower_->end(), upper_->end());
-    const std::ptrdiff_t aside = std::max({lower_->first - first, upper_->first - first, end - lower_->end(),
-                                           end - upper_->end()});
+    const std::ptrdiff_t aside =
+        std::max({lower_->first - first, upper_->first - first, end - lower_->end(), end - upper_->end()});
     if (first < 0 || end > static_cast<std::ptrdiff_t>(n_grid_) ||
         aside > static_cast<std::ptrdiff_t>(PixelEdge::beyond)) {
         add_edge(*upper_, scale, first);
@@ -129,7 +129,8 @@ void Instrument::add_average(double scale) {
                       n = static_cast<std::size_t>(end - first);
     const auto add = [&](int derivative, double factor, std::vector<double>& out) {
         simd::kernels().add_difference(upper_->value(derivative) + (first - upper_->first),
-                                       lower_->value(derivative) + (first - lower_->first), factor, n, &out[at]);
+                                       lower_->value(derivative) + (first - lower_->first), factor, n,
+                                       &out[at]);
     };
     add(0, scale, weight_);
     if (derivatives_ >= Derivatives::shift)
@@ -181,30 +182,26 @@ void Instrument::add_neighbours(std::size_t p, double shift, double variance) {
 
 void Instrument::apply(const double* coefficients, std::size_t stride, std::size_t n_columns, double* out,
                        std::size_t out_stride) const {
-    simd::kernels().banded(weight_.data(), first_.data(), start_.data(), pixels_.n,
-                           coefficients, stride, n_columns, out, out_stride);
+    simd::kernels().banded(weight_.data(), first_.data(), start_.data(), pixels_.n, coefficients, stride,
+                           n_columns, out, out_stride);
 }
 
 void Instrument::apply_with_derivatives(const double* coefficients, double* out, double* by_shift,
                                         double* by_extra) const {
-    simd::kernels().banded_derivatives(weight_.data(), by_shift_.data(), by_extra_.data(),
-                                       first_.data(), start_.data(), pixels_.n, coefficients,
-                                       out, by_shift, by_extra);
+    simd::kernels().banded_derivatives(weight_.data(), by_shift_.data(), by_extra_.data(), first_.data(),
+                                       start_.data(), pixels_.n, coefficients, out, by_shift, by_extra);
 }
 
 void Instrument::apply_eight(const float* rows, double* out) const {
-    simd::kernels().banded_eight(weight_.data(), first_.data(), start_.data(), pixels_.n,
-                                 rows, out);
+    simd::kernels().banded_eight(weight_.data(), first_.data(), start_.data(), pixels_.n, rows, out);
 }
 
 void Instrument::apply_adjoint(const double* values, double* out) const {
-    simd::kernels().banded_adjoint(weight_.data(), first_.data(), start_.data(), pixels_.n,
-                                   values, out);
+    simd::kernels().banded_adjoint(weight_.data(), first_.data(), start_.data(), pixels_.n, values, out);
 }
 
 void Instrument::apply_rows(const float* rows, std::size_t stride, float* out) const {
-    simd::kernels().banded_rows(weight_.data(), first_.data(), start_.data(), pixels_.n,
-                                rows, stride, out);
+    simd::kernels().banded_rows(weight_.data(), first_.data(), start_.data(), pixels_.n, rows, stride, out);
 }
 
 } // namespace maury

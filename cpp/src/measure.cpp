@@ -15,8 +15,10 @@ namespace {
 
 void check(const Plan& plan, const Options& options, const Spectra& spectra, const Results& results) {
     require(options.n_starts >= 1, "n_starts: expected 1 or more, got " + std::to_string(options.n_starts));
-    require(options.max_evaluations >= 1, "max_evaluations: expected 1 or more, got " + std::to_string(options.max_evaluations));
-    require(options.clip >= 0.0, "clip: expected a number of sigma, or 0 for no clipping, got " + std::to_string(options.clip));
+    require(options.max_evaluations >= 1,
+            "max_evaluations: expected 1 or more, got " + std::to_string(options.max_evaluations));
+    require(options.clip >= 0.0,
+            "clip: expected a number of sigma, or 0 for no clipping, got " + std::to_string(options.clip));
     require(options.max_rv > 0.0 && options.max_rv < 0.5 * speed_of_light,
             "max_rv: expected km/s above 0, got " + std::to_string(options.max_rv));
     require(spectra.wavelength && spectra.flux && spectra.ivar, "wavelength, flux, ivar: expected all three");

@@ -7,10 +7,10 @@
 namespace maury {
 namespace {
 
-constexpr double gap = 1.5;       // a step so much longer than the other side's is a gap, not a pixel
-constexpr double sharp = 0.95;    // of the emulator's sigma: below, a pixel counts as sharper
-constexpr double margin = 2.0;    // in sigma: nearer to its ends the emulator lacks what a pixel sees
-constexpr double far_away = 1e7;  // pixels: where padding lies
+constexpr double gap = 1.5;      // a step so much longer than the other side's is a gap, not a pixel
+constexpr double sharp = 0.95;   // of the emulator's sigma: below, a pixel counts as sharper
+constexpr double margin = 2.0;   // in sigma: nearer to its ends the emulator lacks what a pixel sees
+constexpr double far_away = 1e7; // pixels: where padding lies
 constexpr double whole_row = 1e-3;
 
 } // namespace
@@ -80,14 +80,21 @@ void Pixels::place_pixels(const double* wavelength, double doppler) {
         }
         const bool far_left = left > gap * right, far_right = right > gap * left;
         const double near_left = far_left ? none : left, near_right = far_right ? none : right;
-        const double half_left = std::isfinite(near_left) ? near_left : std::isfinite(near_right) ? near_right : 1.0;
-        const double half_right = std::isfinite(near_right) ? near_right : std::isfinite(near_left) ? near_left : 1.0;
+        const double half_left = std::isfinite(near_left)    ? near_left
+                                 : std::isfinite(near_right) ? near_right
+                                                             : 1.0;
+        const double half_right = std::isfinite(near_right)  ? near_right
+                                  : std::isfinite(near_left) ? near_left
+                                                             : 1.0;
         const double centre = wavelength[p];
-        const double upper = (std::isfinite(near_right) ? 0.5 * (centre + wavelength[p + 1]) : centre + 0.5 * half_right) / doppler;
+        const double upper =
+            (std::isfinite(near_right) ? 0.5 * (centre + wavelength[p + 1]) : centre + 0.5 * half_right) /
+            doppler;
         low_[p] = std::isfinite(near_left) && std::isfinite(shared)
                       ? shared
                       : grid_.position((std::isfinite(near_left) ? 0.5 * (wavelength[p - 1] + centre)
-                                                                 : centre - 0.5 * half_left) / doppler);
+                                                                 : centre - 0.5 * half_left) /
+                                       doppler);
         high_[p] = grid_.position(upper);
         place_[p] = 0.5 * (low_[p] + high_[p]);
         shared = std::isfinite(near_right) ? high_[p] : none;
@@ -152,7 +159,8 @@ void Pixels::see_at(double shift) {
         n_sharp += sharper;
         blur = blur || sharper;
     }
-    sharper_ = n_sharp > 0 && static_cast<double>(n_sharp) >= std::max(1.0, 0.1 * static_cast<double>(n_used));
+    sharper_ =
+        n_sharp > 0 && static_cast<double>(n_sharp) >= std::max(1.0, 0.1 * static_cast<double>(n_used));
     flux_ = raw_flux_;
     ivar_ = raw_ivar_;
     if (blur)
@@ -175,8 +183,8 @@ void Pixels::blur_to_emulator() {
             double sum = 0.0, flux = 0.0, noise = 0.0, whole = 0.0;
             const auto add = [&](std::size_t q) {
                 const double away = place_[q] - place_[p], part = lacking / (width * width);
-                const double k = narrow ? (q == p ? 1.0 - part : 0.5 * part)
-                                        : std::exp(-0.5 * away * away / lacking);
+                const double k =
+                    narrow ? (q == p ? 1.0 - part : 0.5 * part) : std::exp(-0.5 * away * away / lacking);
                 whole += k;
                 if (raw_ivar_[q] > 0.0) {
                     sum += k;

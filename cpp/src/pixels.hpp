@@ -34,7 +34,7 @@ class Pixels {
     const double* flux() const { return flux_.data(); } // 0 where ivar is 0
     const double* ivar() const { return ivar_.data(); } // 0 where a pixel is of no use
     bool has_matrix() const { return n_neighbours_ > 0; }
-    bool sharper() const { return sharper_; }           // a tenth or more of the pixels in use
+    bool sharper() const { return sharper_; } // a tenth or more of the pixels in use
 
     // With the instrument: pixels from first on, n of them.
     ObservedPixels observed(std::size_t first, std::size_t n) const;

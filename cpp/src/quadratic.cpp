@@ -8,8 +8,8 @@
 namespace maury {
 
 Quadratic::Quadratic(const Basis& basis)
-    : n_(basis.n_coefficients), stride_(basis.stride), centre_(n_), linear_(stride_), gram_(stride_ * stride_),
-      packed_gram_(stride_ * n_), offset_(stride_) {}
+    : n_(basis.n_coefficients), stride_(basis.stride), centre_(n_), linear_(stride_),
+      gram_(stride_ * stride_), packed_gram_(stride_ * n_), offset_(stride_) {}
 
 void Quadratic::set_centre(const double* h0, double constant) {
     std::copy_n(h0, n_, centre_.begin());

@@ -29,8 +29,8 @@ class Search {
 
     // Moves every start to its end; of candidates only the best n_followed, or some more. lower and upper
     // (L,) scaled.
-    void run(const Quadratic& spectrum, const double* lower, const double* upper,
-             const SolveOptions& options, std::size_t n_followed, const StopFlag& stop);
+    void run(const Quadratic& spectrum, const double* lower, const double* upper, const SolveOptions& options,
+             std::size_t n_followed, const StopFlag& stop);
 
     // Where start i ended, or the one that it joined, and how; whether it was followed at all. Of the starts
     // whose status is not NON_FINITE, best() has the least chi2; size() if there is none.

@@ -13,11 +13,13 @@ constexpr double far = 0.5;              // pixels: a search elsewhere may end i
 constexpr double misleading = 0.2;       // part of chi2 that may have led the search astray
 constexpr double near_enough = 0.3;      // formal errors: to tell outliers
 constexpr double nearer = 0.03;          // formal errors: before the instrument is placed where the fit ends
-constexpr double coarse_reach = 0.15, fine_reach = 2e-3; // pixels: see Finish::set_reach
-constexpr double newton = 1e-4;          // damping of what starts next to the least
+constexpr double coarse_reach = 0.15, fine_reach = 2e-3;  // pixels: see Finish::set_reach
+constexpr double newton = 1e-4;                           // damping of what starts next to the least
 constexpr double most_arm_shift = 3.0, most_extra = 36.0; // pixels, squared pixels
 
-std::size_t considered(int n_starts) { return std::max(n_considered, 2 * static_cast<std::size_t>(n_starts)); }
+std::size_t considered(int n_starts) {
+    return std::max(n_considered, 2 * static_cast<std::size_t>(n_starts));
+}
 
 } // namespace
 
@@ -28,8 +30,7 @@ SpectrumFit::SpectrumFit(const Plan& plan, const Options& options, const Spectra
       cut_point_(emulator_.is_cut() ? std::make_unique<TrunkPoint>(emulator_.search_trunk()) : nullptr),
       pixels_(plan.grid()), velocity_scan_(plan), finish_(emulator_, point_, plan.grid().window()),
       quadratic_(emulator_.basis()),
-      search_(emulator_, plan.candidates(),
-              std::max(spectra.n_given, considered(options.n_starts)) + 1),
+      search_(emulator_, plan.candidates(), std::max(spectra.n_given, considered(options.n_starts)) + 1),
       grid_values_(emulator_.n_pixels()), dx_dlabel_(n_), h_(emulator_.basis().stride) {
     if (plan.candidates())
         candidate_work_ =
@@ -177,7 +178,8 @@ void SpectrumFit::set_nuisances(std::size_t i) {
         best_[k++] = std::clamp(start, lower, upper);
     };
     if (nuisances_.shift) {
-        const double most = plan_.grid().to_shift(options_.max_rv), least = plan_.grid().to_shift(-options_.max_rv);
+        const double most = plan_.grid().to_shift(options_.max_rv),
+                     least = plan_.grid().to_shift(-options_.max_rv);
         add(shift_, least, most);
     }
     if (nuisances_.arms) {

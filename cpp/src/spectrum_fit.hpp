@@ -1,4 +1,5 @@
-// The fit of one spectrum, stage by stage: pixels, first continuum, velocity, search, finish, outliers, store.
+// The fit of one spectrum, stage by stage: pixels, first continuum, velocity, search, finish, outliers,
+// store.
 #pragma once
 
 #include "candidates.hpp"
@@ -85,17 +86,19 @@ class SpectrumFit {
     Clip clip_;
     std::vector<std::unique_ptr<Solver>> solvers_; // by the number of nuisances
 
-    std::size_t spectrum_ = 0, first_ = 0, n_used_ = 0, n_pixels_ = 0, n_clipped_ = 0; // pixels: first, in all, used
+    std::size_t spectrum_ = 0, first_ = 0, n_used_ = 0, n_pixels_ = 0,
+                n_clipped_ = 0; // pixels: first, in all, used
     int n_evaluations_ = 0;
     double shift_ = 0.0; // where the search looks
     bool free_ = false, guessed_ = false;
     Nuisances nuisances_;
-    std::vector<double> continuum_;                      // (P,) the first one; 1 for normalised data
-    std::vector<double> normalised_, relative_;          // (P,) flux / continuum, and its inverse variance
-    std::vector<double> weight_, values_, scale_;        // of the pixels in use
+    std::vector<double> continuum_;               // (P,) the first one; 1 for normalised data
+    std::vector<double> normalised_, relative_;   // (P,) flux / continuum, and its inverse variance
+    std::vector<double> weight_, values_, scale_; // of the pixels in use
     std::vector<double> stretch_weight_, stretch_variance_;
     Aligned<float> grid_values_;
-    std::vector<double> lower_, upper_, best_, trial_, ends_, hessian_, factor_, column_, dx_dlabel_, h_, winner_, errors_;
+    std::vector<double> lower_, upper_, best_, trial_, ends_, hessian_, factor_, column_, dx_dlabel_, h_,
+        winner_, errors_;
     double least_ = 0.0; // chi2 at best_
     std::vector<std::size_t> free_parameters_, rivals_;
 };

@@ -65,8 +65,10 @@ void SpectrumFit::set_gram() {
     }
     const std::size_t n_grid = emulator_.n_pixels();
     for (std::size_t b = 0; b < stretches.size(); ++b) {
-        stretch_variance_[b] = stretch_weight_[b] > 0.0 ? std::max(0.0, stretch_variance_[b] / stretch_weight_[b]) : 0.0;
-        stretch_weight_[b] /= static_cast<double>(std::min(GramStretches::length, n_grid - b * GramStretches::length));
+        stretch_variance_[b] =
+            stretch_weight_[b] > 0.0 ? std::max(0.0, stretch_variance_[b] / stretch_weight_[b]) : 0.0;
+        stretch_weight_[b] /=
+            static_cast<double>(std::min(GramStretches::length, n_grid - b * GramStretches::length));
     }
     stretches.sum(stretch_weight_.data(), stretch_variance_.data(), quadratic_.gram_to_set(), gram_work_);
     quadratic_.pack();

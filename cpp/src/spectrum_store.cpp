@@ -19,11 +19,11 @@ void SpectrumFit::store_nothing(std::size_t i) {
     std::fill_n(results_.labels + i * n_, n_, not_known);
     std::fill_n(results_.covariance + i * n_ * n_, n_ * n_, not_known);
     std::fill_n(results_.at_bound + i * n_, n_, false);
-    for (double* value : {results_.chi2, results_.chi2_noise, results_.rv, results_.rv_err, results_.broadening,
-                          results_.broadening_err})
+    for (double* value : {results_.chi2, results_.chi2_noise, results_.rv, results_.rv_err,
+                          results_.broadening, results_.broadening_err})
         value[i] = not_known;
-    for (std::int32_t* value : {results_.n_pixels, results_.n_clipped, results_.n_evaluations, results_.n_starts,
-                                results_.n_agree})
+    for (std::int32_t* value :
+         {results_.n_pixels, results_.n_clipped, results_.n_evaluations, results_.n_starts, results_.n_agree})
         value[i] = 0;
     results_.guessed[i] = results_.sharper[i] = false;
     if (results_.n_arms > 1)
@@ -166,7 +166,8 @@ void SpectrumFit::show(std::size_t i, const StopFlag& stop) {
     best_.resize(n_ + nuisances_.count());
     std::size_t k = n_;
     for (std::size_t arm = 1; nuisances_.arms && arm < nuisances_.n_arms; ++arm) {
-        const double value = arm < results_.n_arms ? results_.arm_rv[i * (results_.n_arms - 1) + arm - 1] : 0.0;
+        const double value =
+            arm < results_.n_arms ? results_.arm_rv[i * (results_.n_arms - 1) + arm - 1] : 0.0;
         best_[k++] = std::isfinite(value) && pixel > 0.0 ? value / pixel : 0.0;
     }
     if (nuisances_.extra)

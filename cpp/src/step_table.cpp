@@ -10,8 +10,8 @@
 namespace maury {
 namespace {
 
-constexpr double least_variance = 1e-7; // less counts as none
-constexpr double spacing = 0.02;        // of the logarithms of variances
+constexpr double least_variance = 1e-7;   // less counts as none
+constexpr double spacing = 0.02;          // of the logarithms of variances
 constexpr std::size_t most_nodes = 20000; // of a table that is kept, some 30 MB
 
 struct Shelf {
@@ -49,7 +49,8 @@ const StepTable::Level& StepTable::level_of(double variance) {
     const auto bound = [](double number) {
         return number < 1.0 ? 0.0 : least_variance * std::exp(spacing * (number - 1.0));
     };
-    double place = variance < least_variance ? 0.0 : 1.0 + std::floor(std::log(variance / least_variance) / spacing);
+    double place =
+        variance < least_variance ? 0.0 : 1.0 + std::floor(std::log(variance / least_variance) / spacing);
     while (variance < bound(place))
         --place;
     while (variance >= bound(place + 1.0))
@@ -97,8 +98,8 @@ void StepTable::set(PixelEdge& edge, double place, double variance, int n_deriva
     const Node& node = node_of(*level_, std::min(static_cast<std::size_t>(phase), n_phases - 1));
     const double a = place - whole - std::min(phase, n_phases - 1.0) / n_phases,
                  v = level_->variance > 0.0 ? 0.5 * (variance - level_->variance) : 0.0;
-    const double factor[n_orders] = {1.0, a, 0.5 * a * a + v, a * (a * a / 6.0 + v), v * 0.5 * (a * a + v),
-                                     0.5 * v * v * a};
+    const double factor[n_orders] = {
+        1.0, a, 0.5 * a * a + v, a * (a * a / 6.0 + v), v * 0.5 * (a * a + v), 0.5 * v * v * a};
     edge.first = node.first + static_cast<std::ptrdiff_t>(whole);
     edge.n = static_cast<std::ptrdiff_t>(node.n);
     const std::size_t stride = node.stride + 2 * PixelEdge::beyond;
@@ -108,8 +109,7 @@ void StepTable::set(PixelEdge& edge, double place, double variance, int n_deriva
         std::fill_n(edge.values.begin(), PixelEdge::beyond, 1.0);
     }
     static const auto blend = simd::kernels().blend_steps;
-    blend(node.values.data(), node.stride, factor, n_derivatives,
-                                &edge.values[PixelEdge::beyond], stride);
+    blend(node.values.data(), node.stride, factor, n_derivatives, &edge.values[PixelEdge::beyond], stride);
 }
 
 } // namespace maury

@@ -16,7 +16,9 @@ namespace maury {
 struct PixelEdge {
     static constexpr std::size_t beyond = 16;
     std::ptrdiff_t first = 0, n = 0;
-    const double* value(int derivative) const { return &values[static_cast<std::size_t>(derivative) * stride + beyond]; }
+    const double* value(int derivative) const {
+        return &values[static_cast<std::size_t>(derivative) * stride + beyond];
+    }
     std::ptrdiff_t end() const { return first + n; }
 
     Aligned<double> values;

@@ -38,7 +38,8 @@ Trunk::Trunk(std::size_t n_labels, const std::vector<Layer>& layers)
 
 TrunkPoint::TrunkPoint(const Trunk& trunk)
     : trunk_(trunk), stride_(simd::padded(trunk.n_coefficients())), x_(trunk.n_labels_),
-      in_((1 + trunk.n_labels_) * trunk.widest_), out_(in_.size()), columns_((1 + trunk.n_labels_) * stride_) {
+      in_((1 + trunk.n_labels_) * trunk.widest_), out_(in_.size()),
+      columns_((1 + trunk.n_labels_) * stride_) {
     for (const Trunk::Packed& layer : trunk.layers_)
         slopes_.emplace_back(layer.n_out);
 }

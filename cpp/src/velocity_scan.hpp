@@ -21,8 +21,8 @@ class VelocityScan {
                       bool use_scatter, double most, const StopFlag& stop);
 
   private:
-    bool gather(const double* place, const double* flux, const double* weight, std::size_t n, bool use_scatter,
-                std::ptrdiff_t most);
+    bool gather(const double* place, const double* flux, const double* weight, std::size_t n,
+                bool use_scatter, std::ptrdiff_t most);
 
     const Plan& plan_;
     std::vector<float> weights_, products_; // on the grid: sums of w, and of w flux

@@ -54,13 +54,15 @@ void derivatives() {
             instrument.set(pixels.view());
             instrument.place({1.3, 0.9}, extra, Derivatives::both);
             Vector model(pixels.size()), by_shift(pixels.size()), by_extra(pixels.size());
-            instrument.apply_with_derivatives(coefficients.data(), model.data(), by_shift.data(), by_extra.data());
+            instrument.apply_with_derivatives(coefficients.data(), model.data(), by_shift.data(),
+                                              by_extra.data());
             near(model, dense(pixels, {1.3, 0.9}, extra, c), 1e-6);
             const double h = 1e-3;
             const Vector after = dense(pixels, {1.3 + h, 0.9 + h}, extra, c),
                          before = dense(pixels, {1.3 - h, 0.9 - h}, extra, c);
             for (std::size_t p = 0; p < pixels.size(); ++p)
-                CHECK_NEAR(by_shift[p], (after[p] - before[p]) / (2.0 * h), 1e-4); // between nodes, hardly blurred
+                CHECK_NEAR(by_shift[p], (after[p] - before[p]) / (2.0 * h),
+                           1e-4); // between nodes, hardly blurred
             if (extra == 0.0)
                 continue; // no Gaussian can be narrower than none
             const Vector more = dense(pixels, {1.3, 0.9}, extra + h, c),

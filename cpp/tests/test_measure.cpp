@@ -45,8 +45,8 @@ struct Output {
         const auto take = [&](std::size_t size) { return std::exchange(next, next + n * size); };
         view.labels = take(n_labels);
         view.covariance = take(n_labels * n_labels);
-        for (double** one : {&view.chi2, &view.chi2_noise, &view.rv, &view.rv_err, &view.arm_rv, &view.broadening,
-                             &view.broadening_err})
+        for (double** one : {&view.chi2, &view.chi2_noise, &view.rv, &view.rv_err, &view.arm_rv,
+                             &view.broadening, &view.broadening_err})
             *one = take(1);
         for (double** one : {&view.model, &view.continuum, &view.weight})
             *one = take(n_pixels);
@@ -136,14 +136,21 @@ struct Case {
     }
     static maury::Plan make_plan(const Emulator& emulator, std::size_t) {
         const std::size_t n_labels = emulator.n_labels();
-        Vector lower(n_labels), upper(n_labels), x(n_labels, -0.5), wavelength = log_grid(emulator.n_pixels()), own;
+        Vector lower(n_labels), upper(n_labels), x(n_labels, -0.5),
+            wavelength = log_grid(emulator.n_pixels()), own;
         emulator.to_labels(x.data(), lower.data());
         std::fill(x.begin(), x.end(), 0.5);
         emulator.to_labels(x.data(), upper.data());
         for (const double w : wavelength)
             own.push_back(w / 4000.0);
-        return {emulator, maury::WavelengthGrid(wavelength, own, {}, 400), lower, upper,
-                labels_of(emulator, 400, 3), labels_of(emulator, 24, 4), 2, nothing};
+        return {emulator,
+                maury::WavelengthGrid(wavelength, own, {}, 400),
+                lower,
+                upper,
+                labels_of(emulator, 400, 3),
+                labels_of(emulator, 24, 4),
+                2,
+                nothing};
     }
     void add(double at, std::int32_t number, double width) {
         wavelength.push_back(at);
@@ -164,7 +171,8 @@ struct Case {
         view.fit_rv = view.fit_arms = moving.get() + first;
         return view;
     }
-    Output fit(const Options& options = {}, int threads = 1, std::size_t first = 0, std::size_t some = 0) const {
+    Output fit(const Options& options = {}, int threads = 1, std::size_t first = 0,
+               std::size_t some = 0) const {
         maury::Spectra view = spectra(first);
         if (some)
             view.n = some;
@@ -185,7 +193,8 @@ void truth_is_found(const Case& it) {
         for (std::size_t l = 0; l < it.n_labels; ++l) {
             const std::size_t at = i * it.n_labels + l;
             const double error = std::sqrt(out.view.covariance[at * it.n_labels + l]);
-            good = good && (std::abs(out.view.labels[at] - it.truth[at]) < 5.0 * error || out.view.at_bound[at]);
+            good =
+                good && (std::abs(out.view.labels[at] - it.truth[at]) < 5.0 * error || out.view.at_bound[at]);
         }
         n_good += good;
     }

@@ -82,8 +82,9 @@ struct Case {
             residual[p] = static_cast<float>(flux[p] - basis.mean[p]);
             constant += weight[p] * (flux[p] - basis.mean[p]) * (flux[p] - basis.mean[p]);
         }
-        maury::simd::kernels().gram(basis.rows, flux.size(), basis.n_coefficients, root.data(), residual.data(),
-                                    form.gram_to_set(), form.linear_to_set(), scratch.data());
+        maury::simd::kernels().gram(basis.rows, flux.size(), basis.n_coefficients, root.data(),
+                                    residual.data(), form.gram_to_set(), form.linear_to_set(),
+                                    scratch.data());
         form.set_centre(basis.middle.data(), constant);
         form.pack();
         CHECK(form.finite());
@@ -166,8 +167,7 @@ void the_least_minimum_is_found(Case& it, double noise) {
         it.candidates.best(it.form, 12, 0.05, work);
         search.clear();
         for (const std::size_t c : work.chosen)
-            search.add_candidate(work.order[c], work.chi2[c],
-                                 &work.slope[c * it.form.n_coefficients()]);
+            search.add_candidate(work.order[c], work.chi2[c], &work.slope[c * it.form.n_coefficients()]);
         search.run(it.form, it.lower.data(), it.upper.data(), options, 6, maury::StopFlag());
         const std::size_t best = search.best();
         CHECK(best < search.size() && search.followed(best));

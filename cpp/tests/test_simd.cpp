@@ -224,15 +224,16 @@ void eight_columns() {
             }
         }
         for (const std::size_t k : {16u, 64u}) {
-            const Aligned<float> rows = random_numbers<float>(n * k), columns = random_numbers<float>(k * eight),
-                                 v = random_numbers<float>(n);
+            const Aligned<float> rows = random_numbers<float>(n * k),
+                                 columns = random_numbers<float>(k * eight), v = random_numbers<float>(n);
             Aligned<float> out(n * eight), sum(k);
             kernels().expand_eight(rows.data(), k, n, columns.data(), out.data());
             for (std::size_t p = 0; p < n; ++p)
                 for (std::size_t c = 0; c < eight; ++c) {
                     double wanted = 0.0;
                     for (std::size_t i = 0; i < k; ++i)
-                        wanted += static_cast<double>(rows[p * k + i]) * static_cast<double>(columns[i * eight + c]);
+                        wanted += static_cast<double>(rows[p * k + i]) *
+                                  static_cast<double>(columns[i * eight + c]);
                     CHECK_NEAR(out[p * eight + c], wanted, 3e-5);
                 }
             std::vector<const float*> addresses;

@@ -132,7 +132,9 @@ def test_data_sharper_than_the_emulator_are_blurred_to_it():
     sharp = made_up_stars.emulator(lsf=np.full(N, 1.2))
     truth = made_up_stars.LABELS
     ones = np.ones((4, N))
-    blurred = SimpleNamespace(wavelength=sharp.wavelength, flux=ones, lsf=2.0 * ones, arm=None, resolution=None)
+    blurred = SimpleNamespace(
+        wavelength=sharp.wavelength, flux=ones, lsf=2.0 * ones, arm=None, resolution=None
+    )
     response = shown(sharp, blurred, truth, 0.0)
     assert np.abs(response - sharp.predict(truth))[np.isfinite(response)].max() > 0.02
     # An emulator at 2 A: the hidden layer as it is, the last one blurred.
@@ -142,7 +144,9 @@ def test_data_sharper_than_the_emulator_are_blurred_to_it():
     kernel = np.exp(-0.5 * (offset / width[:, None]) ** 2)
     kernel /= kernel.sum(axis=1, keepdims=True)
     coarse = made_up_stars.emulator(
-        lsf=np.full(N, 2.0), weights=[sharp.weights[0], kernel @ weight], biases=[sharp.biases[0], kernel @ bias]
+        lsf=np.full(N, 2.0),
+        weights=[sharp.weights[0], kernel @ weight],
+        biases=[sharp.biases[0], kernel @ bias],
     )
     rng = np.random.default_rng(4)
     snr, repeats = 100.0, 40

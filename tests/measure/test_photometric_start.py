@@ -31,7 +31,7 @@ def test_a_table_of_other_stars_is_refused():
 
 
 def test_a_good_start_is_told_where_it_led_lower():
-    """A search that may follow one start only, from labels far off, ends in a minimum that is not the least."""
+    """A search that may follow one start only may end in a minimum that is not the least."""
     emulator = made_up_stars.emulator()
     rng = np.random.default_rng(5)
     n = 60

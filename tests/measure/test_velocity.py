@@ -28,7 +28,9 @@ def random_stars(n, seed=1):
 
 
 def fit_from_nothing(emulator, spectra, **options):
-    return fit_spectra(emulator, spectra, Options(**{"use_scatter": False, "clip": 0.0, "arm_rv": False} | options))[0]
+    return fit_spectra(
+        emulator, spectra, Options(**{"use_scatter": False, "clip": 0.0, "arm_rv": False} | options)
+    )[0]
 
 
 def test_velocities_are_shifts_on_the_grid(emulator):

@@ -47,8 +47,8 @@ struct Spectra {
     // spectrum whose rows hold no finite number has none.
     std::size_t n_neighbours = 0;
     const double* resolution = nullptr;
-    const double* rv = nullptr;    // (N,) c z [km/s], known or to start from; NaN = 0
-    const bool* fit_rv = nullptr;  // (N,) null = no velocity is fitted
+    const double* rv = nullptr;     // (N,) c z [km/s], known or to start from; NaN = 0
+    const bool* fit_rv = nullptr;   // (N,) null = no velocity is fitted
     const bool* fit_arms = nullptr; // (N,) that of each further arm less that of the first in use
     // A spectrum with starts (N, S, L) that are finite is fitted from those alone, else from candidates and
     // from its guess (N, L), where that is finite.
@@ -59,20 +59,20 @@ struct Spectra {
 
 // What does not exist is NaN or 0. Null: not wanted. A is the number of arms.
 struct Results {
-    double* labels;                           // (N, L)
-    double* covariance;                       // (N, L, L) bounds ignored; 0 for a fixed label
-    double *chi2, *chi2_noise;                // (N,) with the weights of the fit, and with ivar alone
-    std::int32_t *n_pixels, *n_clipped;       // (N,) used; left out as outliers
-    std::int32_t *status, *n_evaluations;     // (N,) enum Status; of the exact chi2
-    std::int32_t *n_starts, *n_agree;         // (N,) starts followed; those that ended at the solution
-    bool *at_bound, *guessed, *sharper;       // (N, L); (N,) the guess led lower; sharper than the emulator
-    double *rv, *rv_err;                      // (N,) [km/s]; the error where it was fitted
-    std::size_t n_arms;                       // A
-    double* arm_rv;                           // (N, A - 1) NaN where it was not fitted
-    double *broadening, *broadening_err;      // (N,) sigma [km/s], negative: narrower
-    double* model = nullptr;     // (N, P) emulator on the pixels of the spectrum times its continuum
-    double* continuum = nullptr; // (N, P)
-    double* weight = nullptr;    // (N, P) of the fit; 0 = took no part, or an outlier
+    double* labels;                       // (N, L)
+    double* covariance;                   // (N, L, L) bounds ignored; 0 for a fixed label
+    double *chi2, *chi2_noise;            // (N,) with the weights of the fit, and with ivar alone
+    std::int32_t *n_pixels, *n_clipped;   // (N,) used; left out as outliers
+    std::int32_t *status, *n_evaluations; // (N,) enum Status; of the exact chi2
+    std::int32_t *n_starts, *n_agree;     // (N,) starts followed; those that ended at the solution
+    bool *at_bound, *guessed, *sharper;   // (N, L); (N,) the guess led lower; sharper than the emulator
+    double *rv, *rv_err;                  // (N,) [km/s]; the error where it was fitted
+    std::size_t n_arms;                   // A
+    double* arm_rv;                       // (N, A - 1) NaN where it was not fitted
+    double *broadening, *broadening_err;  // (N,) sigma [km/s], negative: narrower
+    double* model = nullptr;              // (N, P) emulator on the pixels of the spectrum times its continuum
+    double* continuum = nullptr;          // (N, P)
+    double* weight = nullptr;             // (N, P) of the fit; 0 = took no part, or an outlier
 };
 
 // What all spectra that are measured with one emulator inside the same bounds share. Make one, use it from
@@ -94,11 +94,11 @@ class Plan {
     const std::vector<double>& upper() const { return upper_; }
     const std::vector<double>& lower_scaled() const { return lower_scaled_; }
     const std::vector<double>& upper_scaled() const { return upper_scaled_; }
-    const Candidates* candidates() const { return candidates_.get(); }  // null: none
+    const Candidates* candidates() const { return candidates_.get(); } // null: none
     const GramStretches& gram_stretches() const { return *stretches_; }
     std::size_t n_templates() const { return templates_.size() / grid_.size(); }
-    const float* templates() const { return templates_.data(); }            // (T, P) flux
-    const float* half_squares() const { return half_squares_.data(); }      // (T, P) flux^2 / 2
+    const float* templates() const { return templates_.data(); }       // (T, P) flux
+    const float* half_squares() const { return half_squares_.data(); } // (T, P) flux^2 / 2
 
   private:
     const Emulator& emulator_;

@@ -24,8 +24,8 @@ void banded(const double* weight, const std::uint32_t* first, const std::uint32_
             FourDoubles sum[parts_of_four] = {};
             for (std::size_t k = begin; k < end; k += 4, from += 4)
                 MAURY_UNROLL for (std::size_t v = 0; v < parts_of_four; ++v) sum[v] +=
-                load<FourDoubles>(weight + k + v * 4 / parts_of_four) *
-                load<FourDoubles>(from + v * 4 / parts_of_four);
+                    load<FourDoubles>(weight + k + v * 4 / parts_of_four) *
+                    load<FourDoubles>(from + v * 4 / parts_of_four);
             double lane[4];
             MAURY_UNROLL for (std::size_t v = 0; v < parts_of_four; ++v)
                 store(lane + v * 4 / parts_of_four, sum[v]);

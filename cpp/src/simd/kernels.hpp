@@ -92,10 +92,10 @@ struct Kernels {
     void (*banded_rows)(const double* weight, const std::uint32_t* first, const std::uint32_t* start,
                         std::size_t n_pixels, const float* rows, std::size_t stride, float* out);
 
-    // out[d] = sum_e factor_e node[d + e] for d <= n_derivatives <= 2, factor_0 = 1; node (6, n), n a multiple
-    // of panel, out (..., out_stride): see step_table.hpp
-    void (*blend_steps)(const double* node, std::size_t n, const double* factor, int n_derivatives, double* out,
-                        std::size_t out_stride);
+    // out[d] = sum_e factor_e node[d + e] for d <= n_derivatives <= 2, factor_0 = 1; node (6, n), n a
+    // multiple of panel, out (..., out_stride): see step_table.hpp
+    void (*blend_steps)(const double* node, std::size_t n, const double* factor, int n_derivatives,
+                        double* out, std::size_t out_stride);
     // out (n,) += factor (a - b)
     void (*add_difference)(const double* a, const double* b, double factor, std::size_t n, double* out);
 

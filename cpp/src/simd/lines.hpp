@@ -26,8 +26,8 @@ Doubles take(const double* values, const std::uint32_t* index) {
 void solve_lines(const LineSums& line, const double* sums) {
     constexpr double least_spread = 1e-4; // of t, squared: below, the line is level
     const std::size_t n = line.n_pixels, size = n + 1;
-    const auto solve = [&](const std::uint32_t* first, const std::uint32_t* end, Doubles t,
-                           double* continuum, double* factor, std::size_t stride) {
+    const auto solve = [&](const std::uint32_t* first, const std::uint32_t* end, Doubles t, double* continuum,
+                           double* factor, std::size_t stride) {
         const auto window = [&](std::size_t k) {
             return take(sums + k * size, end) - take(sums + k * size, first);
         };
@@ -51,8 +51,8 @@ void solve_lines(const LineSums& line, const double* sums) {
     };
     std::size_t p = 0;
     for (; p + n_doubles <= n; p += n_doubles)
-        solve(line.first + p, line.end + p, load<Doubles>(line.place + p), line.continuum + p, line.factor + p,
-              line.stride);
+        solve(line.first + p, line.end + p, load<Doubles>(line.place + p), line.continuum + p,
+              line.factor + p, line.stride);
     if (p == n)
         return;
     std::uint32_t first[n_doubles], end[n_doubles];

@@ -88,9 +88,9 @@ void normal_eight(const double* a, const double* b, const double* w, std::size_t
         }
         MAURY_UNROLL for (std::size_t i = 0; i < 4; ++i)
             MAURY_UNROLL for (std::size_t v = 0; v < double_parts; ++v) {
-                double* to = out + (first + i) * eight + v * n_doubles;
-                store(to, load<Doubles>(to) + sum[i][v]);
-            }
+            double* to = out + (first + i) * eight + v * n_doubles;
+            store(to, load<Doubles>(to) + sum[i][v]);
+        }
     }
 }
 

@@ -24,8 +24,8 @@ int main() {
     std::vector<double> wavelength(n_pixels);
     for (std::size_t p = 0; p < n_pixels; ++p)
         wavelength[p] = std::pow(10.0, 3.6 + 1e-4 * static_cast<double>(p));
-    const maury::Plan plan(emulator, maury::WavelengthGrid(wavelength, {}, {}, 400), {lower}, {upper}, {}, {}, 1,
-                           nothing);
+    const maury::Plan plan(emulator, maury::WavelengthGrid(wavelength, {}, {}, 400), {lower}, {upper}, {}, {},
+                           1, nothing);
     maury::Spectra spectra;
     spectra.n = 1;
     spectra.n_pixels = n_pixels;
@@ -38,10 +38,10 @@ int main() {
     double label, variance, chi2, chi2_noise, rv, rv_err, broadening, broadening_err;
     std::int32_t n_used, n_clipped, status, n_evaluations, n_starts, n_agree;
     bool at_bound, guessed, sharper;
-    const maury::Results results{&label,     &variance, &chi2,          &chi2_noise, &n_used,     &n_clipped,
-                                 &status,    &n_evaluations, &n_starts, &n_agree,    &at_bound,   &guessed,
-                                 &sharper,   &rv,       &rv_err,        1,           nullptr,     &broadening,
-                                 &broadening_err};
+    const maury::Results results{
+        &label,         &variance, &chi2,    &chi2_noise, &n_used,        &n_clipped, &status,
+        &n_evaluations, &n_starts, &n_agree, &at_bound,   &guessed,       &sharper,   &rv,
+        &rv_err,        1,         nullptr,  &broadening, &broadening_err};
     maury::measure(plan, options, spectra, results, 1, nothing);
     std::printf("label %g +- %g, status %d\n", label, std::sqrt(variance), status);
     return std::abs(label - truth) < 1e-6 && std::isfinite(median[0]) ? 0 : 1;

@@ -62,7 +62,7 @@ _MEANING = {
     Flag.UNREADABLE: "the file could not be read; the column problem says why",
     Flag.RV_UNKNOWN: "no velocity known: the spectrum was taken to be at rest",
     Flag.RV_AT_LIMIT: "the velocity found is the largest that was searched",
-    Flag.SHARPER: "part of the spectrum is sharper than the emulator, which is not sharpened",
+    Flag.SHARPER: "part of the spectrum is sharper than the emulator, and was blurred to it",
     Flag.HIGH_RCHI2: f"reduced chi2 with the scatter of the emulator is above {MAX_RCHI2:g}",
     Flag.BAD_PIXELS: f"more than {MAX_BAD_FRACTION:.0%} of the spectrum's pixels are masked",
     Flag.OUTLIERS: f"more than {MAX_OUTLIERS:.1%} of the pixels were left out as outliers",

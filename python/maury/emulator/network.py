@@ -12,7 +12,7 @@ from maury.emulator.cut import MOST_INPUTS, Cut, exact_factors
 def compiled(content: Content, cut: Cut | None = None) -> _core.Emulator:
     """Compile the network, with its last layer cut to low rank for the search where `cut` is given.
 
-    A last layer that is a product of two matrices is taken apart: it is then as fast as one with a bottleneck.
+    A last layer that is a product of two matrices is taken apart, and is as fast as one with a bottleneck.
     """
     weights = [weight.astype(np.float64) for weight in content.weights]
     biases = [bias.astype(np.float64) for bias in content.biases]

@@ -268,7 +268,7 @@ def _contiguous(values: Array) -> Array:
 def _result(out: Mapping[str, Any], starts: Array | None) -> FitResult:
     start = np.where(out["guessed"], "photometry", "search")
     if starts is not None:
-        start[np.isfinite(starts).all(axis=2).any(axis=1)] = "given"
+        start[np.any(np.isfinite(starts).all(axis=2), axis=1)] = "given"
     named = {f.name: out[f.name] for f in fields(FitResult) if f.name in out and f.name not in _OPTIONAL}
     return FitResult(**named, converged=np.isin(out["status"], _CONVERGED), start=start)
 
