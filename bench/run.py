@@ -1,11 +1,11 @@
-"""Run every benchmark, or those named: python bench/run.py [running_median] [fit] [instrument] ..."""
+"""Run every benchmark, or those named: python bench/run.py [real_spectra] [running_median] [fit] ..."""
 
 import sys
 from importlib import import_module
 
 import machine
 
-ALL = ("running_median", "fit", "instrument", "scaling", "memory", "accuracy", "reading")
+ALL = ("real_spectra", "running_median", "fit", "scaling", "memory", "accuracy")
 
 
 def main():

@@ -91,7 +91,8 @@ inline Vector dense(const Pixels& pixels, const Vector& shift, double extra, con
             pixels.arm[p] != pixels.arm[p + 1])
             return -1.0;
         const double next = sigma_of(p + 1);
-        return std::abs(own - next) > 0.1 * std::max(own, next) ? -1.0 : 0.5 * (own + next);
+        return std::abs(own - next) > 0.1 * std::max(own, next) ? -1.0
+                                                                : std::sqrt(0.5 * (own * own + next * next));
     };
     for (std::size_t p = 0; p < pixels.size(); ++p) {
         const double by = shift[static_cast<std::size_t>(pixels.arm[p])];

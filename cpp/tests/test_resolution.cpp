@@ -99,9 +99,8 @@ void derivatives() {
     Instrument instrument(n_grid);
     instrument.set(pixels.view());
     instrument.place({0.2}, 0.6, Derivatives::both);
-    Vector by_shift(pixels.size()), by_extra(pixels.size());
-    instrument.apply_by_shift(coefficients.data(), by_shift.data());
-    instrument.apply_by_extra(coefficients.data(), by_extra.data());
+    Vector model(pixels.size()), by_shift(pixels.size()), by_extra(pixels.size());
+    instrument.apply_with_derivatives(coefficients.data(), model.data(), by_shift.data(), by_extra.data());
     const double h = 1e-3;
     const Vector after = seen(pixels, {0.2 + h}, 0.6, c), before = seen(pixels, {0.2 - h}, 0.6, c),
                  more = seen(pixels, {0.2}, 0.6 + h, c), less = seen(pixels, {0.2}, 0.6 - h, c);

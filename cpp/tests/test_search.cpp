@@ -1,10 +1,10 @@
 // Where a search may start, and where it ends: against the best of all candidates, and of many slow fits.
 #include "candidates.hpp"
 #include "check.hpp"
-#include "compressed_problem.hpp"
 #include "level.hpp"
 #include "networks.hpp"
 #include "search.hpp"
+#include "simd/kernels.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -18,17 +18,41 @@ using maury::Emulator;
 
 void nothing(std::size_t) {}
 
+// The same chi2 for the slow fits.
+class SlowProblem final : public maury::Problem {
+  public:
+    SlowProblem(const maury::Quadratic& form, maury::TrunkPoint& point, std::size_t n_labels)
+        : form_(form), point_(point), n_labels_(n_labels), slope_(form.n_coefficients()),
+          tangents_(n_labels * form.n_coefficients()), product_(tangents_.size()) {}
+    double chi2(const double* x) override { return form_.chi2(point_.coefficients(x), slope_.data()); }
+    void derivatives(const double* x, double* gradient, double* hessian) override {
+        chi2(x);
+        const double* tangents = point_.tangents();
+        for (std::size_t l = 0; l < n_labels_; ++l)
+            std::copy_n(tangents + l * point_.stride(), form_.n_coefficients(),
+                        &tangents_[l * form_.n_coefficients()]);
+        form_.derivatives(tangents_.data(), n_labels_, slope_.data(), product_.data(), gradient, hessian);
+    }
+
+  private:
+    const maury::Quadratic& form_;
+    maury::TrunkPoint& point_;
+    std::size_t n_labels_;
+    std::vector<double> slope_;
+    std::vector<float> tangents_, product_;
+};
+
 struct Case {
     const Emulator& emulator;
     std::size_t n_labels;
     std::vector<double> x; // (M, L)
     Candidates candidates;
-    maury::Compressed compressed;
+    maury::Quadratic form;
     std::vector<double> lower, upper;
 
     Case(const Emulator& emulator_, std::size_t n_candidates)
         : emulator(emulator_), n_labels(emulator.n_labels()), x(uniform(n_candidates * n_labels, 2)),
-          candidates(emulator, x, 2, nothing), compressed(emulator.basis()), lower(n_labels, -0.5),
+          candidates(emulator, x, 2, nothing), form(emulator.basis()), lower(n_labels, -0.5),
           upper(n_labels, 0.5) {}
 
     static std::vector<double> uniform(std::size_t n, unsigned seed) {
@@ -50,12 +74,25 @@ struct Case {
         emulator.flux_scaled(truth.data(), work, flux.data());
         for (double& value : flux)
             value += noise * normal(random);
-        CHECK(compressed.set(flux.data(), weight.data(), maury::StopFlag()));
+        const maury::Basis& basis = emulator.basis();
+        maury::Aligned<float> root(flux.size(), static_cast<float>(1.0 / noise)), residual(flux.size()),
+            scratch(maury::simd::gram_scratch(basis.n_coefficients));
+        double constant = 0.0;
+        for (std::size_t p = 0; p < flux.size(); ++p) {
+            residual[p] = static_cast<float>(flux[p] - basis.mean[p]);
+            constant += weight[p] * (flux[p] - basis.mean[p]) * (flux[p] - basis.mean[p]);
+        }
+        maury::simd::kernels().gram(basis.rows, flux.size(), basis.n_coefficients, root.data(),
+                                    residual.data(), form.gram_to_set(), form.linear_to_set(),
+                                    scratch.data());
+        form.set_centre(basis.middle.data(), constant);
+        form.pack();
+        CHECK(form.finite());
     }
     double chi2_at(const double* place) {
         maury::TrunkPoint point(emulator.search_trunk());
-        std::vector<double> slope(compressed.n_coefficients());
-        return compressed.chi2(point.coefficients(place), slope.data());
+        std::vector<double> slope(form.n_coefficients());
+        return form.chi2(point.coefficients(place), slope.data());
     }
 };
 
@@ -70,10 +107,10 @@ void candidates_are_kept_whole(Case& it) {
     for (std::size_t m = 0; m < it.candidates.size(); m += 7) {
         const double* h = point.coefficients(it.candidates.x(m));
         const double* tangents = point.tangents();
-        for (std::size_t k = 0; k < it.compressed.n_coefficients(); ++k) {
+        for (std::size_t k = 0; k < it.form.n_coefficients(); ++k) {
             CHECK_NEAR(it.candidates.coefficients(m)[k], h[k], 1e-5);
             for (std::size_t l = 0; l < it.n_labels; ++l)
-                CHECK_NEAR(it.candidates.tangents(m)[l * it.compressed.n_coefficients() + k],
+                CHECK_NEAR(it.candidates.tangents(m)[l * it.form.n_coefficients() + k],
                            tangents[l * point.stride() + k], 1e-4);
         }
     }
@@ -84,7 +121,7 @@ void the_best_candidates_are_found(Case& it) {
     int n_best = 0;
     for (unsigned seed = 0; seed < 40; ++seed) {
         it.set_spectrum(seed, 0.01);
-        it.candidates.best(it.compressed, 4, 0.05, work);
+        it.candidates.best(it.form, 4, 0.05, work);
         CHECK(!work.chosen.empty() && work.chosen.size() <= 4);
         std::vector<double> chi2(it.candidates.size());
         for (std::size_t m = 0; m < chi2.size(); ++m)
@@ -121,18 +158,17 @@ void the_least_minimum_is_found(Case& it, double noise) {
     options.chi2_error = 1e-2;
     for (unsigned seed = 0; seed < 20; ++seed) {
         it.set_spectrum(seed, noise);
-        maury::CompressedProblem problem(it.compressed, point, it.n_labels);
+        SlowProblem problem(it.form, point, it.n_labels);
         double least = std::numeric_limits<double>::infinity();
         for (std::size_t m = 0; m < it.candidates.size(); m += 10) {
             std::vector<double> x(it.candidates.x(m), it.candidates.x(m) + it.n_labels);
             least = std::min(least, solver.solve(problem, it.lower.data(), it.upper.data(), x.data()).chi2);
         }
-        it.candidates.best(it.compressed, 12, 0.05, work);
+        it.candidates.best(it.form, 12, 0.05, work);
         search.clear();
         for (const std::size_t c : work.chosen)
-            search.add_candidate(work.order[c], work.chi2[c],
-                                 &work.slope[c * it.compressed.n_coefficients()]);
-        search.run(it.compressed, it.lower.data(), it.upper.data(), options, 6, maury::StopFlag());
+            search.add_candidate(work.order[c], work.chi2[c], &work.slope[c * it.form.n_coefficients()]);
+        search.run(it.form, it.lower.data(), it.upper.data(), options, 6, maury::StopFlag());
         const std::size_t best = search.best();
         CHECK(best < search.size() && search.followed(best));
         CHECK(it.chi2_at(search.x(best)) <= least + 0.02);
@@ -157,7 +193,7 @@ void given_starts(Case& it) {
     maury::SolveOptions options;
     options.gradient_tol = 1e-3;
     options.chi2_error = 1e-2;
-    search.run(it.compressed, it.lower.data(), it.upper.data(), options, 1, maury::StopFlag());
+    search.run(it.form, it.lower.data(), it.upper.data(), options, 1, maury::StopFlag());
     for (std::size_t i = 0; i < 3; ++i)
         CHECK(search.followed(i) && search.result(i).status != maury::Status::NON_FINITE);
     CHECK(std::equal(search.x(0), search.x(0) + it.n_labels, search.x(2)));

@@ -126,29 +126,14 @@ void expand() {
             }
 }
 
-// One column in float32; and rows summed.
+// Rows summed.
 void single_rows() {
     for (const std::size_t n : {1u, 16u, 45u, 64u, 150u})
         for (const std::size_t n_pixels : {1u, 7u, 64u, 131u, 400u}) {
             const std::size_t stride = padded(n);
             const Aligned<float> rows = random_rows(n_pixels, n), v = random_numbers<float>(n_pixels);
-            Aligned<float> column = random_numbers<float>(stride);
-            std::fill_n(&column[n], stride - n, 0.0f);
-            const Aligned<double> bias = random_numbers<double>(n_pixels);
-            Aligned<double> out(n_pixels + 1, 7.0), sums(stride);
-            kernels().expand_single(rows.data(), stride, n_pixels, column.data(), bias.data(), out.data());
+            Aligned<double> sums(stride);
             kernels().weighted_rows(rows.data(), n_pixels, stride, v.data(), sums.data());
-            for (std::size_t p = 0; p < n_pixels; ++p) {
-                double sum = bias[p], size = 1.0;
-                for (std::size_t k = 0; k < n; ++k) {
-                    const double term =
-                        static_cast<double>(rows[p * stride + k]) * static_cast<double>(column[k]);
-                    sum += term;
-                    size += std::abs(term);
-                }
-                CHECK_NEAR(out[p], sum, 3e-7 * size);
-            }
-            CHECK(out[n_pixels] == 7.0); // not a number too many
             for (std::size_t k = 0; k < stride; ++k) {
                 double sum = 0.0, size = 1.0;
                 for (std::size_t p = 0; p < n_pixels; ++p) {
@@ -214,31 +199,52 @@ void sums_over_pixels() {
         CHECK_NEAR(kernels().dot(a.data(), b.data(), n), product, 1e-14 * size);
         CHECK_NEAR(kernels().dot_mixed(s.data(), b.data(), n), mixed, 1e-14 * size);
         CHECK_NEAR(kernels().dot_single(s.data(), t.data(), n), single, 1e-6 * size);
-        Aligned<float> root(n), difference(n);
-        CHECK(kernels().weighted_difference(w.data(), a.data(), b.data(), n, root.data(),
-                                            difference.data()) == heaviest);
-        for (std::size_t p = 0; p < n; ++p) {
-            CHECK_NEAR(root[p], std::sqrt(w[p] / heaviest), 2e-7);
-            CHECK_NEAR(difference[p], a[p] - b[p], 1e-6);
-        }
+    }
+}
 
-        for (std::size_t n_rows = 1; n_rows <= 7; ++n_rows) {
-            const std::size_t stride = n + 1;
-            const Aligned<double> jacobian = random_numbers<double>(n_rows * stride);
-            std::vector<double> gradient(n_rows, 1.0), hessian(n_rows * n_rows, 1.0);
-            kernels().normal_sums(jacobian.data(), stride, n_rows, n, w.data(), a.data(), gradient.data(),
-                                  hessian.data());
-            for (std::size_t i = 0; i < n_rows; ++i) {
-                double slope = 1.0;
+// Eight columns side by side, and rows by their addresses.
+void eight_columns() {
+    constexpr std::size_t eight = maury::simd::eight;
+    for (const std::size_t n : {1u, 2u, 7u, 64u, 301u}) {
+        const Aligned<double> a = random_numbers<double>(n * eight), b = random_numbers<double>(n * eight),
+                              w = random_numbers<double>(n);
+        double block[eight * eight] = {1.0}, sums[eight] = {1.0};
+        kernels().normal_eight(a.data(), b.data(), w.data(), n, block);
+        kernels().sum_eight(a.data(), w.data(), n, sums);
+        for (std::size_t i = 0; i < eight; ++i) {
+            double sum = i == 0 ? 1.0 : 0.0;
+            for (std::size_t p = 0; p < n; ++p)
+                sum += w[p] * a[p * eight + i];
+            CHECK_NEAR(sums[i], sum, 1e-13 * static_cast<double>(n));
+            for (std::size_t j = 0; j < eight; ++j) {
+                double product = i + j == 0 ? 1.0 : 0.0;
                 for (std::size_t p = 0; p < n; ++p)
-                    slope += w[p] * jacobian[i * stride + p] * a[p];
-                CHECK_NEAR(gradient[i], slope, 1e-13 * size);
-                for (std::size_t j = 0; j <= i; ++j) {
-                    double curvature = 1.0;
-                    for (std::size_t p = 0; p < n; ++p)
-                        curvature += w[p] * jacobian[i * stride + p] * jacobian[j * stride + p];
-                    CHECK_NEAR(hessian[i * n_rows + j], curvature, 1e-13 * size);
+                    product += w[p] * a[p * eight + i] * b[p * eight + j];
+                CHECK_NEAR(block[i * eight + j], product, 1e-13 * static_cast<double>(n));
+            }
+        }
+        for (const std::size_t k : {16u, 64u}) {
+            const Aligned<float> rows = random_numbers<float>(n * k),
+                                 columns = random_numbers<float>(k * eight), v = random_numbers<float>(n);
+            Aligned<float> out(n * eight), sum(k);
+            kernels().expand_eight(rows.data(), k, n, columns.data(), out.data());
+            for (std::size_t p = 0; p < n; ++p)
+                for (std::size_t c = 0; c < eight; ++c) {
+                    double wanted = 0.0;
+                    for (std::size_t i = 0; i < k; ++i)
+                        wanted += static_cast<double>(rows[p * k + i]) *
+                                  static_cast<double>(columns[i * eight + c]);
+                    CHECK_NEAR(out[p * eight + c], wanted, 3e-5);
                 }
+            std::vector<const float*> addresses;
+            for (std::size_t p = 0; p < n; ++p)
+                addresses.push_back(&rows[p * k]);
+            kernels().sum_of_rows(addresses.data(), v.data(), n, k, sum.data());
+            for (std::size_t i = 0; i < k; ++i) {
+                double wanted = 0.0;
+                for (std::size_t p = 0; p < n; ++p)
+                    wanted += static_cast<double>(v[p]) * static_cast<double>(rows[p * k + i]);
+                CHECK_NEAR(sum[i], wanted, 1e-4);
             }
         }
     }
@@ -301,6 +307,7 @@ int main() {
     gram();
     sums_over_pixels();
     least_of_panels();
+    eight_columns();
     columns_are_independent();
     return check::report();
 }

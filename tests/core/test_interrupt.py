@@ -25,7 +25,7 @@ def test_exception_of_progress_ends_the_batch(threads):
         raise LookupError(f"at {done}")
 
     with pytest.raises(LookupError, match="at "):
-        _core.fit_batch(*long_batch(), threads=threads, progress=progress)
+        _core.measure(*long_batch(), threads=threads, progress=progress)
 
 
 INTERRUPTED = """
@@ -36,7 +36,7 @@ from core_network import long_batch
 
 arguments, waits, sent = long_batch(), [], []
 noise = np.random.default_rng(0).normal(size=(8000, 4500))
-calls = {"fit": lambda: _core.fit_batch(*arguments, threads=2), "median": lambda: _core.running_median(noise)}
+calls = {"fit": lambda: _core.measure(*arguments, threads=2), "median": lambda: _core.running_median(noise)}
 call = calls[sys.argv[1]]
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may start us deaf to it
 

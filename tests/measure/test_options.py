@@ -108,10 +108,11 @@ def test_what_is_redrawn_is_what_was_fitted():
     catalog = maury.fit(own, emulator, resolution=1500.0, leave_out=["balmer"])
     other = maury.fit(own, emulator)
     row, plain = (best_fit(own[1], emulator, table[1]) for table in (catalog, other))
-    assert not np.allclose(row.model, plain.model, atol=1e-3)
+    common = np.isin(plain.wavelength, row.wavelength)  # a broader row needs more of the emulator at its ends
+    assert common.mean() > 0.99 and not np.allclose(row.model, plain.model[common], atol=1e-3)
     balmer = (row.wavelength > 4855) & (row.wavelength < 4870)
     assert balmer.any()
     assert (row.ivar[balmer] == 0).all()
-    assert (plain.ivar[balmer] > 0).all()
+    assert (plain.ivar[common][balmer] > 0).all()
     given = best_fit(replace(own[1], lsf=own.wavelength / 1500 / 2.3548), emulator, catalog[1])
     np.testing.assert_allclose(row.model, given.model, atol=1e-5)

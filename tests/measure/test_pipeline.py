@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 import made_up_stars
 import maury
+from instrument_twin import shown
 from maury.catalog.flags import Flag
-from maury.measure.fit import fit_observed
-from maury.measure.observe import observe, on_grid
+from maury.measure.fit import fit_spectra
 from maury.measure.options import Options
 from maury.spectra import SPEED_OF_LIGHT, Spectra
 
@@ -60,14 +60,12 @@ def test_scale_and_order_do_not_matter(emulator):
 
 def test_a_coarser_spectrum_is_fitted_at_its_own_resolution(emulator):
     lsf = np.full((len(LABELS), made_up_stars.N_PIXELS), 2.0)
-    flux = (
-        on_grid(np.ones(lsf.shape), np.ones(lsf.shape), lsf, emulator)
-        .core()
-        .see(emulator.core, LABELS, np.empty((len(LABELS), 0)))
-    )
-    ivar = np.full(flux.shape, 300.0**2)
-    known = maury.fit(Spectra(emulator.wavelength, flux, ivar, lsf=lsf, rv=0.0), emulator)
-    unknown = maury.fit(Spectra(emulator.wavelength, flux, ivar, rv=0.0), emulator)
+    ones = np.ones(lsf.shape)
+    flux = shown(emulator, Spectra(emulator.wavelength, ones, ones, lsf=lsf), LABELS, 0.0)
+    beyond = np.isnan(flux)
+    flux, ivar = np.where(beyond, 1.0, flux), 300.0**2 * ones
+    known = maury.fit(Spectra(emulator.wavelength, flux, ivar, beyond, lsf=lsf, rv=0.0), emulator)
+    unknown = maury.fit(Spectra(emulator.wavelength, flux, ivar, beyond, rv=0.0), emulator)
     assert np.abs(values(known) - LABELS)[:, 2].max() < 0.05
     assert (known["chi2"] < 0.4 * unknown["chi2"]).all()
 
@@ -94,9 +92,7 @@ def test_signal_to_noise_is_of_the_pixels_fitted_where_the_file_does_not_say(emu
     told = np.array([np.nan, 55.0, np.nan, 7.0])
     spectra = made_up_stars.spectra(emulator, rv=0.0, snr=told)
     spectra.mask[0, 200:300] = True
-    observed = observe(spectra, emulator, np.zeros(4))
-    usable = observed.ivar > 0
-    per_pixel = zip(observed.flux, observed.ivar, usable, strict=True)
+    per_pixel = zip(spectra.flux, spectra.ivar, ~spectra.mask, strict=True)
     expected = np.array([np.median((f * np.sqrt(v))[u]) for f, v, u in per_pixel])
     snr = maury.fit(spectra, emulator)["snr"]
     np.testing.assert_allclose(snr, np.where(np.isnan(told), expected, told))
@@ -205,13 +201,10 @@ def test_masked_ends_do_not_dim_their_neighbours(emulator):
         mask[:, :hidden] = mask[:, n - hidden :] = True
         resolution = np.tile(row / row.sum(), (1, n, 1))
         spectra = Spectra(emulator.wavelength, ones, ones, mask, rv=0.0, resolution=resolution)
-        observed = observe(spectra, emulator, np.zeros(1))
-        model = observed.core().see(emulator.core, LABELS[:1], np.empty((1, 0)))
-        result = fit_observed(
-            emulator, observed, Options(velocity="given", use_scatter=False, clip=0.0), LABELS[:1]
-        )
+        options = Options(velocity="given", use_scatter=False, clip=0.0)
+        result, models = fit_spectra(emulator, spectra, options, np.tile(LABELS[:1], (1, 1, 1)))
         assert result.n_pixels[0] == n - 2 * max(hidden, 6)
-        used = model[0][observed.ivar[0] > 0]
+        used = models.model[0][models.weight[0] > 0]
         assert used[[0, -1]] == pytest.approx(1.0, abs=0.15)
 
 
@@ -221,7 +214,7 @@ def test_a_gain_of_resolution_is_not_made_up(emulator):
     assert ((np.asarray(catalog["flags"]) & Flag.SHARPER) != 0).all()
     plain = maury.fit(made_up_stars.spectra(emulator, rv=0.0), emulator)
     assert not (np.asarray(plain["flags"]) & Flag.SHARPER).any()
-    np.testing.assert_allclose(values(catalog), values(plain), rtol=1e-6, atol=1e-6)
+    assert (np.abs(values(catalog) - values(plain)) > 0).all()  # blurred to the emulator, not taken as it is
 
 
 def two_arms(emulator, numbers, n=2):

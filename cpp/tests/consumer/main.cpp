@@ -1,5 +1,5 @@
 // A fit of one made-up spectrum, as a C++ pipeline would do it.
-#include <maury/fit.hpp>
+#include <maury/measure.hpp>
 #include <maury/running_median.hpp>
 
 #include <cmath>
@@ -21,17 +21,28 @@ int main() {
     maury::running_median(flux.data(), nullptr, median.data(), n_pixels, 20);
 
     const auto nothing = [](std::size_t) {};
-    const maury::FitPlan plan(emulator, &lower, &upper, nullptr, 0, 1, nothing);
-    maury::FitInput<double> input;
-    input.n_spectra = 1;
-    input.flux = flux.data();
-    input.ivar = ivar.data();
-    double label, variance, chi2, chi2_noise;
-    std::int32_t n_used, status, n_evaluations, n_starts, n_agree;
-    bool at_bound;
-    const maury::FitOutput output{&label,  &variance,      &chi2,     &chi2_noise, &n_used,
-                                  &status, &n_evaluations, &at_bound, &n_starts,   &n_agree};
-    maury::fit_batch(plan, input, output, maury::fit_options(), 1, nothing);
+    std::vector<double> wavelength(n_pixels);
+    for (std::size_t p = 0; p < n_pixels; ++p)
+        wavelength[p] = std::pow(10.0, 3.6 + 1e-4 * static_cast<double>(p));
+    const maury::Plan plan(emulator, maury::WavelengthGrid(wavelength, {}, {}, 400), {lower}, {upper}, {}, {},
+                           1, nothing);
+    maury::Spectra spectra;
+    spectra.n = 1;
+    spectra.n_pixels = n_pixels;
+    spectra.one_wavelength = spectra.one_arm = true;
+    spectra.wavelength = wavelength.data();
+    spectra.flux = flux.data();
+    spectra.ivar = ivar.data();
+    maury::Options options;
+    options.continuum = false;
+    double label, variance, chi2, chi2_noise, rv, rv_err, broadening, broadening_err;
+    std::int32_t n_used, n_clipped, status, n_evaluations, n_starts, n_agree;
+    bool at_bound, guessed, sharper;
+    const maury::Results results{
+        &label,         &variance, &chi2,    &chi2_noise, &n_used,        &n_clipped, &status,
+        &n_evaluations, &n_starts, &n_agree, &at_bound,   &guessed,       &sharper,   &rv,
+        &rv_err,        1,         nullptr,  &broadening, &broadening_err};
+    maury::measure(plan, options, spectra, results, 1, nothing);
     std::printf("label %g +- %g, status %d\n", label, std::sqrt(variance), status);
     return std::abs(label - truth) < 1e-6 && std::isfinite(median[0]) ? 0 : 1;
 }

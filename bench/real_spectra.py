@@ -1,0 +1,82 @@
+"""Time the fit of real files, defaults of `maury fit`: MAURY_TEST_DATA=... python bench/real_spectra.py
+
+LAMOST, SDSS and MaStar, one thread, CPU time per spectrum of the measurement without reading: a batch, with
+velocities fitted and given, and one spectrum at a time.
+"""
+
+import argparse
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import machine
+import numpy as np
+
+import maury
+from maury.catalog.columns import column_values
+from maury.measure.options import Options
+from maury.measure.pipeline import measure
+
+SETS = {"LAMOST": "lamost_dr10/**/*.fits*", "SDSS": "sdss/*.fits*", "MaStar": "mastar_dr17/goodspec.fits*"}
+GIVEN = Options(velocity="given")
+MOST = 200  # spectra of a set
+REPEATS = 20  # of those with fewer
+
+
+def spectra_of(pattern):
+    """Return the first spectra of a set that can be read, or None without files."""
+    folder = Path(os.environ.get("MAURY_TEST_DATA", "."))
+    files = sorted(str(path) for path in folder.glob(pattern))[:MOST]
+    if not files:
+        return None
+    spectra = maury.read_spectra(files)
+    return spectra[np.flatnonzero(spectra.problem == "")[:MOST]]
+
+
+def least_time(work, rounds):
+    """Return the least CPU time [ms] of some rounds."""
+    times = []
+    for _ in range(rounds):
+        start = time.process_time()
+        work()
+        times.append(time.process_time() - start)
+    return 1e3 * min(times)
+
+
+def main():
+    """Print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=3)
+    rounds = parser.parse_args().rounds
+    machine.print_header()
+    emulator = maury.Emulator.load("default")
+    print(f"{'set':8} {'spectra':>8} {'fitted':>8} {'given':>8} {'alone':>8}   ms of CPU per spectrum")
+    for name, pattern in SETS.items():
+        spectra = spectra_of(pattern)
+        if spectra is None:
+            print(f"{name:8} no files; set MAURY_TEST_DATA")
+            continue
+        if len(spectra) < REPEATS:
+            spectra = maury.Spectra.concatenate([spectra] * REPEATS)
+        catalog = maury.fit(spectra, emulator, threads=1)
+        assert (column_values(catalog, "converged") > 0).mean() > 0.95
+        assert np.isfinite(column_values(catalog, "teff")).mean() > 0.95
+        moving = replace(spectra, rv=np.where(spectra.rv == 0, np.nan, spectra.rv))
+        known = replace(spectra, rv=column_values(catalog, "rv"))
+
+        n = len(spectra)
+        one = moving[:1]
+        figures = [
+            least_time(lambda m=moving: measure(m, emulator, Options(), threads=1), rounds) / n,
+            least_time(lambda k=known: measure(k, emulator, GIVEN, threads=1), rounds) / n,
+            least_time(lambda o=one: [measure(o, emulator, Options(), threads=1) for _ in range(20)], rounds)
+            / 20,
+        ]
+        print(f"{name:8} {n:8d} " + " ".join(f"{figure:8.2f}" for figure in figures))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+#include "step_table.hpp"
+
+#include "blurred_step.hpp"
+#include "simd/kernels.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+
+namespace maury {
+namespace {
+
+constexpr double least_variance = 1e-7;   // less counts as none
+constexpr double spacing = 0.02;          // of the logarithms of variances
+constexpr std::size_t most_nodes = 20000; // of a table that is kept, some 30 MB
+
+struct Shelf {
+    std::mutex mutex;
+    std::vector<std::unique_ptr<StepTable>> tables;
+};
+
+Shelf& shelf() {
+    static Shelf one;
+    return one;
+}
+
+} // namespace
+
+std::unique_ptr<StepTable> StepTable::borrow() {
+    const std::lock_guard<std::mutex> lock(shelf().mutex);
+    if (shelf().tables.empty())
+        return std::make_unique<StepTable>();
+    std::unique_ptr<StepTable> table = std::move(shelf().tables.back());
+    shelf().tables.pop_back();
+    return table;
+}
+
+void StepTable::give_back(std::unique_ptr<StepTable> table) {
+    if (table->n_nodes_ > most_nodes)
+        return;
+    const std::lock_guard<std::mutex> lock(shelf().mutex);
+    shelf().tables.push_back(std::move(table));
+}
+
+const StepTable::Level& StepTable::level_of(double variance) {
+    if (level_ && variance >= least_ && variance < most_)
+        return *level_;
+    // The bounds decide, not the logarithm: else the last level would, next to a bound.
+    const auto bound = [](double number) {
+        return number < 1.0 ? 0.0 : least_variance * std::exp(spacing * (number - 1.0));
+    };
+    double place =
+        variance < least_variance ? 0.0 : 1.0 + std::floor(std::log(variance / least_variance) / spacing);
+    while (variance < bound(place))
+        --place;
+    while (variance >= bound(place + 1.0))
+        ++place;
+    least_ = bound(place);
+    most_ = bound(place + 1.0);
+    const auto number = static_cast<std::size_t>(place);
+    if (levels_.size() <= number)
+        levels_.resize(number + 1);
+    if (!levels_[number]) {
+        levels_[number] = std::make_unique<Level>();
+        if (number > 0)
+            levels_[number]->variance =
+                least_variance * std::exp(spacing * (static_cast<double>(number) - 0.5));
+    }
+    level_ = levels_[number].get();
+    return *level_;
+}
+
+const StepTable::Node& StepTable::node_of(Level& level, std::size_t phase) {
+    std::unique_ptr<Node>& node = level.nodes[phase];
+    if (node)
+        return *node;
+    node = std::make_unique<Node>();
+    ++n_nodes_;
+    const double place = static_cast<double>(phase) / n_phases, sigma = std::sqrt(level.variance);
+    const double reach = 1.5 + blur_reach * sigma, first = std::ceil(place - reach);
+    node->first = static_cast<std::ptrdiff_t>(first);
+    node->n = static_cast<std::size_t>(std::floor(place + reach) - first) + 1;
+    node->stride = simd::padded(node->n);
+    node->values.resize(n_orders * node->stride);
+    BlurredStep step;
+    step.set(place - first, node->n, sigma, n_orders - 1);
+    for (std::size_t d = 0; d < n_orders; ++d)
+        std::copy_n(step.derivative(static_cast<int>(d)), node->n, &node->values[d * node->stride]);
+    return *node;
+}
+
+// With a the place and v the variance from the node, e^(a D) e^(v D^2 / 2) S, D = d / d place; to the third
+// order in a, the second in v.
+void StepTable::set(PixelEdge& edge, double place, double variance, int n_derivatives) {
+    level_of(variance);
+    const double whole = std::floor(place + 0.5 / n_phases);
+    const double phase = std::max(0.0, std::floor((place - whole) * n_phases + 0.5));
+    const Node& node = node_of(*level_, std::min(static_cast<std::size_t>(phase), n_phases - 1));
+    const double a = place - whole - std::min(phase, n_phases - 1.0) / n_phases,
+                 v = level_->variance > 0.0 ? 0.5 * (variance - level_->variance) : 0.0;
+    const double factor[n_orders] = {
+        1.0, a, 0.5 * a * a + v, a * (a * a / 6.0 + v), v * 0.5 * (a * a + v), 0.5 * v * v * a};
+    edge.first = node.first + static_cast<std::ptrdiff_t>(whole);
+    edge.n = static_cast<std::ptrdiff_t>(node.n);
+    const std::size_t stride = node.stride + 2 * PixelEdge::beyond;
+    if (edge.stride != stride || edge.values.empty()) {
+        edge.stride = stride;
+        edge.values.assign(3 * stride, 0.0);
+        std::fill_n(edge.values.begin(), PixelEdge::beyond, 1.0);
+    }
+    static const auto blend = simd::kernels().blend_steps;
+    blend(node.values.data(), node.stride, factor, n_derivatives, &edge.values[PixelEdge::beyond], stride);
+}
+
+} // namespace maury
