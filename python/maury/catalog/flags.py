@@ -62,7 +62,7 @@ _MEANING = {
     Flag.UNREADABLE: "the file could not be read; see the column problem",
     Flag.RV_UNKNOWN: "velocity unknown: the spectrum was assumed to be at rest",
     Flag.RV_AT_LIMIT: "the velocity is at the limit of the search range",
-    Flag.SHARPER: "part of the spectrum has a higher resolution than the emulator, and was convolved to match it",
+    Flag.SHARPER: "part of the spectrum has a higher resolution than the emulator; it was convolved to match",
     Flag.HIGH_RCHI2: f"reduced chi2 with the scatter of the emulator is above {MAX_RCHI2:g}",
     Flag.BAD_PIXELS: f"more than {MAX_BAD_FRACTION:.0%} of the spectrum's pixels are masked",
     Flag.OUTLIERS: f"more than {MAX_OUTLIERS:.1%} of the pixels were rejected as outliers",

@@ -23,10 +23,10 @@ Array = NDArray[np.float64]
 
 #: A last layer with at most this number of inputs is searched without truncation.
 MOST_INPUTS = 64
-#: A last layer of lower rank is taken apart where that is at most this part of its inputs.
+#: A last layer is factorised if its rank is at most this fraction of its number of inputs.
 MOST_EXACT = 0.75
-_ROUNDING = 3e-7
-#: Flux, rms over labels and pixels: smaller errors of the cut do not speed up the finish, by measurement.
+_ROUNDING = 3e-7  # of the largest singular value; smaller ones are rounding errors
+#: Flux, rms over labels and pixels: a smaller truncation error did not make the exact fit faster.
 _ENOUGH = 1e-3
 _RANKS = range(16, MOST_INPUTS + 1, 16)
 _N_LABELS = 2048
@@ -54,10 +54,10 @@ class Cut:
 
 
 def exact_factors(weight: Array) -> tuple[Array, Array] | None:
-    """Factors (P, K) and (K, H) of a last layer whose rank K is below H; None where it is whole.
+    """Factors (P, K) and (K, H) of a last layer (P, H) of rank K well below H; None for any other layer.
 
-    A layer of float32 that was a product of two matrices has singular values of rounding alone, some 1e-8
-    of the first, behind the K-th: W = (W V) V', V the eigenvectors of W'W that matter.
+    If a float32 layer is the product of two matrices, its singular values after the K-th are rounding errors,
+    about 1e-8 of the first. Then W = (W V) V', with V the eigenvectors of W'W of the other singular values.
     """
     power, modes = np.linalg.eigh(weight.T @ weight)
     rank = int(np.count_nonzero(power > _ROUNDING**2 * power[-1]))
@@ -68,7 +68,7 @@ def exact_factors(weight: Array) -> tuple[Array, Array] | None:
 
 
 def make_cut(emulator: Content) -> Cut | None:
-    """Cut the last layer of `emulator`, or return None where it is narrow enough or has an exact rank.
+    """Truncate the last layer of `emulator`, or return None if it is narrow enough or can be factorised.
 
     With C the covariance of the activations over the labels and W the layer, the covariance of the flux is W
     C W'; its leading eigenvectors are kept. All matrices have the size of the activations: W = C^1/2 rotated.

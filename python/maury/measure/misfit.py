@@ -15,10 +15,10 @@ Array = NDArray[np.float64]
 CELL = 20  # pixels of the emulator
 MAX_RMS = 1.0  # of the cells, in units of `usual_error`
 MAX_CELL = 2.2  # of the worst cell
-LEAST_ERROR = 0.008  # local lines follow the running median that normalised the training spectra no better
-_SURE = 3.0  # sigma of the noise that are taken off
-_SPIKE = 6.0  # sigma; such pixels are outliers, and counted as that
-_EDGE = 4  # part of the window at either end that is left out: there the running median sees one side only
+LEAST_ERROR = 0.008  # accuracy to which the local lines reproduce the running median of training spectra
+_SURE = 3.0  # sigma of the noise that are subtracted
+_SPIKE = 6.0  # sigma; such pixels are outliers, and counted as such
+_EDGE = 4  # 1/4 of the window is excluded at either end, where the running median covers one side only
 
 
 def smooth_misfit(
