@@ -12,7 +12,6 @@ constexpr int most_moves = 3;            // searches at another velocity
 constexpr double far = 0.5;              // pixels: a search elsewhere may end in another minimum
 constexpr double misleading = 0.2;       // part of chi2 that may have led the search astray
 constexpr double near_enough = 0.3;      // formal errors: to tell outliers
-constexpr double nearer = 0.03;          // formal errors: before the instrument is placed where the fit ends
 constexpr double coarse_reach = 0.15, fine_reach = 2e-3;  // pixels: see Finish::set_reach
 constexpr double newton = 1e-4;                           // damping of what starts next to the least
 constexpr double most_arm_shift = 3.0, most_extra = 36.0; // pixels, squared pixels
@@ -230,8 +229,6 @@ Status SpectrumFit::finish(const StopFlag& stop) {
             if (clip_.chi2() > misleading * result.chi2 && !search(stop))
                 return Status::NON_FINITE;
         }
-        if (nuisances_.count() > 0)
-            solve(best_.data(), nearer, options_.max_evaluations);
         result = solve(best_.data(), 0.0, options_.max_evaluations);
         least_ = result.chi2;
         if (result.status == Status::NON_FINITE || rounds == 0 || !leave_out_outliers())
