@@ -1,10 +1,10 @@
 """Count how often maury finds the global minimum: python bench/accuracy.py
 
-Mock spectra with S/N of 5 to 500, labels all over the box. Every fit is compared with least_squares of SciPy
-in float64 and to the last digit, from maury's solution; and with the best of 50 fits from everywhere in it.
-Those run on K + 1 residuals in place of P: with h the input of the last layer, flux = B h + mean, and the
-factors sqrt(W) [B, d - mean] = Q R, chi2(x) = |R [h(x), -1]|^2, exactly. Nothing is timed; 1,000 spectra take
-some ten minutes.
+Mock spectra with S/N of 5 to 500, labels from the whole box. Every fit is compared with least_squares of
+SciPy in float64 to full precision, from maury's solution; and with the best of 50 fits from starts in the
+whole box. These use K + 1 residuals instead of P: with h the input of the last layer, flux = B h + mean, and
+the factors sqrt(W) [B, d - mean] = Q R, chi2(x) = |R [h(x), -1]|^2, exactly. Nothing is timed; 1,000 spectra
+take about ten minutes.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def slopes(x, trunk, triangle):
 
 
 def best_of(starts, network, trunk, spectrum):
-    """Return the scaled labels (L,) of the lowest of the minima that the starts lead to."""
+    """Return the scaled labels (L,) of the lowest minimum reached from the starts."""
     triangle = factor(network, *spectrum)
     fits = [
         least_squares(
@@ -62,7 +62,7 @@ def best_of(starts, network, trunk, spectrum):
 
 
 def assert_exact(mock, network, trunk, n=5):
-    """Raise unless the K residuals give the chi-square of the pixels."""
+    """Raise unless the K residuals have the chi-square of the pixels."""
     x = np.random.default_rng(0).uniform(network.lower, network.upper, (n, len(network.lower)))
     compressed = [
         np.sum(residuals(at, trunk, factor(network, flux, ivar)) ** 2)

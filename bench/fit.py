@@ -1,7 +1,7 @@
 """Time fits of mock spectra against peers on the same network: python bench/fit.py
 
-maury searches the whole box; the peers start in its middle. One thread each. First the answers are compared:
-maury with SciPy's least squares in float64 to the last digit, then every peer with maury.
+maury searches the whole box; the peers start at its centre. One thread each. First the results are compared:
+maury with SciPy's least squares in float64 to full precision, then every peer with maury.
 """
 
 import argparse
@@ -27,7 +27,7 @@ SAME = 0.1  # in chi-square: fits that differ by less are in the same minimum
 
 @dataclass(frozen=True)
 class Peer:
-    """A way to fit n spectra: a call for their scaled labels, and how many formal errors it may be off."""
+    """A way to fit n spectra: a call for their scaled labels, and the allowed deviation in formal errors."""
 
     name: str
     call: object
@@ -42,13 +42,13 @@ def built_in():
 
 
 def synthetic():
-    """Return five labels on MaStar's pixels, with a bottleneck, and labels all over the box."""
+    """Return five labels on MaStar's pixels, with a bottleneck, and labels from the whole box."""
     emulator = networks.network()
     return emulator, labels_in_range(emulator, N_BATCH)
 
 
 def foreign():
-    """Return a network such as The Payne trains: a full last layer, leaky ReLU."""
+    """Return a network like those of The Payne: a full last layer, leaky ReLU."""
     emulator = networks.network(coefficients=None, activation="leaky_relu")
     return emulator, labels_in_range(emulator, N_BATCH)
 
@@ -57,7 +57,7 @@ NETWORKS = {"built-in": built_in, "synthetic": synthetic, "foreign": foreign}
 
 
 def peers_of(mock):
-    """Return the peers; what they can prepare once a network is prepared here."""
+    """Return the peers, with everything prepared that is needed only once per network."""
     double, single = Network(mock.emulator), Network(mock.emulator, np.float32)
     few = double, mock.flux[:N_SCIPY], mock.ivar[:N_SCIPY]
     many = single, mock.flux.astype(np.float32), mock.ivar.astype(np.float32)
@@ -86,7 +86,7 @@ def peers_of(mock):
 
 
 def agreement(mock, result, peer):
-    """Return how many fits of a peer end in maury's minimum, a higher, a lower; how near are the first."""
+    """Return how many fits of a peer end in maury's, a higher, a lower minimum; deviation of the first."""
     network = Network(mock.emulator)
     x = peer.call()
     own = result.chi2[: peer.n]
@@ -139,13 +139,13 @@ def table(emulator, truth, name, rounds):
 def cannon_table(emulator, rounds):
     """Print how long The Cannon's own, simpler model takes to fit, if it is installed."""
     if not find_spec("thecannon"):
-        print("\nThe Cannon: left out, since annieslasso is not installed")
+        print("\nThe Cannon: omitted, since annieslasso is not installed")
         return
     mock, cannon = by_cannon.prepare(emulator, SNR)
     fit = partial(maury.fit_normalized, emulator, mock.flux, mock.ivar, use_scatter=False, threads=1)
     off = np.median(np.abs(cannon() - mock.truth)[:, 0])
     assert fit().converged.all()
-    assert off < 200, f"The Cannon's teff is off by {off:.0f} K"  # a quadratic does not come nearer
+    assert off < 200, f"The Cannon's teff is off by {off:.0f} K"  # the accuracy of a quadratic
     seconds = in_turn({"maury": fit, "The Cannon's test step": cannon}, rounds)
     print(f"\nThe Cannon fits a quadratic model of its own; {len(mock)} FGK stars; S/N {SNR}")
     for name, taken in seconds.items():

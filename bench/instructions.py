@@ -1,6 +1,6 @@
-"""Count the instructions of fits of LAMOST spectra: MAURY_TEST_DATA=... python bench/instructions.py
+"""Count processor instructions per fit of LAMOST spectra: MAURY_TEST_DATA=... python bench/instructions.py
 
-Needs valgrind. What it counts does not depend on what else the machine does.
+Requires valgrind. The count does not depend on the load of the machine.
 """
 
 import os
@@ -27,7 +27,7 @@ for _ in range(int(sys.argv[1])):
 
 
 def count(repeats):
-    """Return the instructions of the whole program."""
+    """Return the number of instructions of the whole program."""
     with tempfile.TemporaryDirectory() as folder:
         run = subprocess.run(
             ["valgrind", "--tool=callgrind",
@@ -38,7 +38,7 @@ def count(repeats):
 
 
 def main():
-    """Print the figure: that of three runs less that of one, over two."""
+    """Print the instructions per spectrum: half the difference between three repeats and one."""
     if shutil.which("valgrind") is None:
         sys.exit("valgrind is not installed")
     per_spectrum = (count(3) - count(1)) / 2 / N

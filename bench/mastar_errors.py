@@ -1,14 +1,15 @@
-"""Pulls of the errors that repeat visits of a made-up MaStar give, by Teff and S/N; the paper's way beside.
+"""Pulls of the errors from repeat visits of a synthetic MaStar, by Teff and S/N, for both methods.
 
     python bench/mastar_errors.py FOLDER F.onnx [--errors-of OTHER]
 
-FOLDER is that of `mastar_files.py`. All its visits are measured as `maury fit` does it; the catalogue is kept
-in FOLDER. With --errors-of the errors are learnt from the visits of another such folder, and tried on this
+FOLDER is that of `mastar_files.py`. All its visits are measured as by `maury fit`; the catalogue is stored in
+FOLDER. With --errors-of the errors are calibrated on the visits of another such folder, and tested on this
 one. Pulls of repeats are (x1 - x2)/sqrt(sigma1^2 + sigma2^2) of two visits of a star, in which the truth
-cancels; pulls of the truth, (x - truth)/sigma, also hold what the emulator does wrong in all visits alike, of
-which repeats know nothing. Binaries, stars with emission lines and without a good visit are left out.
+cancels; pulls of the truth, (x - truth)/sigma, also contain the systematic errors of the
+emulator, which are the same in all visits and therefore cancel in repeats. Binaries, stars with emission
+lines and without a good visit are excluded.
 
-The width of pulls is half the range that holds 68.27 % of them; of n independent ones it is uncertain by
+The width of pulls is half the range that contains 68.27 % of them; its uncertainty for n independent ones is
 0.96/sqrt(n).
 """
 
@@ -28,12 +29,12 @@ from maury.labels import TEFF_BINS
 from maury.readers.mastar import read_blocks
 
 SNR_BINS = (0.0, 60.0, 90.0, 130.0, np.inf)
-ENOUGH = 93  # independent pulls, for a width good to 0.1
+ENOUGH = 93  # independent pulls, for a width accurate to 0.1
 NORMAL = 68.27
 
 
 def measured(folder, emulator, rows=500):
-    """Return the catalogue of all visits of FOLDER, from the file that an earlier call left there."""
+    """Return the catalogue of all visits of FOLDER, from the file of an earlier call if there is one."""
     path = Path(folder) / f"catalogue-{emulator.name}-{emulator.file_hash[:8]}.fits"
     if not path.exists():
         spectra = next(Path(folder).glob("mastar-goodspec-made.fits*"))
@@ -50,21 +51,21 @@ def stars_of(catalog, folder):
 
 
 def undisturbed(truth):
-    """Tell which visits show one star as it is."""
+    """Return which visits show a single undisturbed star."""
     kind = np.asarray(truth["kind"])
     faulty = [np.char.startswith(kind, word) for word in ("binary", "emission", "no good visit")]
     return ~np.any(faulty, axis=0)
 
 
 def width(pulls, weight):
-    """Half the range that holds 68.27 % of pulls (n,), each counted with its weight."""
+    """Half the range that contains 68.27 % of the pulls (n,), by weight."""
     order = np.argsort(np.abs(pulls))
     share = (np.cumsum(weight[order]) - 0.5 * weight[order]) / weight.sum()
     return float(np.interp(NORMAL / 100, share, np.abs(pulls)[order]))
 
 
 def pull_table(catalog, sigma, truth):
-    """Return a table: a row a bin of Teff and S/N, widths of both kinds of pulls for every label."""
+    """Return a table with one row per bin of Teff and S/N: widths of both types of pulls for every label."""
     names = label_names(catalog)
     values = np.column_stack([column_values(catalog, name) for name in names])
     known = np.column_stack([truth[name] for name in names])
@@ -95,7 +96,7 @@ def pull_table(catalog, sigma, truth):
 
 
 def summary(table, names):
-    """Return lines: mean, least, most of the widths in bins of `ENOUGH` pulls, the part within 0.1 of 1."""
+    """Return lines: mean and extremes of the widths in bins of `ENOUGH` pulls, fraction within 0.1 of 1."""
     enough = table["pairs"] >= ENOUGH
     cool = np.isin(table["range"], [f"{low:.0f}-{high:.0f} K" for low, high in pairwise(TEFF_BINS[:3])])
     lines = []
@@ -112,7 +113,7 @@ def summary(table, names):
 
 
 def main():
-    """Print the tables that the command line asks for."""
+    """Print the tables requested on the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("emulator")

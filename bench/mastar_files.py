@@ -1,10 +1,10 @@
-"""Files of a made-up MaStar and APOGEE whose truth is known, in the layouts of DR17.
+"""Files of a synthetic MaStar and APOGEE with known true labels, in the layouts of DR17.
 
     python bench/mastar_files.py FOLDER [--stars 1200] [--visits 3000] [--seed 1]
 
 writes goodspec, mastarall, the Gaia cross-match, allStar, published parameters, isochrones, a grid of models,
 and truth.ecsv.
-The spectra are those of `synthetic`, seen through a line-spread function of each visit's own, with reddening,
+The spectra are those of `synthetic`, convolved with a line-spread function for each visit, with reddening,
 calibration errors, noise, masked pixels and cosmic rays.
 """
 
@@ -26,10 +26,10 @@ ROWS = 200
 def write_files(folder, n_stars=1200, n_visits=3000, seed=1, packed=True, background=2000, axes=None):
     """Write all files into a folder; return their paths by name, and the truth (also as truth.ecsv).
 
-    `packed` compresses goodspec; `background` stars are in allStar alone; `axes` are those of the models.
+    `packed` compresses goodspec; `background` stars are in allStar only; `axes` are those of the models.
 
-    The truth has a row a star: its labels, kind, whether it belongs into the reference set, its number of
-    visits that are good, and what APOGEE says of it (NaN where it did not look).
+    The truth has one row per star: its labels, type, whether it belongs to the reference set, its number of
+    good visits, and its APOGEE values (NaN if not observed).
     """
     folder = Path(folder)
     rng = np.random.default_rng(seed)
@@ -67,7 +67,7 @@ def write_files(folder, n_stars=1200, n_visits=3000, seed=1, packed=True, backgr
 
 
 def make_visits(stars, n, rng):
-    """Return metadata of n visits in the order of time, one or more a star; `star` is their row in stars."""
+    """Return metadata of n visits by time, one or more per star; `star` is their row in stars."""
     n_stars = len(stars)
     star = np.concatenate([np.arange(n_stars), rng.integers(0, n_stars, max(0, n - n_stars))])
     star = star[rng.permutation(len(star))]
@@ -76,7 +76,7 @@ def make_visits(stars, n, rng):
     first[np.unique(star, return_index=True)[1]] = True
     snr = np.clip(rng.lognormal(np.log(90), 0.5, len(star)), 20, 400)
     quality = np.zeros(len(star), dtype=np.int64)
-    quality[rng.random(len(star)) < 0.05] |= 1 << 13  # UPTURNRISK: no reason to reject
+    quality[rng.random(len(star)) < 0.05] |= 1 << 13  # UPTURNRISK: not a reason for rejection
     quality[kind == "no good visit: SKYSUBBAD"] |= 1 << 1
     poor = kind == "no good visit: low S/N"
     snr[poor], quality[poor] = rng.uniform(8, 15, poor.sum()), quality[poor] | 1 << 9
@@ -135,7 +135,7 @@ def _write_spectra(path, stars, visits, rng):
 
 
 def observed(flux, kind, ebv, snr, rng):
-    """Return the vectors of a goodspec row for spectra as they leave the star."""
+    """Return the vectors of a goodspec row for spectra as emitted by the star."""
     n, wave = len(flux), synthetic.WAVELENGTH
     x = np.linspace(-1, 1, PIXELS)
     for centre, strength in ((6564.61, 1.5), (4862.69, 0.5)):
@@ -146,7 +146,7 @@ def observed(flux, kind, ebv, snr, rng):
     flux = flux * 10 ** (-0.4 * 3.1 * ebv[:, None] * (5500 / wave) ** 1.3)
     calibration = rng.normal(0, 0.02, (n, 4)) @ np.stack([x, x**2, np.sin(3 * x), np.cos(5 * x)])
     flux = flux / np.median(flux, axis=1, keepdims=True) * rng.lognormal(6, 0.7, (n, 1)) * (1 + calibration)
-    # Photon noise over the flux, more towards the ends, and sky lines in the red.
+    # Photon noise, larger towards the ends, and sky lines in the red.
     sky = 1 + 2 * (wave > 7200) * (np.sin(wave / 7.0) > 0.97)
     relative = np.sqrt(
         np.median(flux, axis=1, keepdims=True) / np.maximum(flux, 1e-3 * flux.max(axis=1, keepdims=True))
@@ -219,7 +219,7 @@ def _truth(stars, apogee, visits):
 
 
 def main():
-    """Write the files that the command line asks for."""
+    """Write the files requested on the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--stars", type=int, default=1200)
@@ -230,7 +230,7 @@ def main():
     files, truth = write_files(options.folder, options.stars, options.visits, options.seed)
     for name, path in files.items():
         print(f"{name:12s} {path.stat().st_size / 1e6:9.1f} MB  {path}")
-    print(f"{truth['in_reference'].sum()} of {len(truth)} stars belong into the reference set")
+    print(f"{truth['in_reference'].sum()} of {len(truth)} stars belong to the reference set")
 
 
 if __name__ == "__main__":

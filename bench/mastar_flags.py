@@ -1,11 +1,11 @@
-"""Faults planted into good spectra of a made-up MaStar: how many are marked, by which flags, and good ones.
+"""Faults inserted into good spectra of a synthetic MaStar: how many are flagged, by which flags.
 
     python bench/mastar_flags.py FOLDER F.onnx [--each 200] [--good 1500]
 
-FOLDER is that of `mastar_files.py`. The faults are those of `faults.py`, each planted into the same spectra,
-and labels beyond those that F.onnx was trained on. A row is marked if it has a flag that complains: any but
-CAUTION, which is advice from the labels, SHARPER, which tells of the instrument, and LOW_SNR, which the file
-says as well. A fault is harmless where no label moved by more than its error, that of repeat visits.
+FOLDER is that of `mastar_files.py`. The faults are those of `faults.py`, each inserted into the same
+spectra, and labels outside the training range of F.onnx. A row is marked if it has any flag other than
+CAUTION, which depends on the labels only, SHARPER, which describes the instrument, and LOW_SNR, which follows
+from the file. A fault is harmless if no label changed by more than its error from repeat visits.
 """
 
 import argparse
@@ -25,8 +25,8 @@ from maury.catalog.repeats import calibrate_errors
 from maury.readers.mastar import read_blocks
 
 ADVICE = CAUTION_FLAGS | Flag.SHARPER | Flag.LOW_SNR
-# Beyond the labels of any star or model of `mastar_files.py`: label, lowest, highest, and what else holds.
-# Good spectra whose labels are off by more than this deserve a flag: part of teff, dex of the others.
+# Beyond the labels of any star or model of `mastar_files.py`: label, lowest, highest, and further conditions.
+# Good spectra whose labels deviate by more than this should be flagged: fraction of teff, dex for the others.
 OFF = {"teff": 0.05, "logg": 0.3, "fe_h": 0.3, "alpha_fe": 0.2, "log_vmicro": 0.3}
 HOT = 8000.0  # K; the reference set has stars below, models above
 OUTSIDE = {
@@ -41,7 +41,7 @@ OUTSIDE = {
 
 
 def good_visits(folder, catalog, n, seed=0):
-    """Return Spectra of n visits without any fault of their own."""
+    """Return Spectra of n visits without faults."""
     truth = mastar_errors.stars_of(catalog, folder)
     fine = mastar_errors.undisturbed(truth) & (truth["kind"] != "good, a visit with a bad bit")
     rows = np.sort(np.random.default_rng(seed).permutation(np.flatnonzero(fine))[:n])
@@ -50,7 +50,7 @@ def good_visits(folder, catalog, n, seed=0):
 
 
 def outside(spectra, limits, rng):
-    """Return spectra of stars with labels in these limits, seen and as noisy as those given."""
+    """Return spectra of stars with labels in these limits, with the resolution and noise of those given."""
     from mastar_files import broadened
 
     n = len(spectra)
@@ -66,18 +66,18 @@ def outside(spectra, limits, rng):
 
 
 def harmless(before, after, sigma):
-    """Tell which rows have all labels within an error of what they were."""
+    """Return which rows have all labels within one error of their original values."""
     moved = [np.abs(column_values(after, name) - column_values(before, name)) for name in label_names(before)]
     return (np.column_stack(moved) <= sigma).all(axis=1)
 
 
 def marked(catalog, advice=ADVICE):
-    """Tell which rows have a flag that complains."""
+    """Return which rows are marked."""
     return (np.asarray(catalog["flags"]) & ~int(advice)) != 0
 
 
 def off_truth(catalog, truth):
-    """Tell which rows have a label that is off by more than `OFF`."""
+    """Return which rows have a label that deviates by more than `OFF`."""
     off = []
     for name in label_names(catalog):
         difference = np.abs(column_values(catalog, name) - truth[name])
@@ -86,7 +86,7 @@ def off_truth(catalog, truth):
 
 
 def row_of(kind, name, catalog, safe, least=0.05):
-    """Return a row of the table: parts caught, of all and of those that do harm; the flags that did it."""
+    """Return a row of the table: fractions marked, of all and of the harmful; the flags set."""
     caught = marked(catalog)
     flags = np.asarray(catalog["flags"])
     by = {bit: np.mean((flags & bit) != 0) for bit in Flag if not bit & ADVICE}
@@ -105,7 +105,7 @@ def row_of(kind, name, catalog, safe, least=0.05):
 
 
 def main():
-    """Print the table that the command line asks for."""
+    """Print the table requested on the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("emulator")

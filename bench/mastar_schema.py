@@ -1,7 +1,7 @@
-"""MaStar, APOGEE and Gaia tables as SDSS DR17 lays them out: HDUs, columns, types, units, fill values, gzip.
+"""MaStar, APOGEE and Gaia tables in the layout of SDSS DR17: HDUs, columns, types, units, fill values, gzip.
 
-Columns are those of the SDSS schema (CAS MastarTables.sql, the datamodel of allStar); of allStar, those that
-matter here and a few beside them.
+Columns are those of the SDSS schema (CAS MastarTables.sql, the datamodel of allStar); of allStar, those
+used here and a few others.
 """
 
 import gzip
@@ -70,7 +70,7 @@ _VECTORS = (
 
 
 def table(name, layout, values, n=None):
-    """Table HDU with the columns of a layout; a column without values is filled as SDSS fills it."""
+    """Table HDU with the columns of a layout; columns without values have the fill values of SDSS."""
     n = len(next(iter(values.values()))) if n is None else n
     built = []
     for column, code, unit in layout:
@@ -104,7 +104,7 @@ def write_table(path, name, layout, values):
 
 
 def write_allstar(path, values):
-    """Write the table of stars, and the HDUs that allStar has beside it."""
+    """Write the table of stars, and the other HDUs of allStar."""
     symbols = fits.BinTableHDU.from_columns(
         [
             fits.Column(
@@ -119,7 +119,7 @@ def write_allstar(path, values):
 
 @contextmanager
 def goodspec(path, n_rows, n_pixels, layout=VISITS):
-    """Give a function that appends rows: values of the layout's columns and of WAVE, FLUX, IVAR, ..."""
+    """Return a function that appends rows: values of the layout's columns and of WAVE, FLUX, IVAR, ..."""
     vectors = [(name, f"{n_pixels}{code}", unit) for name, code, unit in _VECTORS]
     empty = table("", (*layout, *vectors), {}, n=1)
     dtype = empty.columns.dtype.newbyteorder(">")
@@ -144,5 +144,5 @@ def goodspec(path, n_rows, n_pixels, layout=VISITS):
 
 
 def write_parameters(path, values):
-    """Write a catalogue of published parameters, one row a visit."""
+    """Write a catalogue of published parameters, one row per visit."""
     return write_table(path, "PARAMS", PARAMETERS, values)

@@ -1,17 +1,17 @@
-"""Stars of a made-up MaStar, what APOGEE says of some of them, and all that may be wrong with a match.
+"""Stars of a synthetic MaStar, the APOGEE data of some of them, and all possible faults of a match.
 
-Every star has a `kind`: "good" ones belong into the reference set; each of the others has exactly one reason
-why not.
+Every star has a `kind`: "good" ones belong to the reference set; each of the others has exactly one reason
+for rejection.
 """
 
 import numpy as np
 from astropy.table import Table
 
-# Kinds of stars that both surveys observed, and how many in 1,000 of those; at least one of each.
+# Types of stars observed by both surveys, and their number per 1,000; at least one of each.
 KINDS = {
     "good": 0,  # the rest
     "good, two APOGEE rows": 15,
-    "good, fast": 15,  # its APOGEE position is farther away than 3 arcsec, its proper motion tells why
+    "good, fast": 15,  # its APOGEE position is more than 3 arcsec away, because of its proper motion
     "good, epoch unknown": 10,
     "good, a visit with a bad bit": 40,
     "binary: STARFLAG": 15,
@@ -28,7 +28,7 @@ KINDS = {
     "no good visit: SKYSUBBAD": 15,
     "no good visit: low S/N": 15,
     "wrong match: Gaia id": 15,  # APOGEE has a neighbour, not this star
-    "wrong match: passing": 15,  # the same, and the neighbour was near in 2000 only
+    "wrong match: passing": 15,  # the same, and the neighbour was near only in 2000
 }
 BINARIES = tuple(kind for kind in KINDS if kind.startswith("binary"))
 EPOCH, YEARS = 2015.5, 15.5
@@ -36,7 +36,7 @@ _SEARCH = 3.0  # arcsec
 
 
 def make_stars(n, rng):
-    """Return the table of n stars: names, sky, labels, kind; "MaStar only" where APOGEE has not looked."""
+    """Return a table of n stars: names, positions, labels, type; "MaStar only" if not in APOGEE."""
     labels = draw_labels(n, rng)
     kind = np.full(n, "MaStar only", dtype="U32")
     both = np.flatnonzero((labels[:, 0] < 7200) & (rng.random(n) < 0.75))
@@ -71,7 +71,7 @@ def make_stars(n, rng):
 
 
 def draw_labels(n, rng):
-    """Return labels (n, 5) where stars are: dwarfs, giants, a few hot ones; two sequences of alpha."""
+    """Return labels (n, 5) of plausible stars: dwarfs, giants, a few hot ones; two sequences of alpha."""
     group = rng.choice(5, n, p=[0.42, 0.36, 0.09, 0.06, 0.07])
     u, v = rng.random((2, n))
     teff = np.choose(
@@ -104,9 +104,9 @@ def draw_labels(n, rng):
 
 
 def allstar_rows(stars, rng, background=2000):
-    """Return columns of allStar (stars of both surveys, neighbours, a background), and the labels it gives.
+    """Return columns of allStar (stars of both surveys, neighbours, a background), and its labels.
 
-    Calibrated and raw parameters differ, so that taking the wrong ones shows.
+    Calibrated and raw parameters differ, so that a confusion of the two is detected.
     """
     seen = stars[stars["kind"] != "MaStar only"]
     n = len(seen)
@@ -137,8 +137,10 @@ def allstar_rows(stars, rng, background=2000):
         ("flagged: FE_H_FLAG", "FE_H_FLAG", 1),
     ):  # fmt: skip
         flags[flag][kind == what] |= 1 << bit
-    flags["STARFLAG"] |= (rng.random(n) < 0.1).astype(np.int64) << 9  # PERSIST_HIGH: no reason to reject
-    flags["ASPCAPFLAG"] |= (rng.random(n) < 0.1).astype(np.int64) << 6  # N_M_WARN: nor this
+    flags["STARFLAG"] |= (rng.random(n) < 0.1).astype(
+        np.int64
+    ) << 9  # PERSIST_HIGH: not a reason for rejection
+    flags["ASPCAPFLAG"] |= (rng.random(n) < 0.1).astype(np.int64) << 6  # N_M_WARN: not a reason either
     columns["FPARAM"][kind == "label missing: alpha_fe", 6] = np.nan
     columns |= {
         "APOGEE_ID": np.asarray(seen["apogee_id"]), "RA": ra, "DEC": dec, "SNR": rng.uniform(80, 400, n),
@@ -151,7 +153,7 @@ def allstar_rows(stars, rng, background=2000):
     twice = {name: values[again].copy() for name, values in columns.items()}
     twice["SNR"] *= 0.4
     twice["TEFF"] = twice["TEFF"] + 700.0
-    twice["EXTRATARG"][::2] = 1 << 4  # SDSS marks some, the others show by their name
+    twice["EXTRATARG"][::2] = 1 << 4  # SDSS marks some of them, the others are recognised by name
     far = _background(background, rng)
     order = rng.permutation(n + len(again) + background)
     joined = {name: np.concatenate([columns[name], twice[name], far[name]])[order] for name in columns}

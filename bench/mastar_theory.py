@@ -1,4 +1,4 @@
-"""A grid of made-up models in the ASCII of FERRE, and isochrones in the text of PARSEC's CMD 3.3."""
+"""A grid of synthetic models in the ASCII of FERRE, and isochrones in the text of PARSEC's CMD 3.3."""
 
 from pathlib import Path
 

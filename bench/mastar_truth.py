@@ -1,10 +1,10 @@
-"""Measure the made-up MaStar stars that no reference set holds, and compare with their truth.
+"""Measure the stars of the synthetic MaStar that are not in the reference set, and compare with their truth.
 
     python bench/mastar_truth.py FOLDER F.onnx
 
-FOLDER is that of `mastar_files.py`. One good visit of every single, undisturbed star that APOGEE has not seen
-is measured as `maury fit` does it. The table is the paper's Table 1; the last column tells how large the
-offset is in units of the MAD.
+FOLDER is that of `mastar_files.py`. One good visit of every single, undisturbed star without APOGEE
+observations is measured as by `maury fit`. The table corresponds to Table 1 of the paper;
+the last column is the offset in units of the MAD.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def unseen(folder, truth):
 
 
 def table(catalog, truth, names):
-    """Return offset and MAD of every label on both sides of 6000 K."""
+    """Return offset and MAD of every label below and above 6000 K."""
     rows = []
     known = {row["star_id"]: row for row in truth}
     teff = np.array([known[star]["teff"] for star in catalog["star_id"]])
@@ -47,7 +47,7 @@ def table(catalog, truth, names):
             mine = difference[(teff >= low) & (teff < high) & np.isfinite(difference)]
             offset = np.median(mine)
             mad = np.median(np.abs(mine - offset))
-            # Of the median of a normal distribution, 1.2533 sigma / sqrt(n), in units of its MAD.
+            # Error of the median of a normal distribution, 1.2533 sigma / sqrt(n), in units of its MAD.
             rows.append(
                 (name, side, len(mine), offset, mad, offset / mad, 1.2533 * 1.4826 / np.sqrt(len(mine)))
             )
@@ -55,7 +55,7 @@ def table(catalog, truth, names):
 
 
 def main():
-    """Print the table that the command line asks for."""
+    """Print the table requested on the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("emulator")

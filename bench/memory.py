@@ -1,4 +1,4 @@
-"""Measure the memory that a fit of many spectra takes beyond their arrays: python bench/memory.py
+"""Measure the memory that a fit of many spectra needs in addition to their arrays: python bench/memory.py
 
 float32 spectra of the built-in emulator. The memory of the process is read from the system: its peak before
 the fit, with the arrays filled, and after it.
@@ -18,7 +18,7 @@ ALLOWED = 64  # MB, whatever the number of spectra
 
 
 def peak():
-    """Return the most memory the process has had [MB]."""
+    """Return the peak memory of the process [MB]."""
     unit = 1e6 if sys.platform == "darwin" else 1e3
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
@@ -33,7 +33,7 @@ def main():
     truth = emulator.training_labels[rng.integers(0, len(emulator.training_labels), N_MADE)]
     some = emulator.predict(truth)
     some = (some + rng.normal(0, 0.01, some.shape)).astype(np.float32)
-    maury.fit_normalized(emulator, some[:1], np.full_like(some[:1], 1e4))  # what is loaded and kept, once
+    maury.fit_normalized(emulator, some[:1], np.full_like(some[:1], 1e4))  # loads modules and fills caches
     flux = np.resize(some, (options.spectra, some.shape[1]))
     ivar = np.full_like(flux, 1e4)
     before = peak()

@@ -1,7 +1,7 @@
 """Time the fit of real files, defaults of `maury fit`: MAURY_TEST_DATA=... python bench/real_spectra.py
 
-LAMOST, SDSS and MaStar, one thread, CPU time per spectrum of the measurement without reading: a batch, with
-velocities fitted and given, and one spectrum at a time.
+CPU time per spectrum of LAMOST, SDSS and MaStar on one thread, without the time to read the files: in a
+batch, with velocities fitted and with velocities given, and for one spectrum at a time.
 """
 
 import argparse
@@ -20,12 +20,12 @@ from maury.measure.pipeline import measure
 
 SETS = {"LAMOST": "lamost_dr10/**/*.fits*", "SDSS": "sdss/*.fits*", "MaStar": "mastar_dr17/goodspec.fits*"}
 GIVEN = Options(velocity="given")
-MOST = 200  # spectra of a set
-REPEATS = 20  # of those with fewer
+MOST = 200  # spectra per set
+REPEATS = 20  # copies of a set with fewer spectra than this
 
 
 def spectra_of(pattern):
-    """Return the first spectra of a set that can be read, or None without files."""
+    """Return the first readable spectra of a set, or None if there are no files."""
     folder = Path(os.environ.get("MAURY_TEST_DATA", "."))
     files = sorted(str(path) for path in folder.glob(pattern))[:MOST]
     if not files:
@@ -35,7 +35,7 @@ def spectra_of(pattern):
 
 
 def least_time(work, rounds):
-    """Return the least CPU time [ms] of some rounds."""
+    """Return the shortest CPU time [ms] of several rounds."""
     times = []
     for _ in range(rounds):
         start = time.process_time()

@@ -2,8 +2,8 @@
 
     python bench/report_page.py [--rows 60000] [--spectra 300]
 
-The catalogue is made up, with five labels, Gaia colours and two visits a star; its spectra have 4,563 pixels.
-Opened means that all diagrams are drawn and can be clicked. Needs chromium and chromedriver.
+The catalogue is synthetic, with five labels, Gaia colours and two visits per star; its spectra have 4,563
+pixels. Opened means that all diagrams are drawn and can be clicked. Needs chromium and chromedriver.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def main():
         written = time.perf_counter() - start
         opened = []
         for _ in range(options.rounds):
-            with chromium() as driver:  # a new browser each time, with nothing kept from before
+            with chromium() as driver:  # a new browser each time, with empty caches
                 opened.append(open_page(driver, path))
         with chromium() as driver:
             open_page(driver, path)

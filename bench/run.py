@@ -5,7 +5,7 @@ from importlib import import_module
 
 import machine
 
-ALL = ("real_spectra", "running_median", "fit", "scaling", "memory", "accuracy")
+ALL = ("real_spectra", "running_median", "fit", "scaling", "memory", "accuracy", "reading")
 
 
 def main():

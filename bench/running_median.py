@@ -2,8 +2,8 @@
 
 Usage: python bench/running_median.py [--pixels 4563] [--spectra 20] [--repeats 10]
 
-The answers are compared first, where all define the median alike: windows that lie inside the spectrum.
-bottleneck starts only once a window is full, so wide windows cost it less than the others.
+The results are compared first where all definitions agree: for windows that lie inside the spectrum.
+bottleneck starts only when a window is full, so wide windows take it less time than the others.
 """
 
 import argparse
@@ -21,7 +21,7 @@ WINDOWS = (3, 5, 7, 11, 21, 41, 61, 101, 201, 401, 1001, 2000)
 
 
 def mock_spectra(n_spectra: int, n_pixels: int, dtype: type) -> np.ndarray:
-    """Continuum, absorption lines and noise of S/N 50; no two rows alike, so no branch is learnt by heart."""
+    """Continuum, absorption lines and noise of S/N 50; rows differ, so branch prediction does not help."""
     rng = np.random.default_rng(0)
     pixel = np.arange(n_pixels)
     flux = 1 + 0.3 * np.sin(pixel / 300 + rng.uniform(0, 6, (n_spectra, 1)))
@@ -40,7 +40,7 @@ def by_bottleneck(flux: np.ndarray, window: int) -> np.ndarray:
 
 
 def by_scipy(flux: np.ndarray, window: int) -> np.ndarray:
-    # A row at a time: its path for one dimension is the fast one.
+    # One row at a time: its one-dimensional code path is faster.
     return np.stack([ndimage.median_filter(row, window // 2 * 2 + 1) for row in flux])
 
 
@@ -49,7 +49,7 @@ def by_pandas(flux: np.ndarray, window: int) -> np.ndarray:
 
 
 def assert_same(flux: np.ndarray, window: int) -> None:
-    """Raise if two of them differ by a single bit inside the spectrum."""
+    """Raise unless all results are identical inside the spectrum."""
     half, n_pixels = window // 2, flux.shape[1]
     inside = slice(half, n_pixels - half)
     got = by_maury(flux, window)
@@ -60,9 +60,9 @@ def assert_same(flux: np.ndarray, window: int) -> None:
 
 
 def microseconds(flux: np.ndarray, window: int, repeats: int) -> np.ndarray:
-    """Time per spectrum of each: the best of repeats, taken in turn since other work disturbs the clock.
+    """Time per spectrum of each: the best of several rounds, alternating, since other work affects the times.
 
-    Each is called twice a turn, since the first call finds the caches as the others left them.
+    Each is called twice per round, since the first call finds the caches filled by the others.
     """
     functions = by_maury, by_bottleneck, by_scipy, by_pandas
     times = np.empty((2 * repeats, len(functions)))

@@ -1,4 +1,4 @@
-"""Time maury's fit against the size of everything: python bench/scaling.py
+"""Time maury's fit as a function of all sizes: python bench/scaling.py
 
 Spectra N, pixels P, labels L, hidden units H, starts, threads: one at a time, the rest as in the network of
 five labels with two layers of 300 units.
@@ -18,11 +18,11 @@ import maury
 
 SNR = 100
 N = 100
-STEPS = 400  # of the small trainings: a network of less than the last per cent takes the same time
+STEPS = 400  # of the small trainings: the last per cent of accuracy does not affect the time
 
 
 def cut(emulator, n_pixels):
-    """Return an emulator of the middle pixels."""
+    """Return an emulator of the central pixels."""
     first = (len(emulator.wavelength) - n_pixels) // 2
     rows = slice(first, first + n_pixels)
     return maury.Emulator.from_layers(
@@ -46,7 +46,7 @@ def fit(mock, threads=1, **options):
 
 
 def assert_same(got, wanted):
-    """Raise unless two results are the same to the last bit."""
+    """Raise unless two results are identical."""
     np.testing.assert_array_equal(got.labels, wanted.labels)
     np.testing.assert_array_equal(got.chi2, wanted.chi2)
 
@@ -58,7 +58,7 @@ def assert_sound(mock, result):
 
 
 def table(axis, calls, counts, rounds, remarks=None):
-    """Print ms a spectrum for every value of an axis; calls and counts are dicts by that value."""
+    """Print ms per spectrum for every value of an axis; calls and counts are dicts by that value."""
     seconds = in_turn(calls, rounds)
     print(f"\n{axis:>14} {'ms/spectrum':>11}")
     for value, taken in seconds.items():
@@ -67,7 +67,7 @@ def table(axis, calls, counts, rounds, remarks=None):
 
 
 def by_network(axis, emulators, rounds):
-    """Print a table over emulators, each with mock spectra of its own."""
+    """Print a table over emulators, each with its own mock spectra."""
     calls = {}
     for value, emulator in emulators.items():
         mock = mock_spectra(emulator, labels_in_range(emulator, N), SNR)

@@ -1,10 +1,10 @@
-"""Fit a whole MaStar file against unpacking it with gzip; kill the run at random and compare the bytes.
+"""Time the fit of a whole MaStar file and gzip; kill runs at random and compare the bytes.
 
     python bench/survey.py GOODSPEC.fits.gz F.onnx [--rounds 1] [--kills 10]
 
-The file may be that of `mastar_files.py`. Wall times of ``gzip -dc FILE`` and of ``maury fit``, in turn; the
-most memory that a run took; and whether a run that was killed and resumed writes what an undisturbed one
-does.
+The file may be that of `mastar_files.py`. Wall times of ``gzip -dc FILE`` and of ``maury fit``, alternately;
+the peak memory of a run; and whether a run that was killed and resumed writes the same bytes as an
+uninterrupted one.
 """
 
 import argparse
@@ -23,7 +23,7 @@ GOAL, MEMORY = 1.2, 1000  # times gzip; MB
 
 
 def start_fit(file, emulator, output):
-    """Start the command that a user would give."""
+    """Start the command as a user would."""
     command = [
         sys.executable,
         "-m",
@@ -47,7 +47,7 @@ def seconds(process):
 
 
 def killed_and_resumed(file, emulator, output, kills, about):
-    """Kill a run so many times at random within `about` seconds, then let it end; return the parts kept."""
+    """Kill a run repeatedly at random within `about` seconds, then let it finish; return the parts kept."""
     parts, kept = output.with_name(f"{output.name}.parts"), []
     for _ in range(kills):
         process = start_fit(file, emulator, output)
@@ -60,7 +60,7 @@ def killed_and_resumed(file, emulator, output, kills, about):
 
 
 def main():
-    """Time what the command line asks for."""
+    """Run the timings requested on the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", type=Path)
     parser.add_argument("emulator", type=Path)

@@ -1,7 +1,7 @@
 """Synthetic spectra of stars from 3000 to 30,000 K: smooth in five labels, with the physics that shapes them.
 
-Not for science. A network trained on them has what a real one has: lines that come and go with temperature by
-Saha and Boltzmann, wings that tell gravity, saturated lines that tell microturbulence, molecular bands.
+Not for science. They have the features of real spectra: lines that depend on temperature by Saha and
+Boltzmann, wings sensitive to gravity, saturated lines sensitive to microturbulence, molecular bands.
 One layer of gas at Teff; everything per hydrogen nucleus, cgs, energies in eV.
 """
 
@@ -36,7 +36,7 @@ class Species(NamedTuple):
 
 
 SPECIES = (
-    Species(1000, -4.5, False, 0.0, 7.9, 25.0, 0.0, 5.0, 56.0),  # Fe I and its like
+    Species(1000, -4.5, False, 0.0, 7.9, 25.0, 0.0, 5.0, 56.0),  # Fe I and similar
     Species(200, -4.5, False, 7.9, 16.2, 45.0, 2.0, 6.0, 56.0),  # Fe II
     Species(350, -5.0, True, 0.0, 6.8, 8.0, 0.0, 5.5, 40.0),  # Ca I, Ti I, Mg I, Si I
     Species(250, -5.5, True, 6.8, 13.6, 15.0, 0.5, 4.0, 44.0),  # Ti II
@@ -74,7 +74,7 @@ BANDS = (
 
 
 def sample_labels(n, rng):
-    """Return labels (n, 5), even over the box, teff in its logarithm."""
+    """Return labels (n, 5), uniform in the box, teff in its logarithm."""
     low, high = LOW.copy(), HIGH.copy()
     low[0], high[0] = np.log10(low[0]), np.log10(high[0])
     labels = low + rng.random((n, len(LOW))) * (high - low)
@@ -89,7 +89,7 @@ class Gas:
         self.teff, self.logg, self.fe_h, self.alpha_fe, log_vmicro = np.hsplit(labels, 5)
         self.theta = 5040 / self.teff
         self.vmicro = 10**log_vmicro
-        # Gas is more opaque, so the photosphere thinner, above about 8000 K.
+        # Above about 8000 K the gas is more opaque and the photosphere thinner.
         self.pressure = 10 ** (
             5 + 0.6 * (self.logg - 4.44) - 0.375 * np.log1p(np.exp(12 * (np.log10(self.teff) - 3.9)))
         )
@@ -111,7 +111,7 @@ class Gas:
         return 10 ** np.clip(-self.theta * energy + 2.5 * np.log10(self.teff) - 0.48, -60, 60) / electrons
 
     def share(self, species):
-        """Return the part of an element that is in this stage."""
+        """Return the fraction of an element in this stage."""
         below = 1 / self.saha(species.reach, self.electrons) if species.reach else 0.0
         return 1 / (1 + below + self.saha(species.leave, self.electrons))
 

@@ -1,10 +1,10 @@
-"""Time calls in turn, so that other work on the machine disturbs all of them alike."""
+"""Time calls alternately, so that other work on the machine affects all of them equally."""
 
 import time
 
 
 def in_turn(calls, rounds):
-    """Return the least seconds of each call (a dict of name to function), over some rounds of all."""
+    """Return the minimum time [s] of each call (a dict of name to function) over several rounds."""
     least = dict.fromkeys(calls, float("inf"))
     for _ in range(rounds):
         for name, call in calls.items():

@@ -288,7 +288,7 @@ def test_arms_may_overlap():
     assert spectra.arm.tolist() == [0, 0, 0, 1, 1]
     with pytest.raises(ValueError, match="wavelength: expected positive, increasing"):
         Spectra(wavelength, np.ones(5), np.ones(5), arm=[0, 0, 0, 0, 1])
-    with pytest.raises(ValueError, match="arm: pixels of an arm must stand together"):
+    with pytest.raises(ValueError, match="arm: the pixels of an arm must be contiguous"):
         Spectra([4000.0, 4001.0, 4002.0], np.ones(3), np.ones(3), arm=[0, 1, 0])
     for arm in ([-1, 0, 0], [0, 1, 64]):
         with pytest.raises(ValueError, match="arm: expected numbers from 0 to 63, got"):

@@ -2,7 +2,7 @@
 
     python tools/lamost_table.py FOLDER
 
-FOLDER holds the spectra and `labels.csv` (filename, snrg, teff, logg, feh, ...).
+FOLDER contains the spectra and `labels.csv` (filename, snrg, teff, logg, feh, ...).
 """
 
 import sys

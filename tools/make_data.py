@@ -1,11 +1,11 @@
-"""Make what ships in python/maury/data: the built-in emulator and the stars of `maury demo`.
+"""Make the files of python/maury/data: the built-in emulator and the stars of `maury demo`.
 
     pip install ".[train]" torch==2.13.0
     pip install --no-deps sdss-mangadap==4.5.0
     python tools/make_data.py            # or: python tools/make_data.py FOLDER_OF_MILES
 
-The emulator is that of `maury train miles`. The demo stars are chosen among those it never saw: the
-nearest to a dozen places in the Kiel diagram, copied as the library has them.
+The emulator is that of `maury train miles`. The demo stars are selected among the stars withheld from its
+training: the nearest to a dozen positions in the Kiel diagram, copied without changes from the library.
 """
 
 import gzip
@@ -38,7 +38,7 @@ PLACES = [
     (8200, 4.0, 0.0),
     (12000, 4.0, 0.0),
 ]
-UNIT = np.array([0.02, 0.2, 0.15])  # of log10 Teff, log g, [Fe/H]: what counts as equally near
+UNIT = np.array([0.02, 0.2, 0.15])  # of log10 Teff, log g, [Fe/H]: units of distance
 
 
 def train(reference: str) -> None:

@@ -3,10 +3,10 @@
     pip install --no-deps sdss-mangadap==4.5.0
     python tools/resolution_table.py FOLDER
 
-FOLDER holds `theory/kurucz_stds_v5.fit`, `stars/spEigenStar-55734.fits` and `stars/spEigenStar_labels.csv`.
-As in fig. 14 of Imig et al. (2021): every star is broadened to the curves that 60, 75, 90 and 99.5 % of the
-spectra of MaStar keep to, put on the pixels of MaStar with noise, and measured, with its line-spread function
-and without.
+FOLDER has `theory/kurucz_stds_v5.fit`, `stars/spEigenStar-55734.fits` and `stars/spEigenStar_labels.csv`.
+As in fig. 14 of Imig et al. (2021): every star is broadened to the curves below which 60, 75, 90 and 99.5 %
+of the spectra of MaStar are, rebinned to the pixels of MaStar with noise, and measured, with and without its
+line-spread function.
 """
 
 import sys
@@ -38,11 +38,11 @@ R_COARSEST = np.array([1150.0, 1210.0, 1530.0, 1610.0, 1950.0])
 R_MEAN = np.array([1440.0, 1700.0, 1860.0, 1800.0, 2085.0])
 SHOWN = (3700, 4500, 5500, 6500, 7300)  # A, in the table of curves
 COLOURS = ("tab:blue", "tab:green", "gold", "tab:red")
-# FWHM [A] of sources. SDSS: the same stars in MILES, broadened until they look alike, window by window.
+# FWHM [A] of the samples. SDSS: the same stars in MILES, broadened until they agree, window by window.
 # Kurucz: R = 1850.
 SDSS_FWHM = ([3850, 4150, 5600, 6000, 6350, 6800, 7175], [3.28, 3.13, 3.13, 3.43, 3.43, 4.14, 3.43])
 KURUCZ_FWHM = ([3600, 7400], [3600 / 1850, 7400 / 1850])
-PIXEL_EDGE = 10.0 ** (3.5589 - 5e-5 + 1e-4 * np.arange(3091))  # the pixels of MaStar, as far as MILES goes
+PIXEL_EDGE = 10.0 ** (3.5589 - 5e-5 + 1e-4 * np.arange(3091))  # the pixels of MaStar in the range of MILES
 PIXEL = 10.0 ** (3.5589 + 1e-4 * np.arange(3090))
 
 
@@ -58,9 +58,9 @@ class Source:
 
 
 def curve(percent: float) -> np.ndarray:
-    """Sigma [A] that a part of all spectra keeps to, at PIXEL.
+    """Sigma [A] below which a fraction of all spectra is, at PIXEL.
 
-    Sigma is taken to be normal at each wavelength, about its mean, and 99.5 % of it below the coarsest curve:
+    Sigma is assumed to be normal at each wavelength, about its mean, with 99.5 % below the widest curve:
     s(p) = s_mean + (s_99.5 - s_mean) z(p) / z(99.5).
     """
     mean, coarsest = (KNOTS / (R * FWHM_PER_SIGMA) for R in (R_MEAN, R_COARSEST))
@@ -71,8 +71,8 @@ def curve(percent: float) -> np.ndarray:
 def seen(fine: np.ndarray, flux: np.ndarray, sigma: np.ndarray) -> np.ndarray:
     """Flux (N, P) in the pixels, through a Gaussian of sigma (P,) [A]; 0 = none.
 
-    The part of cell [a, b] of the fine grid in pixel [l, h] is, with H(x) = x Phi(x) + phi(x), the integral
-    of the normal distribution:  s / (h - l) (H((h-a)/s) - H((h-b)/s) - H((l-a)/s) + H((l-b)/s)).
+    The fraction of cell [a, b] of the fine grid in pixel [l, h] is, with H(x) = x Phi(x) + phi(x), the
+    integral of the normal distribution:  s / (h - l) (H((h-a)/s) - H((h-b)/s) - H((l-a)/s) + H((l-b)/s)).
     """
     sigma = np.fmax(sigma, 1e-4)[:, None]
     low, high = PIXEL_EDGE[:-1, None], PIXEL_EDGE[1:, None]
@@ -112,7 +112,7 @@ def miles_stars() -> tuple[np.ndarray, maury.Spectra]:
 
 
 def sources(folder: Path) -> list[Source]:
-    """All stars, by where they come from."""
+    """All stars, by sample."""
     emulator = maury.Emulator.load()
     emulator_sigma = np.interp(PIXEL, emulator.wavelength, emulator.lsf)
     kurucz_sigma, sdss_sigma = (np.interp(PIXEL, *w) / FWHM_PER_SIGMA for w in (KURUCZ_FWHM, SDSS_FWHM))
@@ -148,7 +148,7 @@ class Measured:
 
 
 def measure(source: Source, sigma: np.ndarray, added: np.ndarray, *, told: bool) -> Measured:
-    """Measure the stars at a resolution, told what it is or not; noise is the same at all resolutions."""
+    """Measure the stars at a resolution, with their lsf (told) or without; the noise is the same for all."""
     flux = seen(source.fine, source.flux, added)
     noise = 1 / np.sqrt(assumed_ivar(flux, snr=SNR))
     out = []
@@ -164,7 +164,7 @@ def measure(source: Source, sigma: np.ndarray, added: np.ndarray, *, told: bool)
 
 
 def run(source: Source) -> tuple[Measured, dict[bool, list[Measured]]]:
-    """Measure the stars as they come, and at the four curves: told (True) what the resolution is, or not."""
+    """Measure the original stars, and the stars at the four curves: with (True) and without their lsf."""
     as_it_comes = measure(source, source.sigma, np.zeros(len(PIXEL)), told=True)
     found: dict[bool, list[Measured]] = {True: [], False: []}
     for percent in PERCENT:
@@ -176,7 +176,7 @@ def run(source: Source) -> tuple[Measured, dict[bool, list[Measured]]]:
 
 
 def rows(source: Source, as_it_comes: Measured, found: dict[bool, list[Measured]]) -> list[str]:
-    """Lines of the table: median of labels less those as it comes, spread of the four, rms a star, error."""
+    """Lines of the table: median of labels minus the original, spread of the four, rms per star, error."""
     lines = []
     for group, inside in (("4000-7000 K", source.teff <= 7000), ("hotter", source.teff > 7000)):
         if inside.sum() < 3:
@@ -193,14 +193,14 @@ def rows(source: Source, as_it_comes: Measured, found: dict[bool, list[Measured]
                 numbers = [f"{value:{style}}" for value in bias[:, k]]
                 numbers += [f"{value[k]:{plain}}" for value in (spread, noiseless, noisy, error)]
                 lines.append(
-                    f"| {source.name}, {group}, {inside.sum()} | {'told' if told else 'not told'} | {name} | "
+                    f"| {source.name}, {group}, {inside.sum()} | {'yes' if told else 'no'} | {name} | "
                     f"{' | '.join(numbers)} |"
                 )
     return lines
 
 
 def draw(source: Source, found: dict[bool, list[Measured]]) -> None:
-    """As fig. 14 of the paper: each label at the four curves less their median, against Teff."""
+    """As fig. 14 of the paper: each label at the four curves minus their median, against Teff."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 7), layout="constrained")
@@ -215,8 +215,8 @@ def draw(source: Source, found: dict[bool, list[Measured]]) -> None:
                 axis.plot(source.teff[inside], values[:, k], ".", ms=5, color=colour, label=f"{percent:g} %")
                 axis.axhline(np.median(values[:, k]), color=colour, lw=1)
             if not told:
-                axis.set_ylabel(f"{name}, less median")
-        axes[0, column].set_title("line-spread function " + ("told" if told else "not told"))
+                axis.set_ylabel(f"{name}, minus median")
+        axes[0, column].set_title("line-spread function " + ("given" if told else "not given"))
         axes[2, column].set_xlabel("Teff [K]")
     axes[0, 0].legend(ncol=4, fontsize="small")
     figure.savefig(FIGURE, dpi=110)
@@ -229,7 +229,7 @@ def main() -> None:
         widths = np.interp(SHOWN, PIXEL, curve(percent)) * FWHM_PER_SIGMA
         print(f"| {percent:g} % |", " | ".join(f"{width:.2f}" for width in widths), "|")
     columns = ("spread", "rms, no noise", "rms", "error")
-    head = ["stars", "lsf", "label", *(f"{p:g} %" for p in PERCENT), *columns]
+    head = ["stars", "lsf given", "label", *(f"{p:g} %" for p in PERCENT), *columns]
     print(f"\n| {' | '.join(head)} |\n|{'---|' * len(head)}")
     for source in sources(Path(sys.argv[1])):
         as_it_comes, found = run(source)

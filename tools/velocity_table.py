@@ -3,8 +3,8 @@
     pip install --no-deps sdss-mangadap==4.5.0
     python tools/velocity_table.py FOLDER
 
-FOLDER holds spectra in `sdss/` and `lamost_dr1/`, and `lamost_dr1/labels.csv` (filename, rv, ...). Nothing is
-known beforehand: the velocity is searched over +-1000 km/s, whatever the file says.
+FOLDER contains spectra in `sdss/` and `lamost_dr1/`, and `lamost_dr1/labels.csv` (filename, rv, ...).
+Velocities are unknown beforehand: they are searched over +-1000 km/s, whatever the velocity in the file.
 """
 
 import sys
@@ -33,7 +33,7 @@ def chosen_stars() -> maury.Spectra:
 
 
 def emulated(stars: maury.Spectra, emulator: maury.Emulator) -> maury.Spectra:
-    """Spectra of the emulator, times what the stars were divided by."""
+    """Spectra of the emulator, multiplied by the running median of the stars."""
     labels = np.column_stack([stars.labels[name] for name in emulator.labels])
     on_grid = np.ascontiguousarray(CubicSpline(stars.wavelength, stars.flux, axis=1)(emulator.wavelength))
     flux = emulator.predict(labels) / np.sqrt(assumed_ivar(on_grid, snr=1.0))
@@ -43,9 +43,9 @@ def emulated(stars: maury.Spectra, emulator: maury.Emulator) -> maury.Spectra:
 def moved(
     stars: maury.Spectra, snr: float, rv: np.ndarray, noise_snr: float, scatter: np.ndarray | float = 0.0
 ) -> maury.Spectra:
-    """Stars at velocities (c*z, km/s) known to us alone: moved by their wavelengths.
+    """Stars shifted to known velocities (c*z, km/s), by their wavelengths.
 
-    They say that they have S/N `snr`; their noise is that of `noise_snr`, and of the scatter.
+    Their nominal S/N is `snr`; their noise corresponds to `noise_snr`, and to the scatter.
     """
     random = np.random.default_rng(int(snr))
     ivar = assumed_ivar(stars.flux, stars.mask, snr=snr)
@@ -92,20 +92,20 @@ def injected() -> None:
             maury.fit(moved(made, snr, rv, noise_snr), use_scatter=False) for noise_snr in (snr, NO_NOISE)
         )
         off = (found["rv"] - still["rv"]).value
-        print(line("emulator, noise alone, less the same without", snr, off, found["rv_err"].value))
+        print(line("emulator, noise alone, minus the same without", snr, off, found["rv_err"].value))
     for snr in SNRS:
         found, still = (maury.fit(moved(stars, snr, rv, noise_snr)) for noise_snr in (snr, NO_NOISE))
         error = found["rv_err"].value
         print(line("stars, no noise", snr, still["rv"].value - rv, error))
-        print(line("stars, less the same without noise", snr, (found["rv"] - still["rv"]).value, error))
+        print(line("stars, minus the same without noise", snr, (found["rv"] - still["rv"]).value, error))
 
 
 def surveys(folder: Path) -> None:
-    """Velocities of SDSS and LAMOST against those of their pipelines."""
+    """Velocities of SDSS and LAMOST compared with those of their pipelines."""
     known = Table.read(folder / "lamost_dr1" / "labels.csv")
     listed = dict(zip(known["filename"], known["rv"], strict=True))
     worst = []
-    print("| spectra | n | against | median | MAD | off by more than 10 km/s |\n|---|---|---|---|---|---|")
+    print("| spectra | n | compared with | median | MAD | more than 10 km/s off |\n|---|---|---|---|---|---|")
     for name in ("sdss", "lamost_dr1"):
         spectra = maury.read_spectra(sorted((folder / name).glob("*.fits")))
         table = maury.fit(replace(spectra, rv=np.full(len(spectra), np.nan)))

@@ -63,7 +63,7 @@ void Finish::set(const Pixels& pixels, std::size_t first, std::size_t n, const d
     }
 }
 
-// Then the instrument is none.
+// True if the instrument has no effect.
 bool Finish::is_native(const Pixels& pixels, double shift) const {
     if (nuisances_.count() > 0 || shift != 0.0 || n_ != emulator_.n_pixels() || pixels.size() != n_ ||
         pixels.has_matrix())

@@ -1,4 +1,4 @@
-// The exact chi2 of one spectrum on its own pixels, with its continuum: what the fit ends on.
+// The exact chi2 of one spectrum on its own pixels, with its continuum: minimised by the final fit.
 #pragma once
 
 #include "continuum.hpp"

@@ -7,8 +7,8 @@
 namespace maury {
 namespace {
 
-constexpr double gap = 1.5;      // a step so much longer than the other side's is a gap, not a pixel
-constexpr double sharp = 0.95;   // of the emulator's sigma: below, a pixel counts as sharper
+constexpr double gap = 1.5;      // a step longer than that on the other side by this factor is a gap
+constexpr double sharp = 0.95;   // of the emulator's sigma: a pixel with less has a higher resolution
 constexpr double margin = 2.0;   // in sigma: nearer to its ends the emulator lacks what a pixel sees
 constexpr double far_away = 1e7; // pixels: where padding lies
 constexpr double whole_row = 1e-3;
@@ -110,8 +110,8 @@ void Pixels::find_runs() {
     runs_.push_back(n_);
 }
 
-// Rows of a resolution matrix without what is not there, and the sigma of their profiles. A row that lacks
-// some of what it should see is of no use.
+// Rows of a resolution matrix, without missing pixels, and the sigma of their profiles. A row that lacks
+// a significant part of its sum is not used.
 void Pixels::read_matrix(const double* rows, std::size_t n_neighbours) {
     n_neighbours_ = n_neighbours;
     resolution_.assign(n_ * n_neighbours, 0.0);

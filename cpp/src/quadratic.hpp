@@ -1,4 +1,4 @@
-// chi2 of one spectrum as a quadratic form of the emulator's coefficients: what the search looks at.
+// chi2 of one spectrum as a quadratic form of the emulator's coefficients, for the search.
 #pragma once
 
 #include "maury/aligned.hpp"

@@ -1,4 +1,4 @@
-// The search: which minimum of chi2 is the least, on a quadratic form of the emulator's coefficients.
+// The search for the lowest minimum of chi2, on a quadratic form of the emulator's coefficients.
 #include "simd/kernels.hpp"
 #include "spectrum_fit.hpp"
 
@@ -20,7 +20,7 @@ constexpr int few_evaluations = 8;
 // Of chi2 in float32.
 SolveOptions search_options(int most_evaluations) {
     SolveOptions options;
-    options.cost_tol = 0.0; // it is not that smooth
+    options.cost_tol = 0.0; // the rounding of float32 is too large for it
     options.chi2_error = 1e-2;
     options.learn_curvature = true;
     options.step_tol = options.gradient_tol = 1e-3;

@@ -1,4 +1,4 @@
-// What the fit of a spectrum leaves behind.
+// Results of the fit of a spectrum: stored in the arrays of the caller.
 #include "cholesky.hpp"
 #include "spectrum_fit.hpp"
 
@@ -62,7 +62,7 @@ void SpectrumFit::store(std::size_t i) {
     results_.guessed[i] = guessed_;
 }
 
-// Starts that ended where the winner did.
+// Starts that ended in the adopted minimum.
 std::int32_t SpectrumFit::count_agreeing() const {
     std::int32_t count = 0;
     for (std::size_t s = 0; s < ends_.size(); s += n_)

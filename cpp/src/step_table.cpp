@@ -10,7 +10,7 @@
 namespace maury {
 namespace {
 
-constexpr double least_variance = 1e-7;   // less counts as none
+constexpr double least_variance = 1e-7;   // smaller ones count as 0
 constexpr double spacing = 0.02;          // of the logarithms of variances
 constexpr std::size_t most_nodes = 20000; // of a table that is kept, some 30 MB
 

@@ -53,7 +53,7 @@ double VelocityScan::operator()(const double* place, const double* flux, const d
     if (static_cast<std::ptrdiff_t>(n_grid) <= 2 * most || n_templates == 0 ||
         !gather(place, flux, weight, n, use_scatter, most))
         return std::numeric_limits<double>::quiet_NaN();
-    // chi2 / 2, less what no template changes
+    // chi2 / 2, without the term that is the same for all templates
     const auto value = [&](std::size_t t, std::ptrdiff_t lag) {
         const std::ptrdiff_t from = static_cast<std::ptrdiff_t>(t * n_grid) + most - lag;
         const auto dot = simd::kernels().dot_single;

@@ -4,11 +4,11 @@
 >>> spectra = maury.read_spectra("spec-0266-51602-0031.fits")  # doctest: +SKIP
 >>> catalog = maury.fit(spectra)  # doctest: +SKIP
 
-`fit` does everything: rest frame, normalisation, fit, errors, quality flags. `fit_files` does it to files of
-any size, and goes on where it was ended; `cluster` is for many machines. `fit_normalized` is the fit alone,
-for pipelines that prepare their spectra themselves. The method is that of Imig et al. 2021 (AJ).
+`fit` does everything: rest frame, normalisation, fit, errors, quality flags. `fit_files` does the same for
+files of any size, and resumes interrupted runs; `cluster` uses several machines. `fit_normalized` is the fit
+alone, for pipelines that prepare their own spectra. The method is that of Imig et al. 2021 (AJ).
 
-Everything below is loaded when it is first used, so ``import maury`` costs next to nothing.
+Every name below is loaded when first used, so that ``import maury`` is fast.
 """
 
 from importlib import import_module

@@ -6,5 +6,5 @@ from importlib.metadata import PackageNotFoundError, version
 
 try:
     __version__ = version("maury")
-except PackageNotFoundError:  # a source tree on the path, never installed
+except PackageNotFoundError:  # a source tree on the path that was never installed
     __version__ = "0+unknown"

@@ -1,4 +1,4 @@
-"""The stellar parameters ("labels") that maury knows by name."""
+"""The stellar parameters ("labels") that maury recognises by name."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Label:
     name : str
         The name used in emulators and catalogues.
     unit : str
-        Unit in a form that astropy.units reads; empty where there is none.
+        Unit as a string that astropy.units parses; empty if dimensionless.
     latex : str
-        For axis titles, with its dollar signs.
+        For axis titles, including the dollar signs.
     description : str
         One line of text.
     """
@@ -43,17 +43,17 @@ LABELS: dict[str, Label] = {
 }
 
 
-#: Ranges of Teff of the paper's table 3 [K].
+#: Ranges of Teff in table 3 of the paper [K].
 TEFF_BINS = (3000.0, 5000.0, 8000.0, 12000.0, 20000.0, 35000.0)
 
 
 def find_label(name: str) -> Label:
-    """Return the entry of `LABELS`, or a plain one without unit for a name that is not in the table."""
+    """Return the entry of `LABELS`; for a name that is not in the table, a plain entry without unit."""
     return LABELS.get(name) or Label(name, "", name, name)
 
 
 def transformed(labels: ArrayLike, transforms: Sequence[str]) -> NDArray[np.float64]:
-    """Labels (..., L) as a network scales them: log10 where `transforms` says "log10"."""
+    """Labels (..., L) as scaled by a network: log10 where `transforms` is "log10"."""
     values = np.array(labels, dtype=np.float64)
     log = np.array([transform == "log10" for transform in transforms])
     values[..., log] = np.log10(values[..., log])
@@ -61,7 +61,7 @@ def transformed(labels: ArrayLike, transforms: Sequence[str]) -> NDArray[np.floa
 
 
 def untransformed(values: ArrayLike, transforms: Sequence[str]) -> NDArray[np.float64]:
-    """Undo `transformed`."""
+    """Inverse of `transformed`."""
     labels = np.array(values, dtype=np.float64)
     log = np.array([transform == "log10" for transform in transforms])
     labels[..., log] = 10.0 ** labels[..., log]
@@ -71,7 +71,7 @@ def untransformed(values: ArrayLike, transforms: Sequence[str]) -> NDArray[np.fl
 def scaled(
     labels: ArrayLike, label_min: ArrayLike, label_max: ArrayLike, transforms: Sequence[str]
 ) -> NDArray[np.float64]:
-    """Labels (..., L) as fractions of a range, of their log10 where `transforms` says "log10"."""
+    """Labels (..., L) as fractions of a range, in log10 where `transforms` is "log10"."""
     low, high = transformed(label_min, transforms), transformed(label_max, transforms)
     fraction: NDArray[np.float64] = (transformed(labels, transforms) - low) / (high - low)
     return fraction
@@ -80,23 +80,23 @@ def scaled(
 def unscaled(
     fraction: NDArray[np.float64], label_min: ArrayLike, label_max: ArrayLike, transforms: Sequence[str]
 ) -> NDArray[np.float64]:
-    """Undo `scaled`."""
+    """Inverse of `scaled`."""
     low, high = transformed(label_min, transforms), transformed(label_max, transforms)
     return untransformed(low + fraction * (high - low), transforms)
 
 
 def offset_and_mad(difference: ArrayLike) -> tuple[float, float]:
-    """Median of differences, and the median absolute deviation from it; NaN counts for nothing."""
+    """Median of the differences, and the median absolute deviation from it; NaN is ignored."""
     values = np.asarray(difference, dtype=np.float64)
     offset = float(np.nanmedian(values))
     return offset, float(np.nanmedian(np.abs(values - offset)))
 
 
 def spread_labels(bounds: ArrayLike, transforms: Sequence[str], n: int) -> NDArray[np.float64]:
-    """Labels (n, L) that fill the box of `bounds` (L, 2) evenly, in the variables that a network sees.
+    """Labels (n, L) that fill the box of `bounds` (L, 2) evenly, in the variables of the network.
 
-    The additive sequence of Roberts (2018): its steps are powers of the inverse of the root above 1 of
-    r**(L + 1) = r + 1. SciPy has such sequences too, at the price of half a second of import.
+    The additive sequence of Roberts (2018): its steps are powers of 1/r, where r is the root above 1 of
+    r**(L + 1) = r + 1. SciPy has similar sequences, but importing them takes half a second.
     """
     lower, upper = np.asarray(bounds, dtype=np.float64).T
     ratio = 2.0

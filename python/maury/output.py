@@ -1,9 +1,17 @@
-"""Whether a file can be written: asked before the work, not after."""
+"""Checks that an output file can be written, made before the work starts; progress on stderr."""
 
 from __future__ import annotations
 
+import sys
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+#: Seconds between two lines in a log file; shorter runs write none.
+INTERVAL = 30.0
 
 
 def check_new_file(path: str | PathLike[str], overwrite: bool = False) -> Path:
@@ -20,9 +28,44 @@ def check_new_file(path: str | PathLike[str], overwrite: bool = False) -> Path:
     """
     path = Path(path)
     if path.is_dir():
-        raise ValueError(f"{path} is a folder; give the name of a file")
+        raise ValueError(f"{path} is a folder; pass the name of a file")
     if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists; choose another name, or say overwrite")
+        raise FileExistsError(f"{path} exists; choose another name, or pass overwrite=True")
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path.parent}: no such folder to write {path.name} into; make it first")
+        raise FileNotFoundError(f"{path.parent}: no such folder to write {path.name} into; create it first")
     return path
+
+
+class _Log:
+    """Stderr, with a separate line for each update, which a terminal would overwrite."""
+
+    def write(self, text: str) -> None:
+        line = text.strip()
+        if line:
+            sys.stderr.write(f"{line}\n")
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+def progress(total: int, what: str, unit: str, wanted: bool = True, done: int = 0) -> tqdm[None]:
+    """Return a progress bar on stderr, or lines in a log file; use it in a ``with`` and call ``update(n)``.
+
+    Parameters
+    ----------
+    total : int
+        Total number of units.
+    what, unit : str
+        Name of the task, and of the unit, as in "fitting" and "spectra".
+    wanted : bool
+        If False, show nothing.
+    done : int
+        Units finished in an earlier run.
+    """
+    from tqdm import tqdm
+
+    common = {"total": total, "desc": what, "unit": unit, "initial": done, "disable": not wanted}
+    if sys.stderr.isatty():
+        return tqdm(**common)
+    every = {"mininterval": INTERVAL, "maxinterval": INTERVAL, "delay": INTERVAL, "miniters": 1}
+    return tqdm(**common, **every, file=_Log(), ascii=True, ncols=100)

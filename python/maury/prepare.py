@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 import maury._core as _core
 from maury.spectra import SPEED_OF_LIGHT, Spectra
 
-# A grid pixel is lost when more than this part of it falls on bad or missing data.
+# A grid pixel is masked when more than this fraction of it falls on bad or missing data.
 _MAX_BAD_FRACTION = 0.01
 
 Array = NDArray[np.float64]
@@ -26,7 +26,7 @@ class Prepared:
     Attributes
     ----------
     flux, ivar : (N, P) float64
-        Flux over its running median, and the inverse variance of that ratio.
+        Flux divided by its running median, and the inverse variance of that ratio.
     lsf : (N, P) float64 or None
         Line-spread function at rest, Gaussian sigma [Angstrom]; NaN = unknown, None = unknown for all.
     snr : (N,) float64
@@ -45,17 +45,17 @@ def running_median(flux: ArrayLike, window: int = 400, mask: ArrayLike | None = 
     Parameters
     ----------
     flux : (P,) or (N, P) float32 or float64
-        NaN and infinite pixels count as masked. Other dtypes are taken as float64.
+        NaN and infinite pixels count as masked. Other dtypes are converted to float64.
     window : int
         Width in pixels: ``window // 2`` pixels on each side of the centre, so 400 means 401. Near
         edges and gaps the window holds fewer pixels.
     mask : same shape as `flux`, bool, optional
-        True = bad: the pixel takes part in no window.
+        True = bad: the pixel is used in no window.
 
     Returns
     -------
     same shape and dtype as `flux`
-        NaN where the window holds no good pixel. A masked pixel gets the median of its neighbours.
+        NaN where the window contains no good pixel. A masked pixel gets the median of its neighbours.
 
     Raises
     ------
@@ -80,10 +80,10 @@ def running_median(flux: ArrayLike, window: int = 400, mask: ArrayLike | None = 
 
 
 def prepare(spectra: Spectra, wavelength: ArrayLike, window: int = 400) -> Prepared:
-    """Bring spectra to rest on the grid of an emulator and divide by the running median.
+    """Shift spectra to rest, rebin them to the grid of an emulator and divide by the running median.
 
     Each spectrum is shifted by its `rv` (unknown counts as 0), rebinned with flux conserved, cut to
-    the grid and only then normalised, so that the window ends where it ended in training.
+    the grid and normalised last, so that the window ends at the same pixels as in training.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def prepare(spectra: Spectra, wavelength: ArrayLike, window: int = 400) -> Prepa
 
 
 def signal_to_noise(flux: Array, ivar: Array) -> Array:
-    """Median (N,) of flux times sqrt(ivar), both (N, P), over the pixels with ivar above 0; 0 without any."""
+    """Median (N,) of flux times sqrt(ivar), both (N, P), over the pixels with ivar > 0; 0 if none."""
     snr = np.zeros(len(flux))
     some = (ivar > 0).any(axis=1)
     per_pixel = np.where(ivar[some] > 0, flux[some] * np.sqrt(ivar[some]), np.nan)
@@ -128,7 +128,7 @@ def signal_to_noise(flux: Array, ivar: Array) -> Array:
 
 
 def pixel_edges(centre: Array) -> Array:
-    """Edges (P + 1,) of the pixels of a grid (P,): half-way between the centres."""
+    """Edges (P + 1,) of the pixels of a grid (P,): midway between the centres."""
     middle = 0.5 * (centre[1:] + centre[:-1])
     return np.concatenate([[2 * centre[0] - middle[0]], middle, [2 * centre[-1] - middle[-1]]])
 
@@ -136,11 +136,11 @@ def pixel_edges(centre: Array) -> Array:
 def _rebin(
     wavelength: Array, flux: Array, ivar: Array, mask: NDArray[np.bool_], grid: Array
 ) -> tuple[Array, Array]:
-    """Flux density and information of one spectrum in the pixels of `grid`.
+    """Flux density and inverse variance of one spectrum in the pixels of `grid`.
 
-    The integral of the flux is interpolated by a cubic spline at the new pixel edges, which keeps
-    flux and resolution; the sum of ivar is interpolated linearly, so information is neither made
-    nor lost. Pixels that touch bad data get ivar 0.
+    The integral of the flux is interpolated by a cubic spline at the edges of the new pixels, which
+    conserves flux and resolution; the cumulative ivar is interpolated linearly, which conserves the total
+    information. Pixels that overlap bad data get ivar 0.
     """
     from scipy.interpolate import CubicSpline
 
@@ -154,7 +154,7 @@ def _rebin(
     inside = (edges[1:] > grid_edges[0]) & (edges[:-1] < grid_edges[-1])
     if not (inside & good).any():
         return empty
-    # Bad pixels need some value for the integral; what touches them is dropped below.
+    # Bad pixels need a value for the integral; the pixels that overlap them are dropped below.
     scale = np.median(np.abs(flux[good])) or 1.0
     filled = np.interp(wavelength, wavelength[good], flux[good] / scale)
     width = np.diff(edges)

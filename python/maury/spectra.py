@@ -1,4 +1,4 @@
-"""Spectra: the container every stage of maury shares, and the two conversions readers need at the door."""
+"""Spectra: the container shared by all stages of maury, and two conversions used by the readers."""
 
 from __future__ import annotations
 
@@ -20,49 +20,49 @@ Floats = NDArray[np.float64]
 
 @dataclass(eq=False, repr=False, init=False)
 class Spectra:
-    """N spectra of P pixels, as observed: wavelengths in vacuum, not yet shifted to rest.
+    """N spectra of P pixels, as observed: wavelengths in vacuum, not shifted to rest.
 
-    Only `wavelength`, `flux` and `ivar` are needed. One spectrum may be given as 1-D arrays. Numbers are
-    copied, and the arrays given are never written to. A pixel that carries no information (flux not finite,
-    ivar 0, wavelength NaN) is always masked, so ``~mask`` is the set of usable pixels.
+    Only `wavelength`, `flux` and `ivar` are required. One spectrum may be given as 1-D arrays. Input arrays
+    are copied and never modified. A pixel without information (flux not finite, ivar 0, wavelength NaN) is
+    always masked, so that ``~mask`` is the set of usable pixels.
 
     Parameters
     ----------
     wavelength
         Vacuum Angstrom, increasing, (P,) shared by all or (N, P); a Quantity is converted. NaN pads the end
-        of a row. Air wavelengths first go through `air_to_vacuum`.
+        of a row. Convert air wavelengths with `air_to_vacuum` first.
     flux, ivar
-        Flux and its inverse variance, (N, P) or (P,). Negative or not finite ivar becomes 0 (no information).
+        Flux and its inverse variance, (N, P) or (P,). Negative or non-finite ivar becomes 0 (no information).
     mask
-        (N, P) or (P,), True = bad. Not given: only the pixels without information are masked.
+        (N, P) or (P,), True = bad. Default: only the pixels without information are masked.
     lsf
-        Instrument line-spread function: Gaussian sigma [Angstrom], (N, P), (P,) or a number; None = unknown.
-        Values that are not positive become NaN (unknown).
+        Instrumental line-spread function: Gaussian sigma [Angstrom], (N, P), (P,) or a number; None =
+        unknown. Values that are not positive become NaN (unknown).
     arm
         Number of the spectrograph arm of each pixel from 0, (N, P) or (P,), the same for a spectrum that
-        lacks another arm: pixels of an arm stand together, and
-        wavelengths need increase within an arm only, so arms may overlap. None = one arm.
+        lacks another arm. The pixels of an arm are contiguous, and wavelengths must increase only within an
+        arm, so that arms may overlap. None = one arm.
     resolution
-        Instead of a Gaussian, (N, P, D), D odd: what pixel p sees of the flux at its neighbours p - D//2 to
-        p + D//2 of the same arm. None = not known.
+        Resolution matrix in place of a Gaussian, (N, P, D), D odd: the weights with which pixel p receives
+        the flux of its neighbours p - D//2 to p + D//2 in the same arm. None = unknown.
     star_id, visit_id, file
-        (N,) names. Visits of one star share its star_id; not given, every spectrum is a star of its own.
+        (N,) names. Visits of one star share its star_id; by default every spectrum is a separate star.
     rv
-        (N,) or a number: radial velocity to take out, c*z [km/s]. 0 = at rest, NaN (not given) = unknown.
+        (N,) or a number: radial velocity to be removed, c*z [km/s]. 0 = at rest, NaN (default) = unknown.
     snr
-        (N,) or a number: signal to noise as the file tells it, NaN = unknown.
+        (N,) or a number: signal-to-noise ratio given by the file, NaN = unknown.
     labels
         Known labels by name, each (N,) or a number; NaN = missing.
     problem
-        (N,) text: why a file could not be read, "" = fine.
+        (N,) text: why a file could not be read, "" = no problem.
     ra, dec
-        (N,) or a number: position [degree, ICRS], NaN = unknown, as is any that lies nowhere on the sky.
+        (N,) or a number: position [degree, ICRS]; NaN = unknown; invalid positions become NaN.
 
     Raises
     ------
     ValueError
-        An argument has the wrong shape, the wavelengths do not increase within an arm, or pixels of an arm
-        stand apart; the message names it.
+        An argument has the wrong shape, the wavelengths do not increase within an arm, or the pixels of an
+        arm are not contiguous; the message names the argument.
     """
 
     wavelength: Floats
@@ -137,11 +137,11 @@ class Spectra:
         return int(self.flux.shape[0])
 
     def __getitem__(self, index: Any) -> Spectra:
-        """Spectra chosen by number (gives length 1), slice, list of numbers or (N,) mask."""
+        """Spectra selected by index (result of length 1), slice, list of indices or (N,) mask."""
         rows = np.atleast_1d(np.arange(len(self))[index])
         if rows.ndim != 1:
-            raise IndexError(f"spectra are chosen along one axis, got an index of shape {rows.shape}")
-        chosen = copy(self)  # all has been checked
+            raise IndexError(f"spectra are selected along one axis, got an index of shape {rows.shape}")
+        chosen = copy(self)  # already checked
         for name in (f.name for f in fields(self)):
             value = getattr(self, name)
             if name == "labels":
@@ -152,11 +152,11 @@ class Spectra:
         return chosen
 
     def __iter__(self) -> Iterator[Spectra]:
-        """Spectra of length 1, one after the other."""
+        """Spectra of length 1, one after another."""
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
-        """One line: how many, which wavelengths, which labels."""
+        """One line: number of spectra, wavelengths and labels."""
         n, n_pixels = self.flux.shape
         text = f"<Spectra: {n} x {n_pixels} pixels"
         if np.isfinite(self.wavelength).any():
@@ -171,13 +171,13 @@ class Spectra:
     def concatenate(parts: Sequence[Spectra]) -> Spectra:
         """All spectra of the parts, in order.
 
-        Where grids differ, rows are padded at the end to the longest: wavelength, flux and lsf NaN, ivar 0,
-        masked. A label, lsf or resolution that only some parts know is NaN for the others.
+        Where the grids differ, rows are padded at the end to the longest: wavelength, flux and lsf NaN, ivar
+        0, masked. A label, lsf or resolution that is known only for some parts is NaN for the others.
 
         Raises
         ------
         ValueError
-            There are no parts.
+            `parts` is empty.
         """
         if not parts:
             raise ValueError("parts: expected at least one Spectra, got none")
@@ -207,10 +207,11 @@ class Spectra:
 
 
 def air_to_vacuum(wavelength: ArrayLike) -> Floats:
-    """Vacuum wavelength of an air wavelength, both in Angstrom; below 2000 A they are the same by custom.
+    """Vacuum wavelength of an air wavelength, both in Angstrom; below 2000 A they are equal by convention.
 
-    The refraction of dry air is that of Morton (2000, ApJS 130, 403), eq. 8, the IAU standard. It is a
-    formula in the vacuum wavelength; its inverse is the one N. Piskunov fitted for the line data base VALD3.
+    The refraction of dry air is that of Morton (2000, ApJS 130, 403), eq. 8, the IAU standard, which is a
+    function of the vacuum wavelength. The inverse used here was fitted by N. Piskunov for the line database
+    VALD3.
     """
     air = np.asarray(wavelength, dtype=np.float64)
     with np.errstate(divide="ignore"):
@@ -225,10 +226,10 @@ def air_to_vacuum(wavelength: ArrayLike) -> Floats:
 
 
 def assumed_ivar(flux: ArrayLike, mask: ArrayLike | None = None, snr: float = 100.0) -> Floats:
-    """Inverse variance for a file that gives no noise: (snr / running median of 400 pixels of flux)^2.
+    """Inverse variance for a file without errors: (snr / running median of 400 pixels of flux)^2.
 
-    The noise is taken from the running median, not from the pixel, so that the bottom of a line weighs as
-    much as the continuum. The number `snr` is a guess that only sets the scale of formal errors, so
+    The noise is derived from the running median and not from the pixel, so that the core of a line has the
+    same weight as the continuum. `snr` is an assumption that only sets the scale of the formal errors, so
     `Spectra.snr` of such a file stays NaN. 0 where masked, and where the median is not positive.
 
     Parameters
@@ -236,7 +237,7 @@ def assumed_ivar(flux: ArrayLike, mask: ArrayLike | None = None, snr: float = 10
     flux, mask
         (P,) or (N, P); mask True = bad.
     snr
-        Assumed signal to noise of a pixel.
+        Assumed signal-to-noise ratio per pixel.
     """
     import maury._core as _core
 
@@ -259,7 +260,7 @@ def _float_copy(name: str, value: ArrayLike) -> Floats:
 
 
 def _in_unit(value: ArrayLike, unit: str) -> ArrayLike:
-    """Return the numbers of a Quantity in the unit wanted; anything without a unit as it is."""
+    """Return the numbers of a Quantity in the given unit; anything without a unit unchanged."""
     if getattr(value, "unit", None) is None:
         return value
     from astropy import units as u
@@ -289,19 +290,21 @@ def _checked_wavelength(
     finite = np.isfinite(array)
     array[~finite] = np.nan
     if (finite[..., 1:] & ~finite[..., :-1]).any():
-        raise ValueError("wavelength: NaN may only pad the end of a row; leave the gap in, and mask it")
+        raise ValueError(
+            "wavelength: NaN may only pad the end of a row; keep the pixels of a gap and mask them"
+        )
     falls = np.diff(array, axis=-1) <= 0
-    if arm is not None:  # the first pixel of the next arm may lie anywhere
+    if arm is not None:  # the first pixel of the next arm may have any wavelength
         falls = falls & (np.diff(arm, axis=-1) == 0)
     if not (array[finite] > 0).all() or falls.any():
         raise ValueError(
             "wavelength: expected positive, increasing Angstrom; sort the pixels of a spectrum, "
-            "or give arm where spectrograph arms overlap"
+            "or pass arm where spectrograph arms overlap"
         )
     if finite.any() and array[finite].max() < 100:
         raise ValueError(
             f"wavelength: expected Angstrom, got at most {array[finite].max():g}; "
-            "give 10**wavelength if this is log10, or a Quantity with its unit"
+            "pass 10**wavelength if this is log10, or a Quantity with its unit"
         )
     return array
 
@@ -319,9 +322,9 @@ def _checked_arm(arm: ArrayLike, shape: tuple[int, int]) -> NDArray[np.integer]:
             "number the arms of the spectrograph from 0"
         )
     for row in np.atleast_2d(array):
-        runs = 1 + np.count_nonzero(np.diff(row)) if len(row) else 0
-        if runs != len(np.unique(row)):
-            raise ValueError("arm: pixels of an arm must stand together; sort the pixels by arm")
+        runs = row[np.append(True, row[1:] != row[:-1])].tolist() if len(row) else []
+        if len(runs) != len(set(runs)):
+            raise ValueError("arm: the pixels of an arm must be contiguous; sort the pixels by arm")
     return array
 
 
@@ -331,7 +334,7 @@ def _checked_resolution(resolution: ArrayLike, shape: tuple[int, int]) -> Floats
         array = array[np.newaxis]
     if array.ndim != 3 or array.shape[:2] != shape or array.shape[2] % 2 == 0:
         raise ValueError(
-            f"resolution: expected shape {(*shape, 'D')}, D odd: a row of D neighbours for every pixel; got "
+            f"resolution: expected shape {(*shape, 'D')}, D odd: D neighbours for every pixel; got "
             f"{array.shape}"
         )
     array[~np.isfinite(array).all(axis=2)] = np.nan
@@ -350,17 +353,19 @@ def _numbers(name: str, value: ArrayLike, n: int) -> Floats:
 
 def _one_each(name: str, array: NDArray[Any], n: int) -> NDArray[Any]:
     if array.ndim and array.shape != (n,):
-        raise ValueError(f"{name}: expected one value or {n}, one a spectrum, got shape {array.shape}")
+        raise ValueError(f"{name}: expected one value or {n}, one per spectrum, got shape {array.shape}")
     return np.full(n, array) if array.ndim == 0 else array.copy()
 
 
 def _stacked_arm(parts: Sequence[Spectra], n_pixels: int) -> NDArray[np.integer] | None:
-    """Arm numbers of all parts, (P,) where they share them; padding belongs to the last arm."""
+    """Arm numbers of all parts, (P,) where they are shared; padding belongs to the last arm."""
     if all(part.arm is None for part in parts):
         return None
     rows: NDArray[np.integer] = np.concatenate(
         [
-            np.pad(row, ((0, 0), (0, n_pixels - row.shape[1])), mode="edge")
+            row
+            if row.shape[1] == n_pixels
+            else np.pad(row, ((0, 0), (0, n_pixels - row.shape[1])), mode="edge")
             for row in (_rows(part, "arm", 0) for part in parts)
         ]
     )
@@ -389,11 +394,12 @@ def _rows(part: Spectra, name: str, fill: Any) -> NDArray[Any]:
 
 
 def _padded(array: NDArray[Any], n_pixels: int, fill: Any) -> NDArray[Any]:
-    return np.pad(array, ((0, 0), (0, n_pixels - array.shape[1])), constant_values=fill)
+    missing = n_pixels - array.shape[1]
+    return np.pad(array, ((0, 0), (0, missing)), constant_values=fill) if missing else array
 
 
 def _common_grid(parts: Sequence[Spectra], n_pixels: int) -> Floats | None:
-    """Return the one (P,) grid of all parts, or None; parts without wavelengths (bad files) fit any grid."""
+    """Return the one (P,) grid of all parts, or None; parts without wavelengths match any grid."""
     grid = None
     for part in parts:
         if np.isnan(part.wavelength).all():

@@ -41,13 +41,13 @@ def test_errors(folder, tmp_path):
     ratio = [float(f) / float(r) for f, r in zip(formal[4:], repeat[2:], strict=True)]
     assert len(ratio) == 5
     assert np.mean(ratio) == pytest.approx(0.7, abs=0.1)
-    widths = done.output.split("1 is right:")[1].splitlines()
+    widths = done.output.split("(1 if the errors are correct):")[1].splitlines()
     assert [line.split()[0] for line in widths[1:4]] == ["method", "likelihood", "paper"]
     assert read_errors(tmp_path / "e.ecsv").method == "likelihood"
     assert (tmp_path / "pulls.png").stat().st_size > 30_000
     again = run(*words)
     assert again.exit_code == 1
-    assert "say overwrite" in again.output
+    assert again.output == f"Error: {tmp_path / 'e.ecsv'} exists; choose another name, or pass --overwrite\n"
     assert run(*words, "--overwrite", "--method", "paper").exit_code == 0
     assert read_errors(tmp_path / "e.ecsv").method == "paper"
 
@@ -82,7 +82,10 @@ def test_compare_with_columns_and_positions(folder, tmp_path):
     assert "in common with other.csv" in done.output
     without = run(*words)
     assert without.exit_code == 1
-    assert "give positions" in without.output
+    assert (
+        "to match by position; add them with add_positions (--positions TABLE), from a table"
+        in without.output
+    )
     assert run("compare", folder / "c0.fits", tmp_path / "other.csv", "--columns", "teff").exit_code == 2
 
 
@@ -94,6 +97,28 @@ def test_compare_several(folder, tmp_path):
     assert float(rows["c1.fits"][4]) == 0
     assert float(rows["c0.fits"][4]) == -float(rows["c2.fits"][4]) < -30
     assert (tmp_path / "p.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--positions", "places.fits"), ("--by", "position"), ("--radius", 3)]
+)
+def test_compare_several_refuses_what_only_one_other_table_uses(folder, option, value):
+    names = [folder / f"c{i}.fits" for i in range(3)]
+    done = run("compare", *names, option, value)
+    assert done.exit_code == 2
+    assert (
+        f"{option} applies to a comparison with one other table, got 2 others: catalogues of the same stars "
+        f"are matched by star_id. Omit {option}, or compare with one table at a time"
+    ) in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize(("option", "value"), [("--positions", "places.fits"), ("--radius", 3)])
+def test_compare_by_id_refuses_what_only_a_match_by_position_uses(folder, option, value):
+    done = run("compare", folder / "c0.fits", folder / "c1.fits", "--by", "id", option, value)
+    assert done.exit_code == 2
+    assert (
+        f"{option} applies to a match by position, got --by id. Omit {option}, or pass --by position"
+    ) in " ".join(done.output.split())
 
 
 def test_stars(folder, tmp_path):

@@ -6,6 +6,7 @@ import types
 
 import numpy as np
 import pytest
+from astropy.table import QTable
 from click.testing import CliRunner
 
 import made_up_stars as made_up
@@ -13,8 +14,11 @@ import maury
 from maury.catalog.flags import Flag
 from maury.cli.main import main
 from maury.learn.flux_errors import flux_errors
+from maury.learn.train import Recipe, Trained
 from maury.learn.validate import Validation
 from maury.spectra import Spectra
+
+DOUBT = "label doubtful: given teff = 6500 K, the spectrum gives 4711 K"
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +137,7 @@ def test_pictures_one_a_spectrum_and_the_kiel_diagram(stars):
         "kiel.png",
     ]
     assert all(path.stat().st_size > 10_000 for path in pictures)
-    assert "4 pictures in deep/plots." in outcome.stdout
+    assert "4 figures in deep/plots." in outcome.stdout
 
 
 def test_threads_do_not_change_the_result(stars):
@@ -194,21 +198,21 @@ def test_train_writes_an_emulator_and_says_what_it_did(stars, emulator, monkeypa
     }
     asked = {}
 
-    def train(reference, **options):
-        asked.update(options, n=len(reference))
-        return made_up.emulator(meta=meta)
+    def train(reference, recipe, **options):
+        asked.update(options, n=len(reference), recipe=recipe)
+        use = ["training", "withheld for validation", "withheld for validation", DOUBT]
+        return Trained(made_up.emulator(meta=meta), np.array(use))
 
     labels = dict(zip(emulator.labels, made_up.LABELS.T, strict=True))
-    monkeypatch.setattr("maury.learn.train.train", train)
+    monkeypatch.setattr("maury.learn.train.train_recipe", train)
     reference = made_up.spectra(emulator, rv=0.0, labels=labels)
-    monkeypatch.setattr("maury.reference.load.load_reference", lambda _: reference)
+    monkeypatch.setattr("maury.reference.load._read_labelled_table", lambda _: reference)
     words = ["train", "mine.ecsv", "-o", "new.onnx"]
     options = ["--hidden", "32,16", "--seed", 3, "--labels", "teff, logg,fe_h", "--wavelength", 4500, 5500]
     outcome = run(*words, *options)
     assert asked == {
         "n": 4,
-        "hidden": (32, 16),
-        "seed": 3,
+        "recipe": Recipe(hidden=(32, 16), seed=3),
         "labels": ["teff", "logg", "fe_h"],
         "teff_max": None,
         "wavelength": (4500.0, 5500.0),
@@ -218,9 +222,22 @@ def test_train_writes_an_emulator_and_says_what_it_did(stars, emulator, monkeypa
     assert "30 for training, 4 for stopping, 2 for validation" in outcome.stdout
     assert "2 a label missing" in outcome.stdout
     assert "unreadable" not in outcome.stdout
-    assert "(2 spectra)" in outcome.stdout
+    assert "Stars withheld from training (2 spectra), measured against their labels:" in outcome.stdout
+    assert "Doubtful labels:\n  star 3: given teff = 6500 K, the spectrum gives 4711 K\n" in outcome.stdout
+    assert "Written to new.onnx; use of each spectrum in new.stars.ecsv.\n" in outcome.stdout
+    table = QTable.read("new.stars.ecsv")
+    assert table["star_id"].tolist() == ["star 0", "star 1", "star 2", "star 3"]
+    assert table["used"].tolist() == [True, False, False, False]
+    assert table["reason"][3] == DOUBT
     assert maury.Emulator.load("new.onnx").name == "new"
-    assert "exists" in run(*words, code=1).stderr
+    again = run(*words, code=1).stderr
+    assert again == "Error: new.onnx exists; choose another name, or pass --overwrite\n"
+    (stars / "new.onnx").unlink()
+    again = run(*words, code=1).stderr
+    assert again == "Error: new.stars.ecsv exists; choose another name, or pass --overwrite\n"
+    assert "Written to new.onnx" in run(*words, "--overwrite").stdout
+    nowhere = run("train", "mine.ecsv", "-o", "nowhere/new.onnx", code=1).stderr
+    assert "nowhere: no such folder to write new.onnx into; create it first" in nowhere
     assert "expected whole numbers" in run("train", "x", "-o", "a.onnx", "--hidden", "a", code=2).stderr
     assert ".onnx" in run("train", "x", "-o", "a.pt", code=2).stderr
 
@@ -238,7 +255,8 @@ def test_validate_prints_writes_and_draws(stars, emulator, monkeypatch):
         one = np.ones((n, 3))
         return Validation(names, star_id, made_up.LABELS, measured, one, one[:, 0], np.arange(n) % 2, errors)
 
-    monkeypatch.setattr("maury.reference.load.load_reference", lambda _: types.SimpleNamespace())
+    miles = types.SimpleNamespace(labels={"teff": None})
+    monkeypatch.setattr("maury.reference.load.read_spectra", lambda _: miles)
     monkeypatch.setattr("maury.learn.validate.cross_validate", cross_validate)
     outcome = run("validate", "miles", "--folds", 3, "--seed", 7, "-o", "table.ecsv", "--plot", "plots")
     assert asked == {
@@ -255,7 +273,10 @@ def test_validate_prints_writes_and_draws(stars, emulator, monkeypatch):
     assert "0.0052  0.0052  0.0052" in outcome.stdout
     for name in ("validation", "flux_errors"):
         assert (stars / "plots" / f"{name}.png").stat().st_size > 10_000
-    assert "--emulator trains nothing" in run("validate", "a", "--emulator", "b", "--folds", 3, code=2).stderr
+    assert (
+        "--folds applies to training, and --emulator skips training"
+        in run("validate", "a", "--emulator", "b", "--folds", 3, code=2).stderr
+    )
     assert "exists" in run("validate", "miles", "-o", "table.ecsv", code=1).stderr
 
 

@@ -111,8 +111,8 @@ def test_a_twin_leaves_out_what_the_grid_cannot_give(stars, tmp_path):
     ("words", "message"),
     [
         ([], "--isochrones FILE, or --at REFERENCE"),
-        (["--at", "a.fits", "--n", 3], "--n is for models that are drawn"),
-        (["--at", "a.fits", "--join", "b.fits"], "--join is for models that are drawn"),
+        (["--at", "a.fits", "--n", 3], "--n applies to models drawn from isochrones"),
+        (["--at", "a.fits", "--join", "b.fits"], "--join applies to models drawn from isochrones"),
     ],
 )
 def test_models_come_from_one_place(words, message):

@@ -33,11 +33,11 @@ BAD = {
     "no weights": ({"weights": [], "biases": []}, r"weights, biases: .* at least one; got 0 and 0"),
     "one bias too few": (
         {"biases": three_labels()["biases"][:-1]},
-        r"weights, biases: expected as many of each, at least one; got 3 and 2",
+        r"weights, biases: expected equal numbers, at least one; got 3 and 2",
     ),
     "weights all transposed": (
         {"weights": [w.T for w in three_labels()["weights"]]},
-        r"weights\[0\]: shape \(3, 12\) .* the 3 labels; weights are \(out, in\).*give weights\[0\]\.T",
+        r"weights\[0\]: shape \(3, 12\) .* the 3 labels; weights are \(out, in\).*pass weights\[0\]\.T",
     ),
     "second weight transposed": (
         {"weights": [w.T if i == 1 else w for i, w in enumerate(three_labels()["weights"])]},
@@ -45,7 +45,7 @@ BAD = {
     ),
     "broken chain": (
         {"weights": [*three_labels()["weights"][:2], np.ones((40, 8))]},
-        r"weights\[2\]: shape \(40, 8\) does not take the 9 outputs of layer 1; .* \(any, 9\) is wanted$",
+        r"weights\[2\]: shape \(40, 8\) does not match the 9 outputs of layer 1; .* \(any, 9\) is expected$",
     ),
     "weight not 2-D": (
         {"weights": [np.ones(3), *three_labels()["weights"][1:]]},
@@ -53,7 +53,7 @@ BAD = {
     ),
     "empty weight": (
         {"weights": [np.ones((0, 3)), *three_labels()["weights"][1:]]},
-        r"weights\[0\]: shape \(0, 3\) holds nothing",
+        r"weights\[0\]: shape \(0, 3\) is empty",
     ),
     "bias of the wrong size": (
         {"biases": [np.ones(11), *three_labels()["biases"][1:]]},
@@ -66,7 +66,7 @@ BAD = {
     "infinite bias": (_with("biases", _set((0, 0), np.inf)), r"biases\[0\]: 1 of 12 values are not finite"),
     "too large for float32": (
         _with("weights", _set((0, 0, 0), 1e300)),
-        r"weights\[0\]: values up to 1\.0e\+300 do not fit in float32",
+        r"weights\[0\]: values up to 1\.0e\+300 exceed the range of float32",
     ),
     "weights as text": (
         {"weights": [[["a"] * 3], *three_labels()["weights"][1:]]},
@@ -79,9 +79,9 @@ BAD = {
     "ragged": ({"label_min": [[1, 2], 0, 0]}, r"label_min: expected real numbers"),
     "unknown activation": (
         {"activation": "swish"},
-        r"activation: 'swish' is not known; use one of identity, relu",
+        r"activation: 'swish' is unknown; use one of identity, relu",
     ),
-    "unknown activation in list": ({"activation": ["relu", "swish"]}, r"activation: 'swish' is not known"),
+    "unknown activation in list": ({"activation": ["relu", "swish"]}, r"activation: 'swish' is unknown"),
     "too many activations": (
         {"activation": ["relu", "relu", "identity"]},
         r"activation: 3 given for 2 hidden layers; .*the last layer is always linear",
@@ -89,8 +89,8 @@ BAD = {
     "activation is no text": ({"activation": [None, "relu"]}, r"activation: expected a list of strings"),
     "no label": ({"labels": []}, r"labels: at least one is needed"),
     "labels as one string": ({"labels": "teff"}, r"labels: expected a list of strings, got 'teff'"),
-    "label twice": ({"labels": ["teff", "logg", "teff"]}, r"labels: 'teff' is there twice"),
-    "label twice but for case": ({"labels": ["teff", "logg", "Teff"]}, r"labels: 'Teff' is there twice"),
+    "label twice": ({"labels": ["teff", "logg", "teff"]}, r"labels: 'teff' occurs twice"),
+    "label twice but for case": ({"labels": ["teff", "logg", "Teff"]}, r"labels: 'Teff' occurs twice"),
     "blank label": ({"labels": ["teff", " ", "fe_h"]}, r"labels: ' ' is not a name"),
     "label with a line break": ({"labels": ["teff", "logg\n", "fe_h"]}, r"labels: 'logg\\n' is not a name"),
     "too few units": ({"units": ["K"]}, r"units: 1 given for 3 labels"),
@@ -114,7 +114,7 @@ BAD = {
     ),
     "unknown transform": (
         {"transforms": ["ln", "linear", "linear"]},
-        r"transforms: 'ln' of 'teff' is not known; use linear or log10",
+        r"transforms: 'ln' of 'teff' is unknown; use linear or log10",
     ),
     "too few transforms": ({"transforms": ["linear"]}, r"transforms: 1 given for 3 labels"),
     "transforms as one string": (
@@ -170,8 +170,8 @@ BAD = {
     "window zero": ({"window": 0}, r"window: expected a whole number of pixels, 1 or more, got 0"),
     "window fraction": ({"window": 10.5}, r"window: expected a whole number"),
     "window bool": ({"window": True}, r"window: expected a whole number"),
-    "meta object": ({"meta": {"data": object()}}, r"meta: only what JSON can hold"),
-    "meta NaN": ({"meta": {"rms": float("nan")}}, r"meta: only what JSON can hold"),
+    "meta object": ({"meta": {"data": object()}}, r"meta: must be representable as JSON"),
+    "meta NaN": ({"meta": {"rms": float("nan")}}, r"meta: must be representable as JSON"),
     "meta key": ({"meta": {1: "a"}}, r"meta: .* a key is not a string"),
 }
 

@@ -103,13 +103,13 @@ def test_metadata_missing_or_broken(key):
     refused(tampered(drop_entry(key)), f"metadata 'maury.{key}' is missing")
     refused(tampered(set_entry(key, "{")), f"metadata 'maury.{key}' is not JSON")
     refused(tampered(set_entry(key, "[" * 100_000)), f"metadata 'maury.{key}' is not JSON")
-    refused(tampered(set_entry(key, 3)), f"maury.{key}' is not in the form expected")
+    refused(tampered(set_entry(key, 3)), f"maury.{key}' does not have the expected form")
 
 
 def test_metadata_twice():
     refused(
         tampered(lambda m: m.metadata_props.add(key="maury.scatter", value="[]")),
-        "'maury.scatter' is there twice",
+        "'maury.scatter' occurs twice",
     )
 
 
@@ -133,16 +133,16 @@ METADATA = {
     "no label": (set_entry("labels", []), "labels: at least one is needed"),
     "label row without unit": (
         change_entry("labels", lambda rows: rows[1].pop("unit")),
-        "'maury.labels' is not in",
+        "'maury.labels' does not have the expected form",
     ),
-    "label row is text": (set_entry("labels", ["teff"]), "'maury.labels' is not in the form expected"),
+    "label row is text": (set_entry("labels", ["teff"]), "'maury.labels' does not have the expected form"),
     "one label more": (
         change_entry("labels", lambda rows: rows.append({**rows[0], "name": "x"})),
-        r"weights\[0\]: shape \(12, 3\) does not take the 4 labels",
+        r"weights\[0\]: shape \(12, 3\) does not match the 4 labels",
     ),
     "label twice": (
         change_entry("labels", lambda rows: rows[1].update(name="teff")),
-        "'teff' is there twice",
+        "'teff' occurs twice",
     ),
     "label is a number": (
         change_entry("labels", lambda rows: rows[1].update(name=3)),
@@ -160,7 +160,7 @@ METADATA = {
         change_entry("labels", lambda rows: rows[0].update(lower=9e9)),
         "bounds: the lower",
     ),
-    "unknown activation": (set_entry("activations", ["silu", "mish"]), "activation: 'mish' is not known"),
+    "unknown activation": (set_entry("activations", ["silu", "mish"]), "activation: 'mish' is unknown"),
     "activation short": (set_entry("activations", ["silu"]), "activation: 1 given for 2 hidden layers"),
     "wavelength length": (
         change_entry("wavelength", lambda grid: grid.update(length=41)),
@@ -188,7 +188,7 @@ METADATA = {
     ),
     "wavelength without start": (
         change_entry("wavelength", lambda grid: grid.pop("log10_start")),
-        "'maury.wavelength' is not in the form expected: KeyError",
+        "'maury.wavelength' does not have the expected form: KeyError",
     ),
     "scatter negative": (
         change_entry("scatter", lambda s: s.__setitem__(3, -1)),
@@ -202,7 +202,7 @@ METADATA = {
     "lsf zero": (set_entry("lsf", [0.0] * 40), "lsf: must be above 0"),
     "normalisation": (
         change_entry("normalisation", lambda r: r.update(kind="spline")),
-        "'spline' is not known",
+        "'spline' is unknown",
     ),
     "window": (
         change_entry("normalisation", lambda r: r.update(window=-400)),
@@ -261,7 +261,7 @@ TENSORS = {
     ),
     "broken chain": (
         set_tensor("layer1.weight", np.ones((9, 8), np.float32)),
-        r"weights\[1\]: shape \(9, 8\) does not take the 12 outputs of layer 0",
+        r"weights\[1\]: shape \(9, 8\) does not match the 12 outputs of layer 0",
     ),
     "NaN": (
         set_tensor("layer0.bias", np.full(12, np.nan, np.float32)),
@@ -281,7 +281,7 @@ TENSORS = {
         lambda m: setattr(tensor(m, "layer1.bias"), "name", "b"),
         "has weights but no 'layer1.bias'",
     ),
-    "twice": (lambda m: m.graph.initializer.append(tensor(m, "layer0.bias")), "'layer0.bias' is there twice"),
+    "twice": (lambda m: m.graph.initializer.append(tensor(m, "layer0.bias")), "'layer0.bias' occurs twice"),
     "text": (
         lambda m: m.graph.initializer.append(helper.make_tensor("s", TensorProto.STRING, [1], [b"hi"])),
         "tensor 's' has data type 8",

@@ -40,11 +40,11 @@ GRAPH = {
     ),
     "custom domain": (
         lambda m: m.opset_import.add(domain="evil.corp", version=1),
-        "asks for custom operators",
+        "uses custom operators",
     ),
     "operator no emulator needs": (
         lambda m: setattr(node(m, "layer0.sigmoid"), "op_type", "Softmax"),
-        "node 'layer0.sigmoid' uses the operator 'Softmax', which no emulator needs",
+        "node 'layer0.sigmoid' uses the operator 'Softmax', which is not allowed",
     ),
     "constant node": (
         add_node("Constant", [], ["c"], value=numpy_helper.from_array(np.ones(2)), name="c"),
@@ -70,17 +70,17 @@ GRAPH = {
         lambda m: m.functions.append(
             helper.make_function("evil", "f", [], [], [], [helper.make_opsetid("", 17)])
         ),
-        "holds functions or training steps",
+        "contains functions or training steps",
     ),
-    "training": (lambda m: m.training_info.add(), "holds functions or training steps"),
-    "sparse tensor": (lambda m: m.graph.sparse_initializer.add(), "holds sparse tensors"),
+    "training": (lambda m: m.training_info.add(), "contains functions or training steps"),
+    "sparse tensor": (lambda m: m.graph.sparse_initializer.add(), "contains sparse tensors"),
     "output renamed": (
         lambda m: setattr(m.graph.output[0], "name", "spectrum"),
-        "the ends flux, jacobian; got spectrum, jacobian",
+        "the inputs and outputs flux, jacobian; got spectrum, jacobian",
     ),
     "second input": (
         lambda m: m.graph.input.append(helper.make_tensor_value_info("more", TensorProto.FLOAT, [1])),
-        "the ends labels; got labels, more",
+        "the inputs and outputs labels; got labels, more",
     ),
     "output of another shape": (
         lambda m: setattr(m.graph.output[0].type.tensor_type.shape.dim[1], "dim_value", 41),
@@ -95,7 +95,7 @@ GRAPH = {
         lambda m: node(m, "layer1.product").input.__setitem__(1, "layer0.transposed"),
         "not valid ONNX",
     ),
-    "memory bomb": (grow, r"node 'grow' makes 'big' of shape \(5000, 5000\), more than it needs"),
+    "memory bomb": (grow, r"node 'grow' computes 'big' of shape \(5000, 5000\), larger than necessary"),
 }
 
 

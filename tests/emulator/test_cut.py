@@ -82,7 +82,7 @@ def test_fits_are_those_of_the_whole_network(emulator):
         assert np.abs((found.labels[i] - (low + slow.x * width)) / sigma).max() < 1e-3
         assert found.chi2[i] == pytest.approx(2 * slow.cost, rel=1e-6)
     inverse = np.einsum("npk,npl->nkl", *[emulator.jacobian(found.labels)] * 2) * 1e4
-    sigma = np.sqrt(np.einsum("nll->nl", found.covariance))  # tangents are float32 sums
+    sigma = np.sqrt(np.einsum("nll->nl", found.covariance))  # the tangents are summed in float32
     off = (found.covariance - np.linalg.inv(inverse)) / (sigma[:, :, None] * sigma[:, None, :])
     assert np.abs(off).max() < 1e-5
 
@@ -90,11 +90,11 @@ def test_fits_are_those_of_the_whole_network(emulator):
 def test_info_tells_of_the_cut(emulator):
     rank = len(emulator.cut.basis.T)
     assert f"K = 150 coefficients before the pixels, cut to {rank} for the search" in emulator.describe()
-    assert "searched as it is" in maury.Emulator.load("default").describe()
+    assert "all used in the search" in maury.Emulator.load("default").describe()
 
 
-def test_a_product_of_two_matrices_is_taken_apart():
-    """As fast as with its bottleneck told: the same network, the same fits."""
+def test_a_product_of_two_matrices_is_factorised():
+    """The emulator is then that with an explicit bottleneck: the same flux, the same fits."""
     rng = np.random.default_rng(4)
     n_hidden, rank, n_pixels = 120, 20, 700
     hidden = rng.normal(0, 1.5, (n_hidden, 3)), rng.normal(0, 0.5, n_hidden)

@@ -6,6 +6,7 @@ from click.testing import CliRunner
 
 import mastar_made
 import maury
+import maury.reference.file as reference_file
 from maury.cli.main import main
 from maury.learn.train import PAPER_BOUNDS
 from maury.learn.twins import train_twins
@@ -74,12 +75,57 @@ def test_labels_of_stars_never_seen_come_back(folder):
     assert {path.name for path in (folder / "pictures").iterdir()} == {"validation.png", "flux_errors.png"}
 
 
+def test_the_table_of_stars_is_written_beside_the_emulator(folder):
+    from astropy.table import QTable
+
+    table = QTable.read(folder / "five.stars.ecsv")
+    stars = read_reference(folder / "both.fits")
+    emulator = maury.Emulator.load(folder / "five.onnx")
+    assert table["star_id"].tolist() == stars.spectra.star_id.tolist()
+    assert table["origin"].tolist() == stars.origin.tolist()
+    np.testing.assert_array_equal(table["teff"].value, stars.spectra.labels["teff"])
+    assert table["used"].sum() == sum(emulator.meta["stars"].values())
+    assert (table["reason"][~table["used"]] != "").all()
+    said = (folder / "said.txt").read_text()
+    for row in table[np.char.startswith(table["reason"], "label doubtful")][:20]:
+        assert f"  {row['star_id']}: {row['reason'].partition(': ')[2]}\n" in said
+
+
+def test_train_and_validate_tell_the_same_of_stars_never_seen(folder):
+    said = (folder / "said.txt").read_text()
+    again = run("validate", folder / "both.fits", "--emulator", folder / "five.onnx")
+    lines = again.splitlines()
+    table = lines[1 : lines.index("")]
+    assert len(table) > 1 and "teff offset" in table[0]
+    assert "\n".join(table) in said
+
+
+def test_a_reference_file_is_read_once(folder, monkeypatch):
+    count = []
+    real = reference_file._unpacked
+
+    def end(*_, **__):
+        raise ValueError("far enough")
+
+    monkeypatch.setattr(reference_file, "_unpacked", lambda hdus: count.append(1) or real(hdus))
+    monkeypatch.setattr("maury.learn.train.train_recipe", end)
+    monkeypatch.setattr("maury.learn.validate.cross_validate", end)
+    monkeypatch.setattr("maury.learn.twins.train_twins", end)
+    both, twin = folder / "both.fits", folder / "twin.fits"
+    for words in (["train", both, "-o", folder / "x.onnx"], ["validate", both]):
+        assert "far enough" in run(*words, code=1)
+        assert len(count) == 1
+        count.clear()
+    assert "far enough" in run("twins", both, twin, "-o", folder / "x", code=1)
+    assert len(count) == 2  # one for each of the two sets
+
+
 def test_validation_wants_the_set_of_the_emulator(folder):
     other = read_reference(folder / "both.fits").spectra[:3]
     other.star_id = np.array(["x", "y", "z"])
     write_reference(Reference.of_theory(other), folder / "other.fits", overwrite=True)
     said = run("validate", folder / "other.fits", "--emulator", folder / "five.onnx", code=1)
-    assert "give the set it was trained on" in said
+    assert "use the set it was trained on" in said
 
 
 def test_twins_differ_in_their_spectra_only(folder):

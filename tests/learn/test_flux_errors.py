@@ -54,5 +54,5 @@ def test_words_and_picture():
     figure = plot_flux_errors(found, "made up")
     assert len(figure.axes) == 3 * 2
     assert figure.axes[0].get_title().startswith(f"{TEFF_BINS[0]:.0f}-{TEFF_BINS[1]:.0f} K\n20 spectra")
-    with pytest.raises(ValueError, match="no spectrum"):
+    with pytest.raises(ValueError, match="found: no spectra"):
         plot_flux_errors(flux_errors(TRUE[:0], IVAR[:0], TRUE[:0], TEFF[:0]))

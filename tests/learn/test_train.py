@@ -154,7 +154,12 @@ def test_cross_validation_measures_every_star_once():
         ({"labels": ["teff", "alpha_fe"]}, "labels: the reference set has teff, logg, fe_h"),
         ({"wavelength": [5000.0, 4000.0]}, "wavelength: expected two or more finite, increasing"),
         ({"activation": "swish"}, "activation: expected one of"),
-        ({"teff_max": 4250.0}, "too few"),
+        (
+            {"teff_max": 4250.0},
+            r"\d spectra for training and \d for stopping are too few for 3 labels, which require 8 and 1\. "
+            "Left out: "
+            r"2 a label missing, 15\d teff above 4250 K.*\. Pass a larger reference set, fewer labels, or",
+        ),
     ],
 )
 def test_wrong_arguments_are_named(change, message):

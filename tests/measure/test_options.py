@@ -46,7 +46,7 @@ def test_options_that_an_older_header_lacks_have_their_default():
 
 @pytest.mark.parametrize("meta", [{}, {"OPTIONS": "[]"}, {"OPTIONS": "no"}, {"OPTIONS": '{"max_rv": -1}'}])
 def test_a_header_without_options_is_refused(meta):
-    with pytest.raises(ValueError, match="its header OPTIONS does not hold the options of a fit"):
+    with pytest.raises(ValueError, match="its header OPTIONS does not contain the options of a fit"):
         Options.of_catalog(meta)
 
 
@@ -58,10 +58,10 @@ def test_a_header_without_options_is_refused(meta):
         ({"max_rv": np.nan}, "max_rv: expected km/s above 0, got nan"),
         ({"n_starts": 0}, "n_starts: expected at least 1, got 0"),
         ({"clip": -1.0}, "clip: expected a number of sigma, or 0 for no clipping, got -1.0"),
-        ({"resolution": 1800.0, "fwhm": 2.5}, "resolution, fwhm: give one of them, got both"),
+        ({"resolution": 1800.0, "fwhm": 2.5}, "resolution, fwhm: pass one of them, got both"),
         ({"resolution": 0.0}, "resolution: expected a number above 0, got 0.0"),
         ({"fwhm": np.inf}, "fwhm: expected a number above 0, got inf"),
-        ({"leave_out": ["ballmer"]}, "leave_out: no region is called ballmer; there are telluric"),
+        ({"leave_out": ["ballmer"]}, "leave_out: unknown region ballmer; known are telluric"),
         ({"leave_out": "balmer"}, "leave_out: expected a list of names, got the text 'balmer'"),
         (
             {"bounds": [4000, 5000]},

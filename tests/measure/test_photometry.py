@@ -112,7 +112,7 @@ def test_unknown_stars_are_nan(isochrones):
 def test_missing_columns(isochrones):
     stars = observed(isochrones, np.array([20]), 0.0)
     for lost in ("phot_g_mean_mag", "phot_rp_mean_mag", "parallax"):
-        with pytest.raises(ValueError, match=f"photometry: lacks the column {lost}; it has "):
+        with pytest.raises(ValueError, match=f"photometry: no column {lost}; it has "):
             photometric_start({n: stars[n] for n in stars.colnames if n != lost}, isochrones, LABELS)
 
 

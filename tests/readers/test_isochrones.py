@@ -82,14 +82,14 @@ def test_real_basti_files(data_folder):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("teff,logg\n5000,4\n", "not an isochrone file; expected the text that the web forms of PARSEC"),
+        ("teff,logg\n5000,4\n", "not an isochrone file; expected the text from the web form of PARSEC"),
         (
             PARSEC.replace("Gmag", "Vmag"),
             r"lacks Gmag \(G of Gaia\); get the isochrones in a Gaia photometric",
         ),
         (PARSEC.replace(" MH ", " Y "), "lacks MH"),
-        (BASTI.format(mixture="Scaled solar").replace("[M/H]", "[X]"), r"lacks \[M/H\] or Age"),
-        (BASTI.format(mixture="alpha enhanced"), "mixture scaled from the Sun"),
+        (BASTI.format(mixture="Scaled solar").replace("[M/H]", "[X]"), r"no \[M/H\] or Age"),
+        (BASTI.format(mixture="alpha enhanced"), "expected a solar-scaled mixture"),
         (PARSEC.replace("4.64", "nan").replace("4.00", "nan"), "no isochrone point with Gaia magnitudes"),
         (PARSEC.replace("4.96 4.15", "4.96"), "cannot be read as a table"),
     ],
@@ -102,7 +102,7 @@ def test_wrong_files(tmp_path, text, message):
 def test_a_table_without_a_column(tmp_path):
     table = read_isochrones(write(tmp_path / "p.dat", PARSEC))
     assert column(table, "BP").tolist() == [4.96, 4.3]
-    with pytest.raises(ValueError, match="isochrones: lacks the column radius; it has teff, logg"):
+    with pytest.raises(ValueError, match="isochrones: no column radius; it has teff, logg"):
         column(table, "radius")
 
 

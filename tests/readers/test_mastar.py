@@ -102,7 +102,7 @@ def test_memory_is_that_of_a_block(tmp_path):
 @pytest.mark.parametrize(
     ("select", "message"),
     [
-        (np.ones(5, dtype=bool), r"select: expected \(6,\) bool.*is the table that of this file"),
+        (np.ones(5, dtype=bool), r"select: expected \(6,\) bool.*check that the table belongs to this file"),
         ([6], "select: expected row numbers from 0 to 5, got 6"),
         (["7-00000001"], r"select: expected \(6,\) bool"),
     ],

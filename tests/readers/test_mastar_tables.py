@@ -92,7 +92,7 @@ def test_a_star_twice(tmp_path):
     stars = small.stars()
     stars["MANGAID"][1] = stars["MANGAID"][0]
     file = small.schema.write_mastarall(tmp_path / "a.fits", small.visits(), stars)
-    with pytest.raises(ReadError, match="1 stars in more than one row, MANGAID 7-00000000"):
+    with pytest.raises(ReadError, match="1 stars in more than one row, for example MANGAID 7-00000000"):
         read_stars(file)
 
 

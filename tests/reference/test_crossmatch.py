@@ -135,7 +135,7 @@ def test_nothing_there():
 def test_an_id_in_two_rows():
     others = Sky(np.array([1.0, 2.0]), np.zeros(2), 2000.0, gaia_id=np.array([7, 7]))
     stars = Sky(np.array([1.0]), np.zeros(1), np.array([2000.0]), gaia_id=np.array([7]))
-    with pytest.raises(ValueError, match="others: 2 rows or more share a Gaia id, 7 for one"):
+    with pytest.raises(ValueError, match="others: 2 or more rows have one Gaia id, 7;"):
         cross_match(stars, others)
 
 

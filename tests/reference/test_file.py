@@ -125,12 +125,12 @@ def test_a_set_that_does_not_fit(changes, message):
 
 
 def test_where_it_cannot_be_written(tmp_path):
-    with pytest.raises(ValueError, match=r"end in \.fits or \.fits\.gz"):
+    with pytest.raises(ValueError, match=r"extension must be \.fits or \.fits\.gz"):
         write_reference(reference(), tmp_path / "set.ecsv")
     with pytest.raises(FileNotFoundError, match="no such folder"):
         write_reference(reference(), tmp_path / "nowhere" / "set.fits")
     write_reference(reference(), tmp_path / "set.fits")
-    with pytest.raises(FileExistsError, match="say overwrite"):
+    with pytest.raises(FileExistsError, match=r"choose another name, or pass overwrite=True$"):
         write_reference(reference(), tmp_path / "set.fits")
     write_reference(reference(2), tmp_path / "set.fits", overwrite=True)
     assert len(read_reference(tmp_path / "set.fits").spectra) == 2
@@ -167,11 +167,11 @@ def rename(old, new):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lose("FLUX"), "it lacks FLUX"),
-        (lose("STARS"), "it lacks STARS"),
+        (lose("FLUX"), "it has no FLUX"),
+        (lose("STARS"), "it has no STARS"),
         (swap("WAVELENGTH", "FLUX"), r"IVAR has the shape \(3, 40\), FLUX \(40,\)"),
-        (rename("origin", "source"), "its table STARS lacks origin"),
-        (lambda hdus: hdus[0].header.update(MAURYREF=2), "layout has the version 2, this maury reads 1"),
+        (rename("origin", "source"), "its table STARS has no origin"),
+        (lambda hdus: hdus[0].header.update(MAURYREF=2), "layout has version 2, this maury reads 1"),
         (lambda hdus: hdus[0].header.remove("MAURYREF"), "not a reference set of maury"),
     ],
 )
@@ -186,7 +186,7 @@ def test_a_file_cut_short(tmp_path, packed):
     path = tmp_path / ("set.fits.gz" if packed else "set.fits")
     write_reference(reference(20), path)
     path.write_bytes(path.read_bytes()[:-3000])
-    with pytest.raises(ReadError, match=r"not a reference set that can be read|it lacks"):
+    with pytest.raises(ReadError, match=r"the reference set cannot be read|it has no"):
         read_reference(path)
 
 
@@ -194,6 +194,6 @@ def test_something_else(tmp_path):
     with pytest.raises(ReadError, match="no such file"):
         read_reference(tmp_path / "set.fits")
     (tmp_path / "text.fits").write_bytes(gzip.compress(b"no FITS file"))
-    with pytest.raises(ReadError, match="not a reference set that can be read"):
+    with pytest.raises(ReadError, match="the reference set cannot be read"):
         read_reference(tmp_path / "text.fits")
     assert not is_reference(tmp_path / "text.fits")

@@ -185,8 +185,8 @@ def test_real_kurucz_spectra(data_folder):
         ),
         (lambda p, f: p.__setitem__((slice(None), 0), np.nan), "the label fe_h is missing in every model"),
         (lambda p, f: p.__setitem__((2, 1), np.nan), "the label teff is missing in 1 of 18"),
-        (lambda p, f: p.__setitem__(2, p[1]), "same labels"),
-        (lambda p, f: f.__setitem__(slice(None), 0), "no model has any flux"),
+        (lambda p, f: p.__setitem__(2, p[1]), "models have equal labels"),
+        (lambda p, f: f.__setitem__(slice(None), 0), "all models are empty"),
     ],
 )
 def test_damaged_models(tmp_path, change, message):
@@ -204,18 +204,16 @@ def test_a_model_of_nan_alone_is_a_hole(tmp_path):
 
 def test_scattered_labels_are_not_a_grid():
     points = np.random.default_rng(2).uniform(size=(100, 2))
-    with pytest.raises(
-        ReadError, match="100 models do not lie on a grid: they have 100 of teff, 100 of logg"
-    ):
+    with pytest.raises(ReadError, match="100 models do not form a grid: they have 100 of teff, 100 of logg"):
         make_grid(("teff", "logg"), points, WAVELENGTH, np.ones((100, N_PIXELS)))
 
 
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"WAVE": None}, "lacks WAVE"),
+        ({"WAVE": None}, "its FERRE header has no WAVE"),
         ({"N_P": "3 three 2"}, "N_P .* is not a number"),
-        ({"n_rows": 12}, "tells of 18 models of 30 pixels, but there are 12"),
+        ({"n_rows": 12}, "declares 18 models of 30 pixels, but there are 12"),
         ({"NPCA": "25"}, "compressed"),
         ({"LABEL(2)": "'LOGG'"}, "two columns or axes are the label logg"),
         ({"LABEL(2)": "'C'"}, "expected the labels teff and logg"),

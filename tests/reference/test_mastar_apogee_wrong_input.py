@@ -53,7 +53,7 @@ def test_no_star_in_common(tmp_path):
         table.data["GAIAEDR3_SOURCE_ID"][:] += 5 * 10**17
 
     file = changed(made.arguments()["allstar"], tmp_path, away)
-    with pytest.raises(ValueError, match=r"no star of .* is in .*check that the files are of the same sky"):
+    with pytest.raises(ValueError, match=r"no star of .* is in .*check that the files cover the same sky"):
         build_mastar_apogee(**made.arguments(allstar=file))
 
 
@@ -84,7 +84,7 @@ def test_a_gaia_id_twice(tmp_path):
         ids[:] = np.where(np.arange(len(ids)) < 50, ids[0], ids)
 
     file = changed(made.arguments()["allstar"], tmp_path, repeat)
-    with pytest.raises(ValueError, match="share a Gaia id"):
+    with pytest.raises(ValueError, match="have one Gaia id"):
         build_mastar_apogee(**made.arguments(allstar=file))
 
 
@@ -102,7 +102,7 @@ def test_all_stars_flagged(tmp_path):
         table.data["ASPCAPFLAG"][:] = 1 << 23
 
     file = changed(made.arguments()["allstar"], tmp_path, flag)
-    with pytest.raises(ValueError, match="no star is left that APOGEE does not flag: ASPCAPFLAG STAR_BAD"):
+    with pytest.raises(ValueError, match="all stars are flagged by APOGEE: ASPCAPFLAG STAR_BAD"):
         build_mastar_apogee(**made.arguments(allstar=file))
 
 
@@ -113,7 +113,9 @@ def test_no_visit_left():
 
 def test_spectra_of_other_stars(tmp_path):
     file = small.write_goodspec(tmp_path / "goodspec.fits")
-    with pytest.raises(ReadError, match=r"none of the .* visits wanted is here; is it of this mastarall"):
+    with pytest.raises(
+        ReadError, match=r"has none of the .* selected visits; check that it belongs to mastarall"
+    ):
         build_mastar_apogee(**made.arguments(goodspec=file))
 
 

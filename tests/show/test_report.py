@@ -203,7 +203,7 @@ def test_a_click_shows_the_spectrum_of_the_star(driver, tmp_path):
             np.testing.assert_allclose(residual, expected[1] - expected[2], atol=1e-9)
             np.testing.assert_allclose(upper, np.nan_to_num(expected[3]), atol=1e-9)
     note = driver.execute_script("return document.getElementById('note').textContent")
-    assert note.startswith("The spectrum of this star is not in this page. The page holds 2 of 40 spectra:")
+    assert note.startswith("The spectrum of this star is not in this page. The page has 2 of 40 spectra:")
     assert requests(driver) == [(tmp_path / "report.html").as_uri()]
     assert complaints(driver) == []
 

@@ -35,7 +35,7 @@ def test_normalisation(tmp_path):
     np.testing.assert_array_equal(continuum, expected)
     np.testing.assert_allclose(bottom.lines[0].get_ydata(), flux / expected)
     np.testing.assert_allclose(top.lines[0].get_xdata(), WAVE / (1 + 300 / SPEED_OF_LIGHT))
-    with pytest.raises(ValueError, match="expected one, got 2; choose one"):
+    with pytest.raises(ValueError, match="expected one, got 2; select one"):
         plot_normalisation(observed())
 
 
@@ -58,9 +58,9 @@ def test_libraries(tmp_path):
     assert np.abs(np.median(bottom.lines[0].get_ydata())) < 0.01
     assert figure.axes[0].get_title(loc="left") == r"$T_{\rm eff}$ = 3500,  $\log g$ = 4.50"
     assert top.get_title(loc="left") == r"$T_{\rm eff}$ = 6000"
-    with pytest.raises(ValueError, match="models: expected 2 rows of A, one a spectrum, got 1"):
+    with pytest.raises(ValueError, match="models: expected 2 rows of A, one per spectrum, got 1"):
         plot_libraries(stars, {"A": models["A"][0]})
-    with pytest.raises(ValueError, match="no usable pixel of spectra lies within 8000-8100 A"):
+    with pytest.raises(ValueError, match="no usable pixel of spectra within 8000-8100 A"):
         plot_libraries(stars, models, (8000.0, 8100.0))
 
 

@@ -1,5 +1,5 @@
 // Labels, velocities and continua of many spectra: a bounded chi2 fit of the emulator to each (Imig et al.
-// 2021, sec. 3.2), each on its own pixels. Approximate to search, exact to finish.
+// 2021, sec. 3.2), each on its own pixels. The search is approximate, the final fit exact.
 #pragma once
 
 #include "maury/emulator.hpp"
@@ -16,7 +16,7 @@ namespace maury {
 class Candidates;
 class GramStretches;
 
-// Wavelengths [vacuum Angstrom] that take no part in a fit, at rest if they move with the star.
+// Wavelengths [vacuum Angstrom] that are excluded from a fit; in the rest frame of the star if `moves`.
 struct Region {
     double low, high;
     bool moves;
@@ -26,10 +26,10 @@ struct Region {
 struct Options {
     bool use_scatter = true; // of the emulator, in the weights
     bool continuum = true;   // false: the data are normalised, their continuum is 1
-    bool broadening = false; // fit one broadening more: rotation, or an instrument less sharp than told
-    double max_rv = 1000.0;  // farthest velocity [km/s]
-    double clip = 4.0;       // sigma beyond which a pixel is an outlier; 0 = none is
-    int n_starts = 6;        // candidates that are followed; some more where noise does not tell them apart
+    bool broadening = false; // fit an additional one: rotation, or a resolution lower than stated
+    double max_rv = 1000.0;  // maximum absolute velocity [km/s]
+    double clip = 4.0;       // sigma beyond which a pixel is an outlier; 0 = no clipping
+    int n_starts = 6;        // candidates that are followed; more if noise does not distinguish them
     int max_evaluations = 200;
     std::vector<Region> leave_out;
 };
@@ -42,7 +42,7 @@ struct Spectra {
     const double *flux = nullptr, *ivar = nullptr;
     const bool* mask = nullptr;        // true = bad
     const double* sigma = nullptr;     // line-spread function [Angstrom], NaN = that of the emulator
-    const std::int32_t* arm = nullptr; // 0 to most_arms - 1: what a spectrograph calibrates together
+    const std::int32_t* arm = nullptr; // 0 to most_arms - 1: arm of the spectrograph
     // Instead of sigma: pixel p sees sum_d resolution[p, d] f at its neighbour p + d - D / 2. (N, P, D); a
     // spectrum whose rows hold no finite number has none.
     std::size_t n_neighbours = 0;
@@ -57,25 +57,25 @@ struct Spectra {
     static constexpr std::int32_t most_arms = 64;
 };
 
-// What does not exist is NaN or 0. Null: not wanted. A is the number of arms.
+// Values that do not exist are NaN or 0. Null: not requested. A is the number of arms.
 struct Results {
     double* labels;                       // (N, L)
     double* covariance;                   // (N, L, L) bounds ignored; 0 for a fixed label
     double *chi2, *chi2_noise;            // (N,) with the weights of the fit, and with ivar alone
-    std::int32_t *n_pixels, *n_clipped;   // (N,) used; left out as outliers
+    std::int32_t *n_pixels, *n_clipped;   // (N,) used; rejected as outliers
     std::int32_t *status, *n_evaluations; // (N,) enum Status; of the exact chi2
     std::int32_t *n_starts, *n_agree;     // (N,) starts followed; those that ended at the solution
-    bool *at_bound, *guessed, *sharper;   // (N, L); (N,) the guess led lower; sharper than the emulator
+    bool *at_bound, *guessed, *sharper;   // (N, L); (N,) guess adopted; higher resolution than emulator
     double *rv, *rv_err;                  // (N,) [km/s]; the error where it was fitted
     std::size_t n_arms;                   // A
     double* arm_rv;                       // (N, A - 1) NaN where it was not fitted
     double *broadening, *broadening_err;  // (N,) sigma [km/s], negative: narrower
     double* model = nullptr;              // (N, P) emulator on the pixels of the spectrum times its continuum
     double* continuum = nullptr;          // (N, P)
-    double* weight = nullptr;             // (N, P) of the fit; 0 = took no part, or an outlier
+    double* weight = nullptr;             // (N, P) of the fit; 0 = excluded, or an outlier
 };
 
-// What all spectra that are measured with one emulator inside the same bounds share. Make one, use it from
+// Quantities shared by all spectra measured with one emulator inside the same bounds. Make one, use it from
 // any number of threads.
 class Plan {
   public:
@@ -110,13 +110,13 @@ class Plan {
 };
 
 // Each result depends on its own spectrum alone: it is the same, bit for bit, for any number of threads, any
-// order and any company. threads and wake: see parallel_for. Throws std::invalid_argument for arguments that
+// order and neighbours. threads and wake: see parallel_for. Throws std::invalid_argument for arguments that
 // no spectrum can be measured with; never for a bad spectrum, which has a status.
 void measure(const Plan& plan, const Options& options, const Spectra& spectra, const Results& results,
              int threads, const std::function<void(std::size_t)>& wake);
 
 // Of results only labels, rv, arm_rv and broadening are read (NaN = 0; the last two may be null), and model,
-// continuum and weight written: what the fit that ended there had, outliers left out.
+// continuum and weight written: those of a fit that ended there, without outliers.
 void show(const Plan& plan, const Options& options, const Spectra& spectra, const Results& results,
           int threads, const std::function<void(std::size_t)>& wake);
 

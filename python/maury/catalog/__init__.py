@@ -1,4 +1,4 @@
-"""The catalogue: its columns, flags, errors and file; it knows nothing of the fit."""
+"""The catalogue: its columns, flags, errors and files; independent of the fit."""
 
 from maury.catalog.errors import ErrorModel
 from maury.catalog.flags import Flag

@@ -13,7 +13,7 @@ INF = float("inf")
 
 @dataclass(frozen=True)
 class Region:
-    """A box of labels, ends included.
+    """A box in the space of labels, including its edges.
 
     Attributes
     ----------
@@ -22,7 +22,7 @@ class Region:
     limits : dict
         Label -> lowest and highest value.
     needs : tuple of str
-        Labels that the emulator must have, one of them at least, for the region to mean something.
+        Labels of which the emulator must have at least one, for the region to be meaningful.
     meaning : str
         One line of text.
     """
@@ -33,7 +33,7 @@ class Region:
     meaning: str
 
 
-#: The paper names the places; where it gives no edges (the gap, the tip of the giant branch) they are ours.
+#: The paper names the regions; where it gives no limits (the gap, the tip of the giant branch) they are ours.
 CAUTION = (
     Region(
         "CAUTION_GAP",
@@ -51,13 +51,13 @@ CAUTION = (
         "CAUTION_HOT",
         {"teff": (10000.0, INF)},
         ("fe_h", "alpha_fe"),
-        "caution: hotter than 10,000 K, where few lines tell [Fe/H] and [alpha/Fe]",
+        "caution: hotter than 10,000 K, where few lines constrain [Fe/H] and [alpha/Fe]",
     ),
     Region(
         "CAUTION_TIP",
         {"teff": (0.0, 4000.0), "logg": (-INF, 1.5), "fe_h": (0.0, INF)},
         ("fe_h",),
-        "caution: a metal-rich giant at the tip of its branch, where few stars were trained on",
+        "caution: a metal-rich giant at the tip of the giant branch, where training stars are few",
     ),
 )
 

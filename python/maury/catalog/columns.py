@@ -1,4 +1,4 @@
-"""Columns of a catalogue as plain arrays by name: quick to keep and to join."""
+"""Columns of a catalogue as plain arrays by name, which are fast to store and to join."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A catalogue against others: rows matched by name or position, and how the labels differ.
+"""Comparison of a catalogue with others: rows matched by name or position, and differences of the labels.
 
 Imig et al. 2021, sec. 4.3 (table 2, fig. 12) and sec. 5.1 (fig. 14).
 """
@@ -26,12 +26,12 @@ Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 RADIUS = 3.0  # arcsec
-_TEXT_ENDINGS = (".txt", ".dat", ".asc", ".tsv")  # astropy knows the others by name or content
+_TEXT_ENDINGS = (".txt", ".dat", ".asc", ".tsv")  # astropy recognises other formats by name or content
 _OPTIONAL = ("star_id", "visit_id", "ra", "dec")
 POSITIONS = {"star_id": "star_id|MANGAID", "ra": "ra", "dec": "dec"}
 
-#: Column maps of surveys: ours -> theirs; the first whose columns a table has is taken. "log10 X" takes the
-#: logarithm of X, "X|Y" the first of both that there is.
+#: Column maps of surveys, ours -> theirs; the first map whose columns are in the table is used. "log10 X"
+#: takes the logarithm of X; "X|Y" takes the first of the two that exists.
 SURVEYS: dict[str, dict[str, str]] = {
     "SEGUE": {
         "teff": "TEFF_ADOP", "logg": "LOGG_ADOP", "fe_h": "FEH_ADOP",
@@ -57,18 +57,18 @@ SURVEYS: dict[str, dict[str, str]] = {
 
 @dataclass(frozen=True, eq=False)
 class Matched:
-    """M rows of two tables that are of the same star.
+    """M pairs of rows of two tables, each pair of one star.
 
     Attributes
     ----------
     names : tuple of str, L
-        Labels that both have.
+        Labels common to both.
     ours, theirs : (M, L)
         NaN = missing.
     other : str
-        What the second table is.
+        Name of the second table.
     by : str
-        How they were matched: "id" or "position".
+        How the rows were matched: "id" or "position".
     """
 
     names: tuple[str, ...]
@@ -79,7 +79,7 @@ class Matched:
 
 
 def read_table(path: str | os.PathLike[str], columns: Mapping[str, str] | None = None) -> tuple[Table, str]:
-    """Read any table that astropy knows, with columns renamed to ours.
+    """Read any table that astropy can read, with its columns renamed to ours.
 
     Parameters
     ----------
@@ -87,29 +87,29 @@ def read_table(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
         FITS, ECSV, CSV, Parquet, ..., or text in columns.
     columns : mapping, optional
         Ours -> theirs, as in ``{"teff": "TEFF_ADOP"}``; by default those of a catalogue of maury, or the
-        first of `SURVEYS` that fits. Upper and lower case do not matter.
+        first of `SURVEYS` that matches. Upper and lower case are equivalent.
 
     Returns
     -------
     table : Table
-        Labels as float64, NaN where missing (masked, or -999 and below), ``star_id``, ``ra``, ``dec`` [deg]
-        where there are such columns with a number in any row. Of a catalogue of maury the valid rows.
+        Labels as float64, NaN where missing (masked, or -999 and below); ``star_id``, ``ra``, ``dec`` [deg]
+        if there are such columns with a number in any row. Only the valid rows of a catalogue of maury.
     name : str
-        The survey, or the name of the file.
+        Name of the survey, or of the file.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is no table, a column is missing, or `columns` names one that nothing is compared by.
+        If it is not a table, a column is missing, or `columns` has a name that is not used in comparisons.
     """
     from astropy.table import Table
 
     unknown = set(columns or ()) - set(LABELS) - set(_OPTIONAL)
     if unknown:
         raise ValueError(
-            f"columns: expected ours to be among {', '.join([*LABELS, *_OPTIONAL])}, got "
+            f"columns: names of maury must be among {', '.join([*LABELS, *_OPTIONAL])}, got "
             f"{', '.join(sorted(unknown))}"
         )
     path = Path(path)
@@ -156,8 +156,8 @@ def _read(path: Path) -> Table:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyWarning)  # units of surveys; of several tables the first
             return Table.read(path, format="ascii" if path.suffix.lower() in _TEXT_ENDINGS else None)
-    except Exception as error:  # each format has errors of its own
-        raise ValueError(f"{path}: not a table that astropy can read: {error}") from error
+    except Exception as error:  # each format raises different errors
+        raise ValueError(f"{path}: astropy cannot read this table: {error}") from error
 
 
 def _text(column: Any) -> NDArray[np.str_]:
@@ -176,14 +176,14 @@ def _known_columns(
         if all(words.removeprefix("log10 ") in there for ours, words in columns.items() if ours in LABELS):
             return name, columns
     raise ValueError(
-        f"{path}: not the columns of {', '.join(SURVEYS)}; say which they are, as in "
+        f"{path}: no known columns of {', '.join(SURVEYS)}; name the columns, as in "
         "--columns teff=Teff,logg=logg,fe_h=FeH,ra=RAJ2000,dec=DEJ2000. "
         f"It has {', '.join(there.values())}"
     )
 
 
 def add_positions(table: Table, positions: Table) -> Table:
-    """Return a copy of `table` with ``ra`` and ``dec`` of the star of the same name in `positions`."""
+    """Return a copy of `table` with the ``ra`` and ``dec`` of the star of the same name in `positions`."""
     for name in ("star_id", "ra", "dec"):
         if name not in positions.colnames:
             raise ValueError(
@@ -199,9 +199,9 @@ def add_positions(table: Table, positions: Table) -> Table:
 
 
 def match_names(table: Table, other: Table) -> tuple[Rows, Rows]:
-    """Rows of both tables with the same ``star_id``: of `other` the first, of `table` all.
+    """Rows of both tables with the same ``star_id``: all of `table`, the first match in `other`.
 
-    Where both have a ``visit_id``, that must be the same too.
+    Where both have a ``visit_id``, it must be the same too.
     """
     wanted, theirs = _keys([table, other])
     names, first = np.unique(theirs, return_index=True)
@@ -213,7 +213,7 @@ def match_names(table: Table, other: Table) -> tuple[Rows, Rows]:
 
 
 def _keys(tables: Sequence[Table]) -> list[NDArray[np.str_]]:
-    """Names of the rows: star, and visit where all tables have it; "" for a row without a name."""
+    """Names of the rows: star, and visit if all tables have one; "" for a row without a name."""
     keys = [np.asarray(table["star_id"], dtype=str) for table in tables]
     if all("visit_id" in table.colnames for table in tables):
         visits = [np.asarray(table["visit_id"], dtype=str) for table in tables]
@@ -224,7 +224,7 @@ def _keys(tables: Sequence[Table]) -> list[NDArray[np.str_]]:
 
 
 def match_positions(table: Table, other: Table, radius: float = RADIUS) -> tuple[Rows, Rows]:
-    """Rows of `table`, and of `other` the nearest within `radius` [arcsec]."""
+    """Rows of `table`, and the nearest of `other` within `radius` [arcsec]."""
     from astropy import units as u
     from astropy.coordinates import SkyCoord
 
@@ -249,24 +249,28 @@ def match_tables(
     ----------
     table, other : Table
     name : str
-        What `other` is.
+        Name of `other`.
     by : str, optional
-        "id" or "position"; by default id if any name is in both, else position.
+        "id" or "position"; by default id if the tables have names in common, else position.
     radius : float
         Largest separation [arcsec].
 
     Raises
     ------
     ValueError
-        If a table lacks what it takes, or no star or no label is in both.
+        If a table lacks the columns to match by, or the tables have no star or no label in common.
     """
     needs = {"id": ("star_id",), "position": ("ra", "dec")}
     if by not in (*needs, None):
         raise ValueError(f"by: expected id or position, got {by!r}")
     by = by or _way(table, other)
-    mend = "give positions, a table with star_id, ra and dec" if by == "position" else "match by position"
+    mend = (
+        "add them with add_positions (--positions TABLE), from a table with star_id, ra and dec"
+        if by == "position"
+        else "match by position (--by position)"
+    )
     for which, t, how in (
-        ("the catalogue", table, mend), (f"the other table ({name})", other, "name its columns"),
+        ("the catalogue", table, mend), (f"the other table ({name})", other, "pass columns (--columns)"),
     ):  # fmt: skip
         missing = [column for column in needs[by] if column not in t.colnames]
         if missing:
@@ -285,7 +289,7 @@ def match_tables(
 
 
 def _way(table: Table, other: Table) -> str:
-    """How to match: positions alone cannot tell the visits of a star apart, so names that are shared win."""
+    """How to match: positions cannot distinguish the visits of a star, so common names take precedence."""
     named, placed = (all(column in t.colnames for t in (table, other)) for column in ("star_id", "ra"))
     if named and (not placed or len(match_names(table, other)[0])):
         return "id"
@@ -293,9 +297,9 @@ def _way(table: Table, other: Table) -> str:
 
 
 def differences(matched: Matched, bins: Sequence[float] = TEFF_BINS) -> Table:
-    """Offset (median), scatter (standard deviation) and MAD of ours less theirs, as in the paper's table 2.
+    """Offset (median), scatter (standard deviation) and MAD of ours minus theirs, as in table 2 of the paper.
 
-    One row a label for all stars (``teff_min`` is NaN), then one for each range of our Teff that has stars.
+    One row per label for all stars (``teff_min`` is NaN), then one per range of our Teff that contains stars.
     """
     from astropy.table import Table
 
@@ -322,14 +326,14 @@ def _summary(difference: Array) -> tuple[int, float, float, float]:
 
 @dataclass(frozen=True, eq=False)
 class Spread:
-    """Labels of the same M stars in C catalogues, as in the paper's fig. 14.
+    """Labels of the same M stars in C catalogues, as in fig. 14 of the paper.
 
     Attributes
     ----------
     names : tuple of str, L
     catalogs : tuple of str, C
     median : (M, L)
-        Of the catalogues, star by star.
+        Over the catalogues, star by star.
     deviation : (C, M, L)
         From that median.
     """
@@ -340,7 +344,7 @@ class Spread:
     deviation: Array
 
     def table(self) -> Table:
-        """Median, standard deviation and MAD of the deviations: one row a label and catalogue."""
+        """Median, standard deviation and MAD of the deviations: one row per label and catalogue."""
         from astropy.table import Table
 
         rows = [
@@ -357,13 +361,13 @@ def spread_of(tables: Sequence[Table], catalogs: Sequence[str]) -> Spread:
     Raises
     ------
     ValueError
-        If there are fewer than three, one lacks ``star_id``, or no star or no label is in all of them.
+        If there are fewer than three, one has no ``star_id``, or no star or no label is in all of them.
     """
     if len(tables) < 3:
-        raise ValueError(f"catalogs: a median wants three or more, got {len(tables)}")
+        raise ValueError(f"catalogs: a comparison with the median needs at least three, got {len(tables)}")
     for name, table in zip(catalogs, tables, strict=True):
         if "star_id" not in table.colnames:
-            raise ValueError(f"{name}: no star_id; catalogues are matched by the names of stars")
+            raise ValueError(f"{name}: no star_id; catalogues are matched by the names of the stars")
     names = tuple(n for n in LABELS if all(n in t.colnames for t in tables))
     firsts = [dict(zip(*np.unique(key, return_index=True), strict=True)) for key in _keys(tables)]
     stars = sorted(set(firsts[0]).intersection(*firsts[1:]) - {""})

@@ -1,4 +1,4 @@
-"""Column names of the stellar parameters of MaStar DR17 (value-added catalogue, group JI), beside ours."""
+"""Column names of the stellar parameters in MaStar DR17 (value-added catalogue, group JI)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from maury.catalog.columns import column_values
 if TYPE_CHECKING:
     from astropy.table import QTable
 
-#: Label -> its name there.
+#: Label -> its name in DR17.
 DR17_NAMES = {"teff": "TEFF", "logg": "LOGG", "fe_h": "FEH", "alpha_fe": "ALPHA", "log_vmicro": "VMICRO"}
 MISSING = -999.0
 
@@ -19,13 +19,13 @@ MISSING = -999.0
 def add_dr17_names(catalog: QTable) -> QTable:
     """Return a copy of a catalogue with columns ``MANGAID``, ``TEFF_JI``, ``TEFF_ERR_JI``, ..., ``VALID_JI``.
 
-    ``ra`` and ``dec`` keep their names, which in FITS are those of DR17 in small letters. Single precision
-    and -999 where a row is not valid, as there. ``CHISQ_JI`` is ``rchi2_noise``, the paper's reduced chi2,
-    and is left out of a table of stars.
+    ``ra`` and ``dec`` keep their names, which are those of DR17 in lower case. As in DR17, values are in
+    single precision, and -999 where a row is not valid. ``CHISQ_JI`` is ``rchi2_noise``, the reduced chi2 of
+    the paper; a table of stars has no such column.
     """
     table = catalog.copy()
     table["MANGAID"] = catalog["star_id"]
-    table["MANGAID"].info.description = "star_id under its name in MaStar DR17"
+    table["MANGAID"].info.description = "star_id, named as in MaStar DR17"
     valid = np.asarray(catalog["valid"], dtype=bool)
     columns = {}
     for end in ("", "_err"):
@@ -39,7 +39,7 @@ def add_dr17_names(catalog: QTable) -> QTable:
         values = np.where(valid & np.isfinite(values), values, np.float32(MISSING))
         unit = catalog[ours].unit
         table[theirs] = values if unit is None else values * unit
-        table[theirs].info.description = f"{ours} under its name in MaStar DR17"
+        table[theirs].info.description = f"{ours}, named as in MaStar DR17"
     table["VALID_JI"] = valid.astype(np.int16)
-    table["VALID_JI"].info.description = "1 = good, under its name in MaStar DR17"
+    table["VALID_JI"].info.description = "1 = good, named as in MaStar DR17"
     return table

@@ -1,8 +1,10 @@
-"""The file of an `ErrorModel`: a small ECSV table that can be read, compared and mended by hand."""
+"""The file of an `ErrorModel`: a small ECSV table that can be read, compared and edited by hand."""
 
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,7 @@ _ERROR_OF_FIT = "label_err_formal * sqrt(max(1, rchi2))"
 
 
 def write_errors(model: ErrorModel, path: str | os.PathLike[str], overwrite: bool = False) -> None:
-    """Write an error model as ECSV: one row a term of the quadratic, one column a label.
+    """Write an error model as ECSV: one row per term of the quadratic, one column per label.
 
     Raises
     ------
@@ -45,6 +47,7 @@ def write_errors(model: ErrorModel, path: str | os.PathLike[str], overwrite: boo
             "method": model.method,
             "pairs": model.n_pairs,
             "stars": model.n_stars,
+            "emulator": model.emulator_hash,
             "units": dict(zip(model.labels, model.units, strict=True)),
             "equation": "ln sigma = ln sigma_0 + sum of coefficient * term; a variable v enters as "
             "(v - centre) / scale, kept within low and high; the sum is kept within ln_sigma_range; sharper "
@@ -70,32 +73,34 @@ def check_error_output(path: str | os.PathLike[str], overwrite: bool = False) ->
     """Return `path` if errors can be written there; raises as `write_errors`."""
     path = Path(path)
     if path.suffix.lower() != ".ecsv":
-        raise ValueError(f"{path}: a file of errors ends in .ecsv")
+        raise ValueError(f"{path}: the extension of a file of errors must be .ecsv")
     return check_new_file(path, overwrite)
 
 
 def read_errors(path: str | os.PathLike[str]) -> ErrorModel:
-    """Read what `write_errors` wrote.
+    """Read a file written by `write_errors`.
+
+    A file without the hash of its emulator is read with a warning; only its labels can be compared.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not such a file; the message names the first thing wrong.
+        If it is not such a file; the message names the first fault found.
     """
     from astropy.table import Table
 
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; `maury errors` makes it from a catalogue")
+        raise FileNotFoundError(f"{path}: no such file; make it from a catalogue with `maury errors`")
     try:
         table = Table.read(path, format="ascii.ecsv")
-    except Exception as error:  # the reader has errors of its own for every kind of damage
+    except Exception as error:  # the reader raises different errors for each kind of damage
         raise ValueError(f"{path}: not an ECSV table: {error}") from error
     meta = dict(table.meta)
     if meta.get("kind") != _KIND:
-        raise ValueError(f"{path}: a table, but not one of errors, which says kind: {_KIND}")
+        raise ValueError(f"{path}: not a table of errors, which has the entry kind: {_KIND}")
     try:
         model = _model(table, meta)
     except (KeyError, TypeError, ValueError) as error:
@@ -108,20 +113,53 @@ def read_errors(path: str | os.PathLike[str]) -> ErrorModel:
     )
     if not all(np.isfinite(array).all() for array in numbers) or not (model.scale > 0).all():
         raise ValueError(f"{path}: a number is missing, not finite, or a scale is not positive")
+    if not model.emulator_hash:
+        warnings.warn(
+            f"{path}: this file of errors has no hash of its emulator, so only its labels are checked; "
+            "make it again with maury errors",
+            stacklevel=2,
+        )
+    return model
+
+
+def errors_for(
+    errors: ErrorModel | str | os.PathLike[str] | None, labels: Sequence[str], emulator_hash: str
+) -> ErrorModel | None:
+    """Read and check the errors specified by the user; to be called before the measurement.
+
+    Parameters
+    ----------
+    errors : ErrorModel, path or None
+        None is returned as None.
+    labels : sequence of str, L
+        Labels of the emulator.
+    emulator_hash : str
+        SHA-256 of the emulator file.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `read_errors`; or if they belong to another emulator, see `ErrorModel.check`.
+    """
+    if errors is None:
+        return None
+    model = errors if isinstance(errors, ErrorModel) else read_errors(errors)
+    where = "errors" if isinstance(errors, ErrorModel) else f"errors: {os.fspath(errors)}"
+    model.check(labels, emulator_hash, where)
     return model
 
 
 def _model(table: Any, meta: dict[str, Any]) -> ErrorModel:
     variables = tuple(
         name for name in VARIABLES if name in meta["variables"]
-    )  # the file sorts them by letter
+    )  # sorted alphabetically in the file
     labels = tuple(name for name in table.colnames if name != "term")
     quadratic = term_names(variables)
     terms = [str(term) for term in table["term"]]
     hot = [term.removeprefix(_HOT) for term in terms if term.startswith(_HOT)]
     terms = terms[: len(terms) - len(hot)]
     if hot and hot != terms:
-        raise ValueError(f"the terms that begin with {_HOT} are not the others once more")
+        raise ValueError(f"the terms that begin with {_HOT} differ from the others")
     extra = tuple(terms[len(quadratic) :])
     if len(variables) < len(meta["variables"]) or terms[: len(quadratic)] != quadratic:
         raise ValueError("the terms are not those of a quadratic of " + ", ".join(meta["variables"]))
@@ -150,32 +188,28 @@ def _model(table: Any, meta: dict[str, Any]) -> ErrorModel:
         n_stars=int(meta["stars"]),
         outliers=np.array([float(meta["outliers"][name]) for name in labels]),
         pull_width=np.array([float(meta["pull_width"][name]) for name in labels]),
+        emulator_hash=str(meta.get("emulator", "")),
         **ends,
     )
 
 
 def apply_errors(catalog: QTable, model: ErrorModel) -> QTable:
-    """Return a copy of a catalogue whose ``<label>_err`` are those of the model.
+    """Return a copy of a catalogue with the ``<label>_err`` of the model.
 
-    The header key ERRORS names it. ``<label>_err_formal`` and ``covariance`` stay. A NaN label has a NaN
-    error.
+    The header key ERRORS describes the model. ``<label>_err_formal`` and ``covariance`` are unchanged. The
+    error of a NaN label is NaN.
 
     Raises
     ------
     ValueError
-        If a label of the catalogue has no errors in the model.
+        If the errors were calibrated with another emulator than that of the catalogue, or for other labels.
     """
     from astropy import units as u
 
     from maury.catalog.columns import label_names
 
     labels = label_names(catalog)
-    missing = [name for name in labels if name not in model.labels]
-    if missing:
-        raise ValueError(
-            f"errors: they are of {', '.join(model.labels)}, and the catalogue also has "
-            f"{', '.join(missing)}; calibrate on a catalogue of the same emulator"
-        )
+    model.check(labels, str(catalog.meta.get("EMUHASH", "")))
     sigma = model.predict(catalog)
     table = catalog.copy()
     for name in labels:

@@ -1,4 +1,4 @@
-"""From a covariance, or from a model learnt on repeat visits, to the error that is reported."""
+"""Reported errors, from a covariance or from a model calibrated on repeat visits."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-#: What an error may depend on (Imig et al. 2021, sec. 4.4), and whether its log10 is taken: errors follow
-#: powers of the temperature and the signal-to-noise ratio.
+#: Variables on which an error may depend (Imig et al. 2021, sec. 4.4), and whether log10 is taken: errors
+#: follow powers of the temperature and of the signal-to-noise ratio.
 VARIABLES = {"teff": True, "logg": False, "fe_h": False, "snr": True}
 
-#: Terms beside the quadratic, by name: whether the spectrum is sharper than the emulator, and bends of a
-#: straight line in log10 Teff, since no quadratic serves dwarfs of 3000 and of 30,000 K.
+#: Terms in addition to the quadratic, by name: whether the spectrum is sharper than the emulator, and changes
+#: of slope in log10 Teff, since one quadratic cannot describe dwarfs of both 3000 and 30,000 K.
 EXTRA_TERMS = ("sharper", *(f"teff>{knot:.0f}" for knot in TEFF_BINS[1:-1]))
 
-#: Above this Teff [K] stars have coefficients of their own, where there are enough of them: among the others
-#: they are too few to be heard.
+#: Stars above this Teff [K] have separate coefficients if there are enough of them: in a joint fit they
+#: would be outweighed by the cooler stars.
 HOT = TEFF_BINS[2]
 
 
@@ -38,13 +38,13 @@ def formal_errors(covariance: ArrayLike) -> Array:
 
 
 def scaled_errors(formal: ArrayLike, rchi2: ArrayLike) -> Array:
-    """Formal errors (N, L) times sqrt(max(1, rchi2)) (N,): a fit worse than its noise has larger errors."""
+    """Formal errors (N, L) times sqrt(max(1, rchi2)) (N,): larger where the fit is worse than the noise."""
     factor: Array = np.sqrt(np.fmax(1.0, np.asarray(rchi2, dtype=float)))
     return np.asarray(formal, dtype=float) * factor[:, None]
 
 
 def errors_of_fit(catalog: QTable, labels: Sequence[str], units: Sequence[str]) -> Array:
-    """Errors (N, L) of the rows of a catalogue as the fit tells them, `scaled_errors`, in these units."""
+    """Errors (N, L) of the rows of a catalogue from the fit, `scaled_errors`, in these units."""
     from astropy import units as u
 
     formal = [
@@ -55,19 +55,19 @@ def errors_of_fit(catalog: QTable, labels: Sequence[str], units: Sequence[str]) 
 
 
 def visit_variables(catalog: QTable, variables: Sequence[str]) -> Array:
-    """Columns of a catalogue that errors depend on, (N, D), in log10 where `VARIABLES` says so.
+    """Columns of a catalogue on which errors depend, (N, D), in log10 where set in `VARIABLES`.
 
     Raises
     ------
     ValueError
-        If the catalogue lacks one of them.
+        If the catalogue has no such column.
     """
     from maury.catalog.columns import column_values
 
     missing = [name for name in variables if name not in catalog.colnames]
     if missing:
         raise ValueError(
-            f"catalog: these errors depend on {', '.join(variables)}, and it has no column "
+            f"catalog: these errors depend on {', '.join(variables)}, and the catalogue has no column "
             f"{', '.join(missing)}; calibrate on a catalogue of the same emulator"
         )
     values = np.empty((len(catalog), len(variables)))
@@ -84,7 +84,7 @@ def quadratic_terms(z: Array) -> Array:
 
 
 def term_names(variables: Sequence[str]) -> list[str]:
-    """Name the terms of `quadratic_terms`: ``["1", "teff", ..., "teff*logg", ...]``."""
+    """Names of the terms of `quadratic_terms`: ``["1", "teff", ..., "teff*logg", ...]``."""
     n = len(variables)
     return ["1", *variables, *(f"{variables[i]}*{variables[j]}" for i in range(n) for j in range(i, n))]
 
@@ -103,14 +103,14 @@ def extra_terms(names: Sequence[str], log_teff: Array, sharper: NDArray[np.bool_
 def error_terms(
     values: Array, sharper: NDArray[np.bool_], centre: Array, scale: Array, extra: Sequence[str]
 ) -> Array:
-    """All terms (N, T) of visits with variables (N, D), teff the first of them where `extra` is used."""
+    """All terms (N, T) of visits with variables (N, D); teff is the first of them if `extra` is used."""
     return np.column_stack([
         quadratic_terms((values - centre) / scale), extra_terms(extra, values[:, 0], sharper, float(scale[0]))
     ])  # fmt: skip
 
 
 def is_hot(values: Array, extra: Sequence[str]) -> NDArray[np.bool_]:
-    """Whether visits with variables (N, D) are hotter than `HOT`; none where there are no `extra` terms."""
+    """Whether visits with variables (N, D) are hotter than `HOT`; False without `extra` terms."""
     return np.asarray(values[:, 0] > np.log10(HOT)) if extra else np.zeros(len(values), dtype=bool)
 
 
@@ -121,39 +121,41 @@ def is_sharper(catalog: QTable) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True, eq=False)
 class ErrorModel:
-    """Errors of labels as repeat visits show them.
+    """Errors of labels from repeat visits.
 
     ln sigma = ln sigma_0 + c . terms(z), z = (v - centre) / scale, v the `VARIABLES` of a visit
 
-    (Imig et al. 2021, sec. 4.4, where sigma_0 is 1). Beyond the visits it was learnt from a quadratic is
-    worth nothing: v is kept within `low` and `high`, c . terms within `ln_sigma_range`.
+    (Imig et al. 2021, sec. 4.4, where sigma_0 is 1). A quadratic does not extrapolate: v is kept within `low`
+    and `high`, the range of the visits it was calibrated on, and c . terms within `ln_sigma_range`.
 
     Attributes
     ----------
     method : str
         "likelihood" or "paper"; see `maury.catalog.repeats.calibrate_errors`.
     labels, units : tuple of str, L
-        What has errors, and their units.
+        The labels that have errors, and their units.
     variables : tuple of str, D
         Keys of `VARIABLES`.
     centre, scale, low, high : (D,)
-        Of the variables, in log10 where `VARIABLES` says so.
+        Of the variables, in log10 where set in `VARIABLES`.
     relative : bool
         Whether sigma_0 is the error of the fit, `errors_of_fit`; else it is 1.
     extra : tuple of str
-        Those of `EXTRA_TERMS` that follow the quadratic.
+        The terms of `EXTRA_TERMS` that follow the quadratic.
     coefficients : (T, L)
         c, terms in the order of `quadratic_terms`, then of `extra`.
     hot_coefficients : (T, L) or (0, L)
-        The same for visits above `HOT`; without them `coefficients` serve all.
+        The same for visits above `HOT`; if empty, `coefficients` apply to all.
     ln_sigma_range : (2, L)
         Least and largest value of c . terms.
     n_pairs, n_stars : int
-        Pairs of visits, and the stars they are of.
+        Number of pairs of visits, and of their stars.
     outliers : (L,)
-        Part of the pairs that differ by more than errors explain; NaN where the method does not tell.
+        Fraction of pairs that differ by more than the errors explain; NaN if the method does not fit it.
     pull_width : (L,)
-        Width of (x1 - x2) / sqrt(sigma1^2 + sigma2^2) of stars left out of the calibration; 1 is right.
+        Width of (x1 - x2) / sqrt(sigma1^2 + sigma2^2) for stars left out of the calibration; 1 if correct.
+    emulator_hash : str
+        SHA-256 of the file of the emulator that measured the visits; "" if unknown.
     """
 
     method: str
@@ -173,6 +175,7 @@ class ErrorModel:
     n_stars: int
     outliers: Array
     pull_width: Array
+    emulator_hash: str = ""
 
     def predict(self, catalog: QTable) -> Array:
         """Errors (N, L) of the rows of a catalogue, in `units`; NaN where a variable is NaN."""
@@ -184,6 +187,42 @@ class ErrorModel:
             ln_sigma[hot] = terms[hot] @ self.hot_coefficients
         sigma: Array = np.exp(np.clip(ln_sigma, *self.ln_sigma_range))
         return sigma * errors_of_fit(catalog, self.labels, self.units) if self.relative else sigma
+
+    def check(self, labels: Sequence[str], emulator_hash: str, where: str = "errors") -> None:
+        """Raise an error unless these errors were calibrated with this emulator.
+
+        Parameters
+        ----------
+        labels : sequence of str, L
+            Labels of the emulator.
+        emulator_hash : str
+            SHA-256 of its file; "" if unknown: only the labels are compared.
+        where : str
+            Name of the file or argument, for the message.
+
+        Raises
+        ------
+        ValueError
+            If the emulator or the labels differ.
+        """
+        mend = (
+            "errors are valid for one emulator only: calibrate them on a catalogue of this emulator "
+            "(maury errors CATALOGUE -o F.ecsv), or fit with the emulator that they belong to"
+        )
+        missing = [name for name in labels if name not in self.labels]
+        further = [name for name in self.labels if name not in labels]
+        same = bool(self.emulator_hash) and self.emulator_hash == emulator_hash
+        if missing or (further and not same):
+            raise ValueError(
+                f"{where}: these are errors of {', '.join(self.labels)}, but the emulator has the labels "
+                f"{', '.join(labels)}; {mend}"
+            )
+        if self.emulator_hash and emulator_hash and not same:
+            raise ValueError(
+                f"{where}: these errors were calibrated with the emulator whose file hash begins with "
+                f"{self.emulator_hash[:12]}, but that of this emulator begins with {emulator_hash[:12]}; "
+                f"{mend}"
+            )
 
     @property
     def words(self) -> str:

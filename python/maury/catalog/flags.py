@@ -1,6 +1,6 @@
-"""Bits of the column ``flags``: their meaning and their thresholds (Imig et al. 2021, sec. 4.2).
+"""The bits of the column ``flags``, their meaning and their thresholds (Imig et al. 2021, sec. 4.2).
 
-`maury.measure.quality` sets them.
+They are set in `maury.measure.quality`.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from maury.catalog.caution import CAUTION
 
-MAX_RCHI2_NOISE = 100.0  # the paper leaves such fits out, sec. 4.2
-MAX_RCHI2 = 10.0  # with the scatter; of MILES stars without another flag 1.4 % have more
-MIN_SNR = 15.0  # the paper's "good visits" stop here, sec. 2.2
+MAX_RCHI2_NOISE = 100.0  # such fits are rejected in the paper, sec. 4.2
+MAX_RCHI2 = 10.0  # with the scatter; exceeded by 1.4 % of the MILES stars without another flag
+MIN_SNR = 15.0  # limit of the "good visits" of the paper, sec. 2.2
 MIN_PIXEL_FRACTION = 0.25  # of the emulator's pixels
 MAX_BAD_FRACTION = 0.2  # of the spectrum's pixels within the emulator's range
-MAX_OUTLIERS = 0.015  # of the pixels; of MILES stars without another flag 2.0 % have more
+MAX_OUTLIERS = 0.015  # of the pixels; exceeded by 2.0 % of the MILES stars without another flag
 MIN_AGREEMENT = 0.5  # of the starts that were followed
 
 
 class Flag(IntFlag):
-    """Bits of the catalogue column ``flags``; 0 means no complaint. A bit never changes its meaning."""
+    """Bits of the catalogue column ``flags``; 0 means that no flag is set. The meaning of a bit is fixed."""
 
     NOT_CONVERGED = 1 << 0
     AT_BOUND = 1 << 1
@@ -53,40 +53,40 @@ class Flag(IntFlag):
 
 
 _MEANING = {
-    Flag.NOT_CONVERGED: "the fit found no minimum; the labels are not to be used",
-    Flag.AT_BOUND: "a label sits on the edge of its allowed range",
-    Flag.OUTSIDE_TRAINING: "few or no training stars have such labels: extrapolated",
-    Flag.TOO_FEW_PIXELS: f"less than {MIN_PIXEL_FRACTION:.0%} of the emulator's pixels could be used",
+    Flag.NOT_CONVERGED: "the fit found no minimum; do not use the labels",
+    Flag.AT_BOUND: "a label is at the edge of its allowed range",
+    Flag.OUTSIDE_TRAINING: "the labels are extrapolated: few or no training stars have such labels",
+    Flag.TOO_FEW_PIXELS: f"fewer than {MIN_PIXEL_FRACTION:.0%} of the emulator's pixels could be used",
     Flag.BAD_CHI2: f"reduced chi2 from the noise alone is above {MAX_RCHI2_NOISE:g}",
     Flag.LOW_SNR: f"signal-to-noise ratio below {MIN_SNR:g}",
-    Flag.UNREADABLE: "the file could not be read; the column problem says why",
-    Flag.RV_UNKNOWN: "no velocity known: the spectrum was taken to be at rest",
-    Flag.RV_AT_LIMIT: "the velocity found is the largest that was searched",
-    Flag.SHARPER: "part of the spectrum is sharper than the emulator, and was blurred to it",
+    Flag.UNREADABLE: "the file could not be read; see the column problem",
+    Flag.RV_UNKNOWN: "velocity unknown: the spectrum was assumed to be at rest",
+    Flag.RV_AT_LIMIT: "the velocity is at the limit of the search range",
+    Flag.SHARPER: "part of the spectrum has a higher resolution than the emulator; it was convolved to match",
     Flag.HIGH_RCHI2: f"reduced chi2 with the scatter of the emulator is above {MAX_RCHI2:g}",
     Flag.BAD_PIXELS: f"more than {MAX_BAD_FRACTION:.0%} of the spectrum's pixels are masked",
-    Flag.OUTLIERS: f"more than {MAX_OUTLIERS:.1%} of the pixels were left out as outliers",
-    Flag.STARTS_DISAGREE: f"less than {MIN_AGREEMENT:.0%} of the starts led to the minimum that won",
+    Flag.OUTLIERS: f"more than {MAX_OUTLIERS:.1%} of the pixels were rejected as outliers",
+    Flag.STARTS_DISAGREE: f"fewer than {MIN_AGREEMENT:.0%} of the starts led to the adopted minimum",
     Flag.EMISSION: "emission lines of hydrogen or ionised calcium in the residual",
     Flag.VISITS_DISAGREE: "visits of the star differ by more than their errors",
     Flag.MISFIT: "the residual is smooth over tens of pixels, and larger than the emulator's errors",
 } | {Flag[region.flag]: region.meaning for region in CAUTION}
 
 
-#: Advice that follows from the labels alone; the fit itself may be perfect.
+#: Cautions that follow from the labels alone; the fit itself may be perfect.
 CAUTION_FLAGS = Flag(sum(Flag[region.flag] for region in CAUTION))
 
 
-#: What the paper left out of its catalogue (sec. 4.2): fits that failed or have a reduced chi2 above 100.
+#: Rows left out of the catalogue of the paper (sec. 4.2): failed fits and a reduced chi2 above 100.
 INVALID_FLAGS = Flag.NOT_CONVERGED | Flag.UNREADABLE | Flag.BAD_CHI2
 
 
 def is_valid(flags: ArrayLike) -> NDArray[np.bool_]:
-    """Whether the paper would have published rows with these flags (N,); see `INVALID_FLAGS`."""
+    """Whether rows with these flags (N,) meet the criteria of the paper; see `INVALID_FLAGS`."""
     valid: NDArray[np.bool_] = (np.asarray(flags) & int(INVALID_FLAGS)) == 0
     return valid
 
 
 def flag_names(flags: int) -> list[str]:
-    """Names of the bits set in `flags`, in words: ``flag_names(34) == ["at bound", "low snr"]``."""
+    """Names of the bits set in `flags`, in lower case: ``flag_names(34) == ["at bound", "low snr"]``."""
     return [bit.name.lower().replace("_", " ") for bit in Flag if bit.name and flags & bit]

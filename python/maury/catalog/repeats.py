@@ -1,17 +1,18 @@
-"""Errors from repeat visits: pairs of visits, and a quadratic through them (Imig et al. 2021, sec. 4.4).
+"""Errors from repeat visits: pairs of visits, and a quadratic fitted to them (Imig et al. 2021, sec. 4.4).
 
-x1 - x2 of a pair is a draw from N(0, sigma1^2 + sigma2^2). Two ways lead from the pairs to sigma:
+The difference x1 - x2 of a pair is a draw from N(0, sigma1^2 + sigma2^2). Two methods estimate sigma:
 
 paper       sigma_X = |x1 - x2| sqrt(pi) / 2 (Eq. 1), and least squares of ln sigma_X. The mean of sigma_X is
             sigma, but the mean of its logarithm is ln sigma + (ln(pi/4) - gamma) / 2 = ln sigma - 0.409
             (gamma is Euler's), so the errors are too small by a third.
-likelihood  the largest likelihood of the differences, with a second, wider Gaussian for outliers and variable
-            stars. ln sigma is that of the fit plus the quadratic and a few terms more: the fit knows the
-            pixels, and what it does not know varies less than sigma itself.
+likelihood  maximum likelihood of the differences, with a second, wider Gaussian for outliers and variable
+            stars. ln sigma is that of the fit plus the quadratic and a few more terms: the error of the fit
+            already includes the noise of the pixels, and its correction varies less than sigma itself.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ from maury.catalog.errors import (
     visit_variables,
 )
 from maury.catalog.flags import Flag
+from maury.output import progress as show_progress
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -44,7 +46,7 @@ _NOT_USED = Flag.NOT_CONVERGED | Flag.AT_BOUND | Flag.TOO_FEW_PIXELS | Flag.BAD_
 _FOLDS = 5
 _OUTLIERS = (1e-4, 0.4)
 _WIDER = (3.0, 100.0)  # of the outliers, in sigma
-_PRIOR = 1.0  # rms of the coefficients; it matters only where no pair tells
+_PRIOR = 1.0  # rms of the coefficients; matters only where there are no pairs
 _MAX_STEPS = 500
 _SETTLED = 1e-5
 _MIN_PULLS = 30
@@ -60,9 +62,9 @@ class Pairs:
     first, second : (Q,) int
         Rows of the catalogue.
     star : (Q,) int
-        Number of the star.
+        Index of the star.
     weight : (Q,)
-        2/n for a star of n visits: its n(n - 1)/2 pairs hold n - 1 independent differences.
+        2/n for a star of n visits: its n(n - 1)/2 pairs contain n - 1 independent differences.
     """
 
     first: NDArray[np.intp]
@@ -84,7 +86,7 @@ def pair_sigma(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 
 def find_pairs(star_id: ArrayLike, usable: ArrayLike = True) -> Pairs:
-    """All pairs of usable rows (N,) with the same name; a row without a name is paired with none."""
+    """All pairs of usable rows (N,) with the same name; rows without a name are not paired."""
     names = np.asarray(star_id, dtype=str)
     usable = np.broadcast_to(np.asarray(usable, dtype=bool), names.shape) & (names != "")
     rows = np.flatnonzero(usable)
@@ -110,9 +112,9 @@ def find_pairs(star_id: ArrayLike, usable: ArrayLike = True) -> Pairs:
 
 
 def repeat_pairs(catalog: QTable, labels: list[str]) -> Pairs:
-    """Pairs of visits that can tell errors.
+    """Pairs of visits that can be used to estimate errors.
 
-    Left out: fits that failed, ended at a bound or have no formal error, and pairs that agree to the last
+    Excluded are fits that failed, ended at a bound or have no formal error, and pairs that agree to the last
     digit in a label (the same spectrum read twice).
     """
     values = _values(catalog, labels)
@@ -130,7 +132,7 @@ def variables_of(labels: list[str]) -> tuple[str, ...]:
     return tuple(name for name in VARIABLES if name in labels or name == "snr")
 
 
-def calibrate_errors(catalog: QTable, method: str = "likelihood") -> ErrorModel:
+def calibrate_errors(catalog: QTable, method: str = "likelihood", *, progress: bool = False) -> ErrorModel:
     """Learn the errors of a catalogue from stars that were visited more than once.
 
     Parameters
@@ -138,8 +140,10 @@ def calibrate_errors(catalog: QTable, method: str = "likelihood") -> ErrorModel:
     catalog : QTable
         From `maury.fit`; visits of a star share their ``star_id``.
     method : str
-        "likelihood" is the default since its pulls have width 1. "paper" is that of Imig et al. (2021), whose
-        errors are too small by a third.
+        "likelihood" is the default, since its pulls have width 1. "paper" is the method of Imig et al.
+        (2021), whose errors are too small by a third.
+    progress : bool
+        Show progress on stderr.
 
     Raises
     ------
@@ -161,7 +165,7 @@ def calibrate_errors(catalog: QTable, method: str = "likelihood") -> ErrorModel:
             f"catalog: {len(np.unique(pairs.star))} stars with repeat visits give {independent:.0f} "
             f"independent differences; errors as a function of {', '.join(variables)} have {n_terms} "
             f"coefficients and need {needed:.0f} for errors good to {MAX_ERROR:.0%}. Visits of a star need "
-            "the same star_id; or use the errors of a larger catalogue of the same emulator"
+            "the same star_id; alternatively use the errors of a larger catalogue of the same emulator"
         )
     raw = _star_medians(visit_variables(catalog, variables), pairs, variables)
     used = np.unique(np.concatenate([pairs.first, pairs.second]))
@@ -171,7 +175,7 @@ def calibrate_errors(catalog: QTable, method: str = "likelihood") -> ErrorModel:
     terms = error_terms(raw, is_sharper(catalog), centre, scale, extra)
     values = _values(catalog, labels)
     units = tuple(str(catalog[name].unit or "") for name in labels)
-    with np.errstate(divide="ignore"):  # of rows that are in no pair
+    with np.errstate(divide="ignore"):  # for rows that are in no pair
         ln_base = np.log(errors_of_fit(catalog, labels, units)) if relative else np.zeros(values.shape)
 
     hot = is_hot(raw, extra)
@@ -180,17 +184,22 @@ def calibrate_errors(catalog: QTable, method: str = "likelihood") -> ErrorModel:
         groups = [pairs]
     coefficients = np.empty((len(groups), n_terms, len(labels)))
     outliers, width = np.empty(len(labels)), np.empty(len(labels))
-    for j in range(len(labels)):
-        pulls, parts = [], []
-        for g, group in enumerate(groups):
-            difference = values[group.first, j] - values[group.second, j]
-            fitted = fit_ln_sigma(difference, terms, group, method, ln_base[:, j])
-            coefficients[g, :, j] = fitted.coefficients
-            parts.append(fitted.outliers)
-            pulls.append(pulls_left_out(difference, terms, group, method, fitted, ln_base[:, j]))
-        weights = [group.weight for group in groups]
-        outliers[j] = np.average(parts, weights=[weight.sum() for weight in weights])
-        width[j] = pull_width(np.concatenate(pulls), np.concatenate(weights))
+    n_fits = len(labels) * len(groups) * (1 + _FOLDS)
+    with show_progress(n_fits, f"errors by {method}", "fit", progress) as bar:
+        for j in range(len(labels)):
+            pulls, parts = [], []
+            for g, group in enumerate(groups):
+                difference = values[group.first, j] - values[group.second, j]
+                fitted = fit_ln_sigma(difference, terms, group, method, ln_base[:, j])
+                bar.update(1)
+                coefficients[g, :, j] = fitted.coefficients
+                parts.append(fitted.outliers)
+                pulls.append(
+                    pulls_left_out(difference, terms, group, method, fitted, ln_base[:, j], bar.update)
+                )
+            weights = [group.weight for group in groups]
+            outliers[j] = np.average(parts, weights=[weight.sum() for weight in weights])
+            width[j] = pull_width(np.concatenate(pulls), np.concatenate(weights))
     ln_sigma = terms[used] @ coefficients[0]
     if len(groups) > 1:
         ln_sigma[hot[used]] = terms[used[hot[used]]] @ coefficients[1]
@@ -212,12 +221,13 @@ def calibrate_errors(catalog: QTable, method: str = "likelihood") -> ErrorModel:
         n_stars=len(np.unique(pairs.star)),
         outliers=outliers,
         pull_width=width,
+        emulator_hash=str(catalog.meta.get("EMUHASH", "")),
     )
 
 
 @dataclass(frozen=True, eq=False)
 class LnSigma:
-    """What `fit_ln_sigma` found: coefficients (T,), the part of outliers, and how much wider they scatter."""
+    """Result of `fit_ln_sigma`: coefficients (T,), fraction of outliers, and their width over sigma."""
 
     coefficients: Array
     outliers: float = 0.05
@@ -238,12 +248,12 @@ def fit_ln_sigma(
     ----------
     difference : (Q,)
     terms : (N, T)
-        Of the rows of the catalogue.
+        For the rows of the catalogue.
     pairs : Pairs
     method : str
-        One of `METHODS`; "paper" knows no outliers and gives NaN.
+        One of `METHODS`; "paper" has no model of outliers and gives NaN.
     ln_base : (N,), optional
-        What the terms are added to, by default 0.
+        The function to which the terms are added, by default 0.
     start : LnSigma, optional
         A fit to nearly the same pairs.
     """
@@ -265,10 +275,11 @@ def _largest_likelihood(
 ) -> LnSigma:
     """Maximise sum_q w_q ln[(1 - f) N(d_q; 0, V_q) + f N(d_q; 0, k^2 V_q)].
 
-    V = sigma1^2 + sigma2^2, ln sigma = base + c . terms; c, f and k are sought. With r the part of the second
-    Gaussian in a pair, u = d^2/V and g = (sigma1^2 terms1 + sigma2^2 terms2)/V, the gradient by c is
-    sum w [u (1 - r + r/k^2) - 1] g, and Fisher's information, were r known, 2 sum w g g'. c takes their
-    steps, halved where the likelihood fell; f and k follow as in expectation maximisation.
+    V = sigma1^2 + sigma2^2, ln sigma = base + c . terms; c, f and k are fitted. With r the probability that a
+    pair belongs to the second Gaussian, u = d^2/V and g = (sigma1^2 terms1 + sigma2^2 terms2)/V, the gradient
+    with respect to c is sum w [u (1 - r + r/k^2) - 1] g, and Fisher's information for known r is 2 sum w g
+    g'. c takes the corresponding steps, halved where the likelihood decreased; f and k are updated as in
+    expectation maximisation.
     """
     c, f, k2 = start.coefficients, start.outliers, start.wider**2
     prior = np.full(len(c), _PRIOR**-2)
@@ -310,8 +321,12 @@ def pulls_left_out(
     method: str,
     start: LnSigma,
     ln_base: Array | None = None,
+    progress: Callable[[int], object] | None = None,
 ) -> Array:
-    """Return (x1 - x2) / sqrt(sigma1^2 + sigma2^2) of pairs (Q,), with errors learnt from other stars."""
+    """Return (x1 - x2) / sqrt(sigma1^2 + sigma2^2) of pairs (Q,), with errors calibrated on other stars.
+
+    `progress`, if given, is called with 1 after each of the five fits.
+    """
     pulls = np.empty(len(pairs))
     base = np.zeros(len(terms)) if ln_base is None else ln_base
     fold = np.random.default_rng(0).permutation(pairs.star.max() + 1)[pairs.star] % _FOLDS
@@ -320,13 +335,15 @@ def pulls_left_out(
         fitted = fit_ln_sigma(difference[~out], terms, pairs[~out], method, base, start).coefficients
         sigma = [np.exp(base[r] + terms[r] @ fitted) for r in (pairs.first[out], pairs.second[out])]
         pulls[out] = difference[out] / np.hypot(*sigma)
+        if progress is not None:
+            progress(1)
     return pulls
 
 
 def pull_width(pulls: ArrayLike, weight: ArrayLike | None = None) -> float:
-    """Width of pulls (Q,), outliers apart: the fit of `fit_ln_sigma` with one coefficient.
+    """Width of pulls (Q,) without outliers: the fit of `fit_ln_sigma` with one coefficient.
 
-    NaN where there are fewer than 30 pulls.
+    NaN if there are fewer than 30 pulls.
     """
     pulls = np.asarray(pulls, dtype=float)
     known = np.isfinite(pulls) & (pulls != 0)
@@ -340,7 +357,7 @@ def pull_width(pulls: ArrayLike, weight: ArrayLike | None = None) -> float:
 
 
 def _star_medians(raw: Array, pairs: Pairs, variables: tuple[str, ...]) -> Array:
-    """Replace labels by the median of their star: one bad visit must not choose its own error."""
+    """Replace labels by the median of their star, so that one bad visit does not determine its own error."""
     smooth: Array = raw.copy()
     rows, where = np.unique(np.concatenate([pairs.first, pairs.second]), return_index=True)
     star = np.concatenate([pairs.star, pairs.star])[where]

@@ -1,4 +1,4 @@
-"""One row a star: its visits combined with their errors, and those that disagree said so."""
+"""One row per star: the weighted mean of its visits, with discrepant visits flagged."""
 
 from __future__ import annotations
 
@@ -23,22 +23,23 @@ def combine_visits(catalog: QTable) -> QTable:
     """Combine the visits of each star.
 
     A label is the mean of the visits with weights 1/error^2. A visit that differs by more than 4 sigma from
-    the others of its star, in any label, is left out where at least two others remain; of two that disagree
-    both are kept, and the errors grow by the square root of their reduced chi2. Either way the star has the
-    flag ``VISITS_DISAGREE`` and the column ``discrepant`` names the visits.
+    the others of its star, in any label, is rejected if at least two others remain. If only two visits
+    disagree, both are kept, and the errors are multiplied by the square root of their reduced chi2. In both
+    cases the star has the flag ``VISITS_DISAGREE``, and the column ``discrepant`` names the visits.
 
     Parameters
     ----------
     catalog : QTable
-        One row a visit, best with errors from repeat visits: `maury.fit` with ``errors``. Rows without a name
-        are stars of their own.
+        One row per visit, preferably with errors from repeat visits: `maury.fit` with ``errors``. Rows
+        without a name are treated as separate stars.
 
     Returns
     -------
     QTable
-        One row a star, in the order of their first visits. ``flags`` are those that all visits used share, so
-        that one noisy visit among good ones does not mark its star; a star without a valid visit has NaN
-        labels and the flags of all its visits. ``ra`` and ``dec`` are those of its first visit that has them.
+        One row per star, in the order of their first visits. ``flags`` contains the flags common to all
+        visits used, so that one noisy visit among good ones does not mark the star. A star without a valid
+        visit has NaN labels and the flags of all its visits. ``ra`` and ``dec`` are those of the first visit
+        with a position.
     """
     from astropy import units as u
     from astropy.table import QTable
@@ -101,19 +102,19 @@ def combine_visits(catalog: QTable) -> QTable:
 
 _DESCRIPTIONS = {
     "star_id": "name of the star",
-    "n_visits": "visits there are",
-    "n_used": "visits in the mean",
-    "snr": "signal-to-noise ratio of the visits used, added in squares",
+    "n_visits": "number of visits",
+    "n_used": "number of visits in the mean",
+    "snr": "signal-to-noise ratio of the visits used, added in quadrature",
     "converged": "whether any visit could be used",
-    "valid": "whether any visit is one that the paper would have published",
-    "flags": "sum of the bits that all visits used share; 0 = no complaint",
+    "valid": "whether any visit meets the criteria of the paper",
+    "flags": "sum of the bits common to all visits used; 0 = no flag set",
     "discrepant": "visits that differ from the others by more than their errors",
-    "covariance": "of the labels, in their units",
+    "covariance": "covariance of the labels, in their units",
 }
 
 
 def _star_numbers(star_id: NDArray[np.str_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the number of the star of each row, and the first row of each star; stars in that order."""
+    """Return the index of the star of each row, and the first row of each star; stars in that order."""
     keys = star_id.astype(object)
     for i in np.flatnonzero(star_id == ""):
         keys[i] = f"\0{i}"
@@ -127,7 +128,7 @@ def _star_numbers(star_id: NDArray[np.str_]) -> tuple[NDArray[np.intp], NDArray[
 def _first_known(
     known: NDArray[np.bool_], star: NDArray[np.intp], first: NDArray[np.intp]
 ) -> NDArray[np.intp]:
-    """Return the first row of each star that is known, or else its first row."""
+    """Return the first row of each star that is known, else its first row."""
     rows: NDArray[np.intp] = first.copy()
     stars, at = np.unique(star[known], return_index=True)
     rows[stars] = np.flatnonzero(known)[at]
@@ -135,14 +136,14 @@ def _first_known(
 
 
 def _sums(values: Array, star: NDArray[np.intp], n_stars: int) -> Array:
-    """Add up the visits of each star: (N, L) -> (stars, L)."""
+    """Sum over the visits of each star: (N, L) -> (stars, L)."""
     return np.column_stack([np.bincount(star, column, n_stars) for column in values.T])
 
 
 def _without_discrepant(
     values: Array, errors: Array, star: NDArray[np.intp], good: NDArray[np.bool_], n_stars: int
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return visits to use, and those that disagree with the others of their star; the worst goes first."""
+    """Return the visits to use, and those that disagree with the others; the worst is removed first."""
     used, odd = good.copy(), np.zeros(len(good), dtype=bool)
     while True:
         weight = np.where(used[:, None], np.where(errors > 0, errors, np.inf) ** -2.0, 0.0)
@@ -161,7 +162,7 @@ def _without_discrepant(
         out = np.flatnonzero((worst > 0) & (worst == largest[star]))
         if not out.size:
             return used, odd
-        out = out[np.unique(star[out], return_index=True)[1]]  # of two that are equally far one goes
+        out = out[np.unique(star[out], return_index=True)[1]]  # of two equally distant visits one is removed
         odd[out] = True
         used[out] = False
 
@@ -169,7 +170,7 @@ def _without_discrepant(
 def _shared_flags(
     flags: NDArray[np.int32], star: NDArray[np.intp], used: NDArray[np.bool_], n_used: NDArray[np.intp]
 ) -> NDArray[np.int32]:
-    """Bits that all visits used have; all bits of its visits for a star that has none to use."""
+    """Bits common to all visits used; for a star without usable visits all bits of its visits."""
     shared = np.full(len(n_used), -1, dtype=np.int32)
     np.bitwise_and.at(shared, star[used], flags[used])
     either = np.zeros(len(n_used), dtype=np.int32)

@@ -1,4 +1,4 @@
-"""The catalogue: one row a spectrum, with units, flags and a header that says where it came from."""
+"""The catalogue: one row per spectrum, with units, flags and a header with the provenance."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ if TYPE_CHECKING:
 _DESCRIPTIONS = {
     "star_id": "name of the star",
     "visit_id": "name of the exposure",
-    "file": "where the spectrum came from",
-    "ra": "right ascension, ICRS; NaN = not known",
-    "dec": "declination, ICRS; NaN = not known",
-    "chi2": "chi2 with the scatter of the emulator",
-    "rchi2": "chi2 over degrees of freedom",
-    "rchi2_noise": "the same from the noise of the spectrum alone",
-    "n_pixels": "pixels in the fit",
-    "n_clipped": "outliers that were left out",
-    "snr": "signal-to-noise ratio of the file, else of the pixels fitted",
-    "rv": "velocity c z, fitted where rv_err tells; NaN = not known",
+    "file": "file of the spectrum",
+    "ra": "right ascension, ICRS; NaN = unknown",
+    "dec": "declination, ICRS; NaN = unknown",
+    "chi2": "chi2, including the scatter of the emulator",
+    "rchi2": "chi2 divided by the degrees of freedom",
+    "rchi2_noise": "reduced chi2 from the noise of the spectrum alone",
+    "n_pixels": "number of pixels in the fit",
+    "n_clipped": "number of pixels rejected as outliers",
+    "snr": "signal-to-noise ratio from the file, else of the fitted pixels",
+    "rv": "velocity c z, fitted where rv_err is finite; NaN = unknown",
     "rv_err": "error of rv",
-    "arm_rv": "velocities of the second arm on, less that of the first",
-    "broadening": "sigma of the broadening beyond the line-spread function",
+    "arm_rv": "velocities of the other arms minus that of the first",
+    "broadening": "sigma of the broadening in addition to the line-spread function",
     "broadening_err": "error of broadening",
     "converged": "whether the fit found a minimum",
     "status": "why the fit ended",
-    "flags": "sum of the bits FLAG0, FLAG1, ... of the header; 0 = no complaint",
-    "valid": "whether the paper would have published it",
-    "training_distance": "distance to training stars; above 1 = outside",
+    "flags": "sum of the bits FLAG0, FLAG1, ... of the header; 0 = no flag set",
+    "valid": "whether the row meets the criteria of the paper",
+    "training_distance": "distance to the training stars; above 1 = outside",
     "start": "how the fit was started",
-    "n_starts": "starts that were followed",
-    "n_agree": "of them, those that ended in this minimum",
-    "problem": "why a file could not be read",
-    "covariance": "of the labels, in their units",
+    "n_starts": "number of starts that were followed",
+    "n_agree": "number of starts that ended in this minimum",
+    "problem": "why the file could not be read",
+    "covariance": "covariance of the labels, in their units",
 }
 _FORMATS = {
     ".fits": "fits",
@@ -59,16 +59,16 @@ _FORMATS = {
 
 
 def catalog_table(columns: Columns, units: Mapping[str, str], origin: Mapping[str, Any]) -> QTable:
-    """Make the catalogue of N fitted spectra from its columns: adds units, descriptions and the header.
+    """Make the catalogue of N fitted spectra from its columns, with units, descriptions and header.
 
     Parameters
     ----------
     columns : dict of (N, ...) arrays
         From `maury.measure.columns.catalog_columns`.
     units : dict
-        Names of the labels in their order, with their units.
+        Names of the labels, in order, and their units.
     origin : mapping
-        What the header tells of the fit: keys of eight letters at most, so that FITS keeps them.
+        Entries of the header that describe the fit; keys of at most eight characters, as FITS requires.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def _add(table: QTable, name: str, values: NDArray[Any], description: str, unit:
 
 
 def _provenance(labels: Iterable[str], origin: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the header; the same input gives the same bytes."""
+    """Return the header; identical input gives identical bytes."""
     meta: dict[str, Any] = {
         "MAURYVER": __version__,
         **origin,
@@ -115,12 +115,12 @@ def _provenance(labels: Iterable[str], origin: Mapping[str, Any]) -> dict[str, A
 
 
 def check_output(path: str | os.PathLike[str], overwrite: bool = False) -> Path:
-    """Return `path` if a catalogue can be written there; call it before the work, not after.
+    """Return `path` if a catalogue can be written there; to be called before the work starts.
 
     Raises
     ------
     ValueError
-        If the ending says no known format.
+        If the file extension is unknown.
     FileExistsError
         If the file exists and `overwrite` is False.
     FileNotFoundError
@@ -133,11 +133,11 @@ def check_output(path: str | os.PathLike[str], overwrite: bool = False) -> Path:
 
 
 def write_catalog(table: QTable, path: str | os.PathLike[str], overwrite: bool = False) -> None:
-    """Write a catalogue as FITS, ECSV or Parquet, by the ending of `path`.
+    """Write a catalogue as FITS, ECSV or Parquet, according to the extension of `path`.
 
-    Endings are .fits, .fits.gz, .fit, .ecsv and .parquet. The file appears whole or not at all. FITS knows
-    no unit "dex", so such columns have their unit in the description (TCOMM) and in the header block of
-    astropy, which gives it back on reading.
+    Extensions are .fits, .fits.gz, .fit, .ecsv and .parquet. The file is either complete or absent. FITS
+    has no unit "dex"; the unit of such columns is in the description (TCOMM) and in the header block of
+    astropy, from which it is restored on reading.
 
     Raises
     ------
@@ -152,6 +152,7 @@ def write_catalog(table: QTable, path: str | os.PathLike[str], overwrite: bool =
             _write_fits(table, draft)
         else:
             table.write(draft, format=_FORMATS[ending])
+        check_new_file(path, overwrite)  # another process may have written it by now
         os.replace(draft, path)
 
 
@@ -163,7 +164,7 @@ def read_catalog(path: str | os.PathLike[str]) -> QTable:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the ending says no known format, or the table in the file is not a catalogue of maury.
+        If the file extension is unknown, or the table in the file is not a catalogue of maury.
     """
     from astropy.table import QTable
 
@@ -176,20 +177,20 @@ def read_catalog(path: str | os.PathLike[str]) -> QTable:
     options = {"character_as_bytes": False, "mask_invalid": False} if kind == "fits" else {}
     try:
         table = QTable.read(path, format=kind, **options)
-    except Exception as error:  # each format has errors of its own for a file that is damaged
-        raise ValueError(f"{path}: not a catalogue that can be read: {error}") from error
+    except Exception as error:  # each format raises different errors for a damaged file
+        raise ValueError(f"{path}: the catalogue cannot be read: {error}") from error
     if "MAURYVER" not in table.meta or "flags" not in table.colnames:
         raise ValueError(f"{path}: a table, but not a catalogue written by maury (no MAURYVER in its header)")
     for key in [key for key in table.meta if key.startswith("TCOMM")]:
         del table.meta[key]
     for name in table.colnames:
-        # ECSV cannot tell an empty text from a missing one.
+        # ECSV cannot distinguish an empty string from a missing one.
         if table[name].dtype.kind == "U" and hasattr(table[name], "filled"):
             description = table[name].info.description
             _add(table, name, np.asarray(table[name].filled(""), dtype=str), description)
     n_labels = len(label_names(table))
     covariance = np.asarray(table["covariance"])
-    covariance = covariance.reshape(len(table), n_labels, n_labels)  # Parquet keeps it flat
+    covariance = covariance.reshape(len(table), n_labels, n_labels)  # flat in Parquet
     _add(table, "covariance", covariance, table["covariance"].info.description)
     return table
 
@@ -200,14 +201,14 @@ def _ending(path: Path) -> str:
         if name.endswith(ending):
             return ending
     raise ValueError(
-        f"{path}: the ending {path.suffix!r} says no catalogue format; use one of {', '.join(_FORMATS)}"
+        f"{path}: unknown file extension {path.suffix!r} of a catalogue; use one of {', '.join(_FORMATS)}"
     )
 
 
 def _need_parquet() -> None:
     from importlib.util import find_spec
 
-    missing = [name for name in ("pyarrow", "pandas") if find_spec(name) is None]  # astropy wants both
+    missing = [name for name in ("pyarrow", "pandas") if find_spec(name) is None]  # astropy needs both
     if missing:
         raise ValueError(
             f'Parquet files need {" and ".join(missing)}: pip install "maury[parquet]"; or write .fits'
@@ -220,7 +221,7 @@ def _write_fits(table: QTable, path: Path) -> None:
     table = table.copy(copy_data=False)
     for name in table.colnames:
         if table[name].dtype.kind == "U":
-            # A FITS table holds ASCII: a file name with an accent must not cost the catalogue.
+            # FITS tables are limited to ASCII; other characters, as in a file name, are escaped.
             ascii_text = [text.encode("ascii", "backslashreplace").decode() for text in table[name]]
             _add(table, name, np.array(ascii_text, dtype=str), table[name].info.description)
     with warnings.catch_warnings():

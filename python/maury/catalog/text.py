@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def describe_catalog(table: QTable) -> str:
-    """Describe a catalogue in words: when, by which emulator, rows, label ranges, median errors, flags."""
+    """Describe a catalogue: version, emulator, rows, label ranges, median errors and flags."""
     meta = table.meta
     n_rows, n_converged = len(table), int(np.sum(table["converged"]))
     if meta.get("ROWS") == "stars":

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
-_overwrite = click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
+_overwrite = click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 
 
 def _column_map(_: click.Context, option: click.Parameter, text: str | None) -> dict[str, str] | None:
@@ -14,11 +15,13 @@ def _column_map(_: click.Context, option: click.Parameter, text: str | None) -> 
         return None
     parts = [part.partition("=") for part in text.split(",")]
     if not all(ours.strip() and theirs.strip() for ours, _, theirs in parts):
-        raise click.BadParameter(f"{text!r}: expected ours=theirs with commas, as in teff=Teff,logg=LOGG")
+        raise click.BadParameter(
+            f"{text!r}: expected ours=theirs separated by commas, as in teff=Teff,logg=LOGG"
+        )
     return {ours.strip(): theirs.strip() for ours, _, theirs in parts}
 
 
-@click.command("errors", short_help="Learn errors from stars visited more than once.")
+@click.command("errors", short_help="Learn errors from stars with repeat visits.")
 @click.argument("catalogue")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="F.ecsv", help="File of errors to write."
@@ -28,18 +31,18 @@ def _column_map(_: click.Context, option: click.Parameter, text: str | None) -> 
     type=click.Choice(["likelihood", "paper"]),
     default="likelihood",
     show_default=True,
-    help="That of the paper gives errors that are too small by a third.",
+    help="The method of the paper gives errors that are too small by a third.",
 )
 @click.option(
-    "--plot", type=click.Path(dir_okay=False, path_type=Path), metavar="F.png", help="Picture of pulls."
+    "--plot", type=click.Path(dir_okay=False, path_type=Path), metavar="F.png", help="Figure of the pulls."
 )
 @_overwrite
 def errors_command(
     catalogue: str, output: Path | None, method: str, plot: Path | None, overwrite: bool
 ) -> None:
-    """Learn the errors of CATALOGUE from its repeat visits, and show them beside the formal ones.
+    """Learn the errors of CATALOGUE from its repeat visits, and print them beside the formal errors.
 
-    The file written is for maury fit --errors.
+    Use the output file with maury fit --errors.
     """
     from maury.catalog import read_catalog
     from maury.catalog.error_file import check_error_output, write_errors
@@ -49,11 +52,11 @@ def errors_command(
     if output is not None:
         check_error_output(output, overwrite)
     catalog = read_catalog(catalogue)
-    models = {name: calibrate_errors(catalog, name) for name in METHODS}
+    models = {name: calibrate_errors(catalog, name, progress=True) for name in METHODS}
     model = models[method]
     click.echo(f"Errors from {model.words}.\n")
     click.echo(error_table(catalog, model))
-    click.echo("\nWidth of the pulls of stars left out, 1 is right:")
+    click.echo("\nWidth of the pulls of stars left out of the calibration (1 if the errors are correct):")
     click.echo(pull_table(catalog, list(models.values())))
     if output is not None:
         write_errors(model, output, overwrite)
@@ -62,7 +65,7 @@ def errors_command(
         from maury.show.plots import save_figure
 
         save_figure(plot_pulls(catalog, model), plot)
-        click.echo(f"Picture in {plot}.")
+        click.echo(f"Figure in {plot}.")
 
 
 @click.command("compare", short_help="Compare a catalogue with others.")
@@ -71,14 +74,14 @@ def errors_command(
 @click.option(
     "--by",
     type=click.Choice(["id", "position"]),
-    help="How to match; by default id if the tables share names, else position.",
+    help="How to match; by default id if the tables have names in common, else position.",
 )
 @click.option(
     "--radius",
     type=click.FloatRange(min=0, min_open=True),
     default=3.0,
     show_default=True,
-    help="Largest separation [arcsec] where matched by position.",
+    help="Largest separation [arcsec] in matches by position.",
 )
 @click.option(
     "--columns",
@@ -89,9 +92,11 @@ def errors_command(
 @click.option(
     "--positions",
     metavar="TABLE",
-    help="Where CATALOGUE has no positions: a table with star_id, ra, dec (or MANGAID, RA, DEC).",
+    help="If CATALOGUE has no positions: a table with star_id, ra, dec (or MANGAID, RA, DEC).",
 )
-@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), metavar="F.png", help="Picture.")
+@click.option(
+    "--plot", type=click.Path(dir_okay=False, path_type=Path), metavar="F.png", help="Figure to write."
+)
 def compare_command(
     catalogue: str,
     others: tuple[str, ...],
@@ -101,11 +106,11 @@ def compare_command(
     positions: str | None,
     plot: Path | None,
 ) -> None:
-    """Compare CATALOGUE with one other table, or with two and more catalogues of the same stars.
+    """Compare CATALOGUE with one other table, or with several other catalogues of the same stars.
 
-    One other: a catalogue of maury, LAMOST, SEGUE, APOGEE or MaStar DR17, or any table with --columns. Stars
-    are matched; offset, scatter and MAD of the differences are shown. Several: each is compared with the
-    median of all, as for spectra at several resolutions.
+    One other table: a catalogue of maury, LAMOST, SEGUE, APOGEE or MaStar DR17, or any table with --columns.
+    Stars are matched; offset, scatter and MAD of the differences are printed. Several catalogues: each is
+    compared with the median of all, as for spectra at several resolutions.
     """
     from maury.catalog.compare import (
         POSITIONS,
@@ -118,10 +123,11 @@ def compare_command(
     from maury.show.compare_plots import plot_one_to_one, plot_spread
     from maury.show.compare_tables import differences_table, spread_table
 
+    _refuse_idle_options(len(others), by)
     ours, _ = read_table(catalogue)
     if len(others) > 1:
         names = [Path(path).name for path in (catalogue, *others)]
-        if len(set(names)) < len(names):  # files of one name in several folders
+        if len(set(names)) < len(names):  # files of the same name in several folders
             names = [catalogue, *others]
         spread = spread_of([ours, *(read_table(path, columns)[0] for path in others)], names)
         click.echo(
@@ -134,14 +140,32 @@ def compare_command(
             by = by or "position"
         matched = match_tables(ours, *read_table(others[0], columns), by, radius)
         click.echo(
-            f"{len(matched.ours)} rows in common with {matched.other} by {matched.by}; ours less theirs:"
+            f"{len(matched.ours)} rows in common with {matched.other} by {matched.by}; ours minus theirs:"
         )
         click.echo(differences_table(differences(matched)))
     if plot is not None:
         from maury.show.plots import save_figure
 
         save_figure(plot_spread(spread) if len(others) > 1 else plot_one_to_one(matched), plot)
-        click.echo(f"Picture in {plot}.")
+        click.echo(f"Figure in {plot}.")
+
+
+def _refuse_idle_options(n_others: int, by: str | None) -> None:
+    """Raise a usage error for options of `maury compare` that have no effect in this comparison."""
+    source = click.get_current_context().get_parameter_source
+    given = [name for name in ("by", "radius", "positions") if source(name) == ParameterSource.COMMANDLINE]
+    if n_others > 1 and given:
+        raise click.UsageError(
+            f"--{given[0]} applies to a comparison with one other table, got {n_others} others: catalogues "
+            f"of the same stars are matched by star_id. Omit --{given[0]}, or compare with one table "
+            "at a time"
+        )
+    idle = [name for name in given if name != "by"]
+    if by == "id" and idle:
+        raise click.UsageError(
+            f"--{idle[0]} applies to a match by position, got --by id. Omit --{idle[0]}, or pass "
+            "--by position"
+        )
 
 
 @click.command("stars", short_help="Combine the visits of each star.")
@@ -149,10 +173,10 @@ def compare_command(
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="Table: .fits, .ecsv or .parquet."
 )
-@click.option("--dr17-names", is_flag=True, help="Also TEFF_JI, ..., as in the tables of MaStar DR17.")
+@click.option("--dr17-names", is_flag=True, help="Add TEFF_JI, ..., as in the tables of MaStar DR17.")
 @_overwrite
 def stars_command(catalogue: str, output: Path, dr17_names: bool, overwrite: bool) -> None:
-    """Combine the visits of each star in CATALOGUE, with weights 1/error^2: one row a star."""
+    """Combine the visits of each star in CATALOGUE, with weights 1/error^2: one row per star."""
     import numpy as np
 
     from maury.catalog import read_catalog
@@ -166,7 +190,7 @@ def stars_command(catalogue: str, output: Path, dr17_names: bool, overwrite: boo
     write_catalog(add_dr17_names(stars) if dr17_names else stars, output, overwrite)
     odd = int(np.sum(np.asarray(stars["discrepant"]) != ""))
     click.echo(
-        f"{len(visits)} visits of {len(stars)} stars; of {odd} stars visits disagree. Written to {output}."
+        f"{len(visits)} visits of {len(stars)} stars; visits of {odd} stars disagree. Written to {output}."
     )
 
 

@@ -16,37 +16,41 @@ if TYPE_CHECKING:
     from maury.emulator.emulator import Emulator
     from maury.spectra import Spectra
 
-_SHOWN = 20  # problems that are printed
+_SHOWN = 20  # number of problems printed
 
 _emulator = click.option(
     "--emulator",
     default="default",
     show_default=True,
     metavar="F.onnx",
-    help="Emulator file; or the built-in.",
+    help="Emulator file; by default the built-in emulator.",
 )
 _plot = click.option(
-    "--plot", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Folder for pictures."
+    "--plot", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Folder for figures."
 )
 
 
 def _how_to_see(command: Any) -> Any:
-    """Options that say how the instrument sees, and what is fitted besides the labels."""
+    """Options for the instrument, and for what is fitted besides the labels."""
     for option in (
         click.option(
             "--leave-out",
             multiple=True,
             metavar="NAME",
-            help="Leave a region out: telluric, balmer, sodium, interstellar; several times for several.",
+            help="Region to exclude: telluric, balmer, sodium, interstellar; may be given more than once.",
         ),
         click.option(
             "--arm-rv/--no-arm-rv",
             default=None,
-            help="Fit a velocity for each arm; by default where the file tells the arms.",
+            help="Fit a velocity for each arm; the default for files with several arms.",
         ),
-        click.option("--broadening", is_flag=True, help="Fit one broadening more for each spectrum."),
+        click.option("--broadening", is_flag=True, help="Fit an additional broadening for each spectrum."),
         click.option(
-            "--max-rv", type=float, default=1000.0, show_default=True, help="Velocities to search [km/s]."
+            "--max-rv",
+            type=float,
+            default=1000.0,
+            show_default=True,
+            help="Limit of the velocity search [km/s].",
         ),
         click.option(
             "--velocity",
@@ -55,7 +59,7 @@ def _how_to_see(command: Any) -> Any:
             type=click.Choice(["fit", "given"]),
             default="fit",
             show_default=True,
-            help="Fit velocities, but of spectra at rest; or keep those of the files.",
+            help="Fit velocities, except for rest-frame spectra; or keep those of the files.",
         ),
         click.option("--errors", metavar="F.ecsv", help="Errors from repeat visits; see maury errors."),
         click.option(
@@ -63,16 +67,21 @@ def _how_to_see(command: Any) -> Any:
             type=click.Path(exists=True, dir_okay=False),
             multiple=True,
             metavar="FILE",
-            help="PARSEC or BaSTI isochrones for --photometry; several times for several.",
+            help="PARSEC or BaSTI isochrones for --photometry; may be given more than once.",
         ),
         click.option(
             "--photometry",
             type=click.Path(exists=True, dir_okay=False),
             metavar="TABLE",
-            help="Gaia photometry by star_id: one start more for the stars in it.",
+            help="Gaia photometry by star_id: an additional start for these stars.",
         ),
-        click.option("--fwhm", type=float, help="Resolution where the file does not tell: FWHM [Angstrom]."),
-        click.option("--resolution", type=float, metavar="R", help="The same: R = wavelength / FWHM."),
+        click.option("--fwhm", type=float, help="Resolution of files that give none, as FWHM [Angstrom]."),
+        click.option(
+            "--resolution",
+            type=float,
+            metavar="R",
+            help="Resolution of files that give none, as R = wavelength / FWHM.",
+        ),
     ):
         command = option(command)
     return command
@@ -90,12 +99,10 @@ def _how_to_see(command: Any) -> Any:
 )
 @_emulator
 @_plot
-@click.option("--format", metavar="NAME", help="Format of the files, where guessing fails.")
-@click.option("--threads", type=click.IntRange(min=1), help="Threads; all cores by default.")
-@click.option("--overwrite", is_flag=True, help="Replace a catalogue that exists, or an unfinished run.")
-@click.option(
-    "--scheduler", metavar="ADDRESS", help="Measure on a Dask cluster: its address, or scheduler file."
-)
+@click.option("--format", metavar="NAME", help="Format of the files, if it is not detected.")
+@click.option("--threads", type=click.IntRange(min=1), help="Number of threads; by default all cores.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing catalogue or unfinished run.")
+@click.option("--scheduler", metavar="ADDRESS", help="Use a Dask cluster: its address, or scheduler file.")
 @_how_to_see
 def fit_command(
     files: tuple[str, ...],
@@ -108,8 +115,8 @@ def fit_command(
 ) -> None:
     """Measure the stars in FILES and write a catalogue.
 
-    A file that cannot be read becomes a flagged row; the others are not harmed. A run that was ended goes on
-    where it stopped: give the same command again.
+    A file that cannot be read becomes a flagged row and does not affect the others. Interrupted runs resume
+    where they stopped: give the same command again.
     """
     from maury.emulator import Emulator
     from maury.readers import ReadWarning
@@ -118,7 +125,7 @@ def fit_command(
 
     model = Emulator.load(emulator)
     if (photometry is None) != (not isochrones):
-        raise click.UsageError("--photometry and --isochrones go together: give both, or none")
+        raise click.UsageError("--photometry and --isochrones must be given together")
     if photometry is not None:
         from astropy.table import Table
 
@@ -127,11 +134,11 @@ def fit_command(
         options["photometry"] = Table.read(photometry)
         options["isochrones"] = read_isochrones(list(isochrones))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ReadWarning)  # it names the first bad file; here all are named
+        warnings.simplefilter("ignore", ReadWarning)  # for the first bad file only; all are listed here
         try:
             catalog = fit_files(files, output, model, progress=True, **options)
         except KeyboardInterrupt:
-            click.echo("Ended. What is measured is kept: the same command goes on from there.", err=True)
+            click.echo("Interrupted. Finished blocks are kept: the same command resumes the run.", err=True)
             raise
     problems = catalog["problem"][catalog["problem"] != ""]
     for problem in problems[:_SHOWN]:
@@ -145,11 +152,11 @@ def fit_command(
         _draw(_spectra_of(files, options), catalog, model, plot)
 
 
-@click.command("demo", short_help="Measure stars that come with maury and have known labels.")
+@click.command("demo", short_help="Measure stars with known labels that come with maury.")
 @_emulator
 @_plot
 def demo(emulator: str, plot: Path | None) -> None:
-    """Measure some stars of the MILES library that come with maury, and compare with their known labels."""
+    """Measure stars of the MILES library that come with maury, and compare them with their known labels."""
     from maury.emulator import Emulator
     from maury.measure.pipeline import fit
     from maury.show.tables import comparison_table, summary_sentence
@@ -165,10 +172,10 @@ def demo(emulator: str, plot: Path | None) -> None:
         _draw(spectra, catalog, model, plot)
 
 
-@click.command("info", short_help="Describe an emulator or a catalogue in words.")
+@click.command("info", short_help="Describe an emulator or a catalogue.")
 @click.argument("file")
 def info(file: str) -> None:
-    """Describe FILE in words: an emulator (.onnx, or "default") or a catalogue."""
+    """Describe FILE: an emulator (.onnx, or "default") or a catalogue."""
     from maury.catalog import read_catalog
     from maury.emulator import Emulator
 
@@ -181,7 +188,7 @@ def info(file: str) -> None:
 
 
 def _spectra_of(files: tuple[str, ...], options: dict[str, Any]) -> Iterator[Spectra]:
-    """Spectra of length 1 in the order of the catalogue, few in memory."""
+    """Spectra of length 1 in the order of the catalogue, with few in memory at a time."""
     from maury.readers.blocks import spectra_blocks
 
     for block in spectra_blocks(files, options["format"]):
@@ -198,13 +205,14 @@ def _demo_stars() -> Spectra:
 
 
 def _draw(spectra: Iterable[Spectra], catalog: QTable, emulator: Emulator, folder: Path) -> None:
-    """One picture a spectrum, and the Kiel diagram."""
+    """One figure per spectrum, and the Kiel diagram."""
     from maury.measure.best_fit import best_fit
+    from maury.output import progress
     from maury.show.plots import picture_names, plot_kiel, plot_star, save_figure
 
     folder.mkdir(parents=True, exist_ok=True)
     names = picture_names(catalog)
-    with _bar(len(catalog), "drawing") as bar:
+    with progress(len(catalog), "drawing", "figure") as bar:
         for spectrum, row, name in zip(spectra, catalog, names, strict=True):
             shown = best_fit(spectrum, emulator, row)
             figure = plot_star(shown.wavelength, shown.flux, shown.ivar, shown.model, row, shown.scatter)
@@ -213,11 +221,4 @@ def _draw(spectra: Iterable[Spectra], catalog: QTable, emulator: Emulator, folde
     if {"teff", "logg"} <= set(emulator.labels):
         save_figure(plot_kiel(catalog, emulator), folder / "kiel.png")
         names.append("kiel.png")
-    click.echo(f"{len(names)} pictures in {folder}.")
-
-
-def _bar(total: int, what: str) -> Any:
-    """Progress on stderr, in a terminal only."""
-    from tqdm import tqdm
-
-    return tqdm(total=total, desc=what, disable=None, leave=False)
+    click.echo(f"{len(names)} figures in {folder}.")

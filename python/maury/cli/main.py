@@ -1,4 +1,4 @@
-"""The command ``maury``. Heavy imports wait inside the commands, so that ``maury --help`` is quick."""
+"""The command ``maury``. Heavy imports are inside the commands, so that ``maury --help`` is fast."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from maury.cli.train import train, twins, validate
 
 
 class _Commands(click.Group):
-    """Turns what a user can mend into one line on stderr and exit code 1; our own faults keep a traceback."""
+    """Prints errors that the user can correct as one line, with exit code 1; others keep a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         with warnings.catch_warnings():
@@ -26,7 +26,8 @@ class _Commands(click.Group):
             except (ValueError, OSError, ImportError) as error:
                 if isinstance(error, OSError) and error.errno == errno.EPIPE:
                     raise
-                raise click.ClickException(" ".join(str(error).split())) from error
+                text = " ".join(str(error).split()).replace("pass overwrite=True", "pass --overwrite")
+                raise click.ClickException(text) from error
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -41,13 +42,13 @@ def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
         ctx.exit()
 
 
-# \b keeps click from filling the lines of a paragraph.
+# \b prevents click from rewrapping the paragraph.
 _HELP = """Measure stellar parameters from stellar spectra.
 
 \b
-maury demo                          try it on stars that come with it
-maury fit spec-*.fits --plot plots  make a catalogue and pictures
-maury info maury_catalog.fits       what is in a catalogue, or an emulator
+maury demo                          measure example stars that come with maury
+maury fit spec-*.fits --plot plots  write a catalogue and figures
+maury info maury_catalog.fits       describe a catalogue or an emulator
 """
 
 

@@ -1,4 +1,4 @@
-"""The commands ``maury reference ...``: what an emulator learns from, put into one file."""
+"""The commands ``maury reference ...``: build the reference set of an emulator, as one file."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from maury.reference.file import Reference
 
 _output = click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="OUT.fits", help="To write."
+    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="OUT.fits", help="Output file."
 )
-_overwrite = click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
+_overwrite = click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 
 
-@click.group(short_help="Make a reference set to train on.")
+@click.group(short_help="Build a reference set for training.")
 def reference() -> None:
-    """Make a reference set: labelled spectra to train an emulator on, in one file."""
+    """Build a reference set: labelled spectra to train an emulator on, in one file."""
 
 
 @reference.command("mastar-apogee", short_help="Stars of MaStar with the labels of APOGEE.")
@@ -27,13 +27,15 @@ def reference() -> None:
 @click.argument("allstar")
 @_output
 @click.option("--gaia", metavar="FILE", help="Gaia cross-match of MaStar; else stars match by position.")
-@click.option("--radius", type=float, help="Of a match by position [arcsec].  [default: 3]")
-@click.option("--snr-min", type=float, help="Visits must be better.  [default: 15]")
-@click.option("--reject", multiple=True, metavar="BIT", help="Of MASTAR_QUAL, instead of the paper's.")
-@click.option("--aspcap", multiple=True, metavar="BIT", help="Of ASPCAPFLAG, instead of the usual.")
-@click.option("--star", multiple=True, metavar="BIT", help="Of STARFLAG, instead of the usual.")
-@click.option("--vscatter-max", type=float, help="More is a binary [km/s].  [default: 1]")
-@click.option("--plot", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="For pictures.")
+@click.option("--radius", type=float, help="Radius of a match by position [arcsec].  [default: 3]")
+@click.option("--snr-min", type=float, help="Minimum S/N of a visit.  [default: 15]")
+@click.option("--reject", multiple=True, metavar="BIT", help="MASTAR_QUAL bits, in place of the default.")
+@click.option("--aspcap", multiple=True, metavar="BIT", help="ASPCAPFLAG bits, in place of the default.")
+@click.option("--star", multiple=True, metavar="BIT", help="STARFLAG bits, in place of the default.")
+@click.option("--vscatter-max", type=float, help="Velocity scatter of a binary [km/s].  [default: 1]")
+@click.option(
+    "--plot", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Folder for figures."
+)
 @_overwrite
 def mastar_apogee(
     goodspec: str,
@@ -46,8 +48,8 @@ def mastar_apogee(
 ) -> None:
     """Match the stars of MaStar with those of APOGEE, and stack their visits.
 
-    GOODSPEC and MASTARALL are files of MaStar, ALLSTAR is that of APOGEE, all of SDSS DR17. Every star left
-    out is counted.
+    GOODSPEC and MASTARALL are files of MaStar, ALLSTAR is the table of APOGEE, all from SDSS DR17. All
+    rejected stars are counted.
     """
     from maury.reference.file import check_reference_path, write_reference
     from maury.reference.mastar_apogee import build_mastar_apogee
@@ -61,7 +63,7 @@ def mastar_apogee(
         for what, number in counts.items():
             if number:
                 click.echo(f"  {number:7d} {what}")
-    click.echo("Regions that the paper calls badly covered:")
+    click.echo("Regions that are sparsely covered according to the paper:")
     for region, number in made.provenance["coverage"].items():
         click.echo(f"  {number:7d} {region}")
     click.echo(f"{len(made.spectra)} stars written to {output}.")
@@ -73,19 +75,19 @@ def mastar_apogee(
 @click.argument("grid")
 @_output
 @click.option(
-    "--isochrones", multiple=True, metavar="FILE", help="Where to draw labels; PARSEC or BaSTI, once a file."
+    "--isochrones", multiple=True, metavar="FILE", help="PARSEC or BaSTI file for the labels; repeatable."
 )
-@click.option("--at", metavar="REFERENCE", help="Instead: a model at the labels of each of its spectra.")
-@click.option("--join", metavar="REFERENCE", help="Put it first; draw as many models as it has stars.")
-@click.option("--n", type=click.IntRange(min=1), help="Models to draw.  [default: 1675, or see --join]")
-@click.option("--teff-min", type=float, help="Coolest point to draw [K].  [default: 6000]")
-@click.option("--seed", type=int, help="Of the draw.  [default: 0]")
-@click.option("--lsf", metavar="FILE|SIGMA", help="To reach [A].  [default: of --join, else MaStar]")
-@click.option("--resolution", type=float, help="R of the models, if the file does not say.")
-@click.option("--air/--vacuum", default=None, help="Of the models' wavelengths, if the file does not say.")
-@click.option("--wavelength", type=(float, float), metavar="LOW HIGH", help="To keep [vacuum Angstrom].")
-@click.option("--method", type=click.Choice(["cubic", "quadratic", "linear"]), help="Of interpolation.")
-@click.option("--snr", type=float, help="Assumed signal to noise.  [default: 100]")
+@click.option("--at", metavar="REFERENCE", help="Alternatively: models at the labels of these spectra.")
+@click.option("--join", metavar="REFERENCE", help="Set to append models to, as many as it has stars.")
+@click.option("--n", type=click.IntRange(min=1), help="Number of models.  [default: 1675, or see --join]")
+@click.option("--teff-min", type=float, help="Minimum Teff of the models [K].  [default: 6000]")
+@click.option("--seed", type=int, help="Seed of the random draw.  [default: 0]")
+@click.option("--lsf", metavar="FILE|SIGMA", help="Target sigma [A].  [default: of --join, else MaStar]")
+@click.option("--resolution", type=float, help="R of the models, if not given in the file.")
+@click.option("--air/--vacuum", default=None, help="Wavelengths of the models, if not given in the file.")
+@click.option("--wavelength", type=(float, float), metavar="LOW HIGH", help="Range [vacuum Angstrom].")
+@click.option("--method", type=click.Choice(["cubic", "quadratic", "linear"]), help="Interpolation.")
+@click.option("--snr", type=float, help="Assumed signal-to-noise ratio.  [default: 100]")
 @_overwrite
 def theory(
     grid: str,
@@ -102,19 +104,21 @@ def theory(
 ) -> None:
     """Interpolate spectra in GRID, a grid of models, at the resolution of a survey.
 
-    Labels are points of isochrones above a temperature, each with random [alpha/Fe] and microturbulence.
-    With --at they are those of a reference set; its spectra outside the grid are left out.
+    Labels are points of isochrones above a minimum temperature, each with random [alpha/Fe] and
+    microturbulence. With --at they are those of a reference set, without its spectra outside the grid.
     """
     from maury.reference.file import Reference, check_reference_path, read_reference, write_reference
     from maury.reference.grid import read_grid
     from maury.reference.theory import build_theory, build_twin
 
     if bool(isochrones) == bool(at):
-        raise click.UsageError("say where to take models: --isochrones FILE, or --at REFERENCE")
+        raise click.UsageError("labels of the models are required: --isochrones FILE, or --at REFERENCE")
     drawing = {"--n": n, "--teff-min": options["teff_min"], "--seed": options["seed"], "--join": join}
     idle = [name for name, value in drawing.items() if at and value is not None]
     if idle:
-        raise click.UsageError(f"{idle[0]} is for models that are drawn; it does not go with --at")
+        raise click.UsageError(
+            f"{idle[0]} applies to models drawn from isochrones, and cannot be used with --at"
+        )
     check_reference_path(output, overwrite)
     given = {name: value for name, value in options.items() if value is not None}
     if lsf is not None:
@@ -123,7 +127,7 @@ def theory(
     if at:
         given_set = read_reference(at)
         made = build_twin(models, given_set, **given)
-        click.echo(f"{len(given_set.spectra) - len(made.spectra)} spectra of {at} lie outside the grid.")
+        click.echo(f"{len(given_set.spectra) - len(made.spectra)} spectra of {at} are outside the grid.")
     else:
         stars = read_reference(join) if join else None
         provenance = {
@@ -145,7 +149,7 @@ def theory(
 
 
 def _median_lsf(stars: Reference) -> dict[str, Any]:
-    """Line-spread function of the stars, for models that will stand beside them; none if they have none."""
+    """Line-spread function of the stars, for models to be joined with them; None if the stars have none."""
     import numpy as np
 
     spectra = stars.spectra
@@ -167,4 +171,4 @@ def _draw(made: Reference, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     save_figure(plot_reference(made), folder / "reference.png")
     save_figure(plot_label_errors(made), folder / "label_errors.png")
-    click.echo(f"2 pictures in {folder}.")
+    click.echo(f"2 figures in {folder}.")

@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     "sources",
     multiple=True,
     metavar="PATH",
-    help="File or folder with the spectra; may be given again. By default, where the catalogue says.",
+    help="File or folder of spectra; may be given more than once. By default the files of the catalogue.",
 )
 @click.option(
     "--max-spectra",
     type=click.IntRange(min=0),
     default=300,
     show_default=True,
-    help="How many spectra to put into the page; 20 to 30 kB each.",
+    help="Maximum number of spectra in the page; 20 to 30 kB each.",
 )
 @click.option(
     "--emulator",
     metavar="F.onnx",
-    help="The one that the catalogue was made with; by default the built-in.",
+    help="The emulator of the catalogue; by default the built-in.",
 )
 @click.option(
     "--cmd",
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     metavar="COLOUR MAGNITUDE",
     help="Columns of the colour-magnitude diagram, as in bp_rp m_g.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace a page that exists.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing page.")
 def report_command(
     catalogue: str,
     output: Path,
@@ -58,37 +58,40 @@ def report_command(
 ) -> None:
     """Make one HTML page of CATALOGUE that opens offline. Needs bokeh: pip install "maury[report]".
 
-    The page holds diagrams of all stars, coloured by any column, and shows spectrum, model and residual of a
-    star at a click, for as many stars as --max-spectra says: a third of them those with the worst fits, a
-    third flagged ones, some of each flag, the others from all over the Kiel diagram.
+    The page shows diagrams of all stars, coloured by any column. A click on a star shows its spectrum, model
+    and residual, for at most --max-spectra stars: a third with the worst fits, a third with flags, some for
+    each flag, and the others from all parts of the Kiel diagram.
     """
     from maury.catalog.table import read_catalog
     from maury.show.report.page import check_catalog, need_bokeh, write_report
 
     need_bokeh()
     if output.suffix.lower() not in (".html", ".htm"):
-        raise click.UsageError(f"{output}: a report ends in .html")
+        raise click.UsageError(f"{output}: the extension of a report must be .html")
     if output.exists() and not overwrite:
-        raise FileExistsError(f"{output} exists; choose another name, or say --overwrite")
+        raise FileExistsError(f"{output} exists; choose another name, or pass --overwrite")
     if not output.parent.is_dir():
-        raise FileNotFoundError(f"{output.parent}: no such folder to write {output.name} into; make it first")
+        raise FileNotFoundError(
+            f"{output.parent}: no such folder to write {output.name} into; create it first"
+        )
     catalog = read_catalog(catalogue)
     check_catalog(catalog)
     spectra = _spectra(catalog, sources, max_spectra, emulator) if max_spectra else {}
     write_report(catalog, output, spectra, cmd, title=Path(catalogue).name)
     size = output.stat().st_size / 1e6
     click.echo(
-        f"{len(catalog)} rows, {len(spectra)} of them with their spectrum. "
-        f"Written to {output} ({size:.1f} MB)."
+        f"{len(catalog)} rows, {len(spectra)} of them with a spectrum. Written to {output} ({size:.1f} MB)."
     )
 
 
 def _spectra(
     catalog: QTable, sources: tuple[str, ...], max_spectra: int, emulator: str | None
 ) -> dict[int, str]:
-    """Spectra as asked for; where none were asked for, nothing that is missing ends the command."""
+    """Spectra as requested; if none were requested, missing files are not an error."""
     if catalog.meta.get("ROWS") == "stars":
-        click.echo("No spectra in the page: a row is a star; a report of the visits has them.", err=True)
+        click.echo(
+            "No spectra in the page: its rows are stars; make a report of the visits instead.", err=True
+        )
         return {}
     from maury.emulator import Emulator
     from maury.show.report.spectra import pack_spectra

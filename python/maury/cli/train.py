@@ -9,9 +9,10 @@ import click
 
 if TYPE_CHECKING:
     from maury.learn.validate import Validation
+    from maury.reference.load import Library
 
 _plot = click.option(
-    "--plot", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Folder for pictures."
+    "--plot", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Folder for figures."
 )
 
 
@@ -19,29 +20,31 @@ def _whole_numbers(_: click.Context, option: click.Parameter, text: str | None) 
     try:
         return None if text is None else tuple(int(number) for number in text.split(","))
     except ValueError:
-        raise click.BadParameter(f"{text!r}: expected whole numbers with commas, as in 128,128") from None
+        raise click.BadParameter(
+            f"{text!r}: expected whole numbers separated by commas, as in 128,128"
+        ) from None
 
 
 def _recipe(command: Any) -> Any:
-    """Options that say how to train; what is not given is left to `maury.train`."""
+    """Options of the training; defaults are those of `maury.train`."""
     for option in (
-        click.option("--seed", type=int, help="Of the random split and first weights."),
-        click.option("--cycles", type=click.IntRange(min=1), help="Cycles of the rate, at most."),
-        click.option("--steps", type=click.IntRange(min=1), help="Training steps in a cycle."),
+        click.option("--seed", type=int, help="Seed of the random split and of the first weights."),
+        click.option("--cycles", type=click.IntRange(min=1), help="Maximum number of cycles."),
+        click.option("--steps", type=click.IntRange(min=1), help="Training steps per cycle."),
         click.option("--coefficients", type=click.IntRange(min=1), help="K, the rank of the last layer."),
         click.option("--hidden", callback=_whole_numbers, metavar="H,H", help="Units of the hidden layers."),
-        click.option("--teff-max", type=float, help="Leave hotter stars out [K]."),
+        click.option("--teff-max", type=float, help="Exclude hotter stars [K]."),
         click.option(
             "--wavelength",
             type=(float, float),
             metavar="MIN MAX",
-            help="Range to train on [vacuum Angstrom].",
+            help="Range of training [vacuum Angstrom].",
         ),
         click.option("--labels", metavar="A,B", help="Labels to train, as in teff,logg,fe_h."),
         click.option(
             "--bounds",
             type=click.Choice(["training", "paper"]),
-            help="Of a fit: near the training labels, or Imig et al. 2021 (if stars and models are in one).",
+            help="Bounds of a fit: near the training labels, or paper (default for stars with models).",
         ),
     ):
         command = option(command)
@@ -59,9 +62,9 @@ def _recipe(command: Any) -> Any:
     help="Emulator to write.",
 )
 @_recipe
-@click.option("--ensemble", type=click.IntRange(min=1), metavar="N", help="Networks; their spread is kept.")
-@click.option("--name", help="What to call the emulator; the name of the file by default.")
-@click.option("--overwrite", is_flag=True, help="Replace an emulator that exists.")
+@click.option("--ensemble", type=click.IntRange(min=1), metavar="N", help="Train N networks, keep the best.")
+@click.option("--name", help="Name of the emulator; by default the name of the file.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing emulator.")
 def train(
     reference: str,
     output: Path,
@@ -72,50 +75,62 @@ def train(
     """Train an emulator on REFERENCE. Needs torch: pip install "maury[train]".
 
     REFERENCE is "miles" or "stelib", the folder of one of these libraries, or a table with a column "file"
-    and columns teff, logg, fe_h, ...
+    and columns teff, logg, fe_h, ... The table F.stars.ecsv, beside the emulator F.onnx, lists
+    how each spectrum was used, or why it was left out.
     """
-    import numpy as np
-
-    from maury.learn.train import train
-    from maury.measure.pipeline import fit
-    from maury.reference.load import library, load_reference
-    from maury.show.tables import difference_table, training_words
+    from maury.learn.stars import star_table, stars_path, write_stars
+    from maury.learn.train import Recipe, train_recipe
+    from maury.learn.validate import validate_unseen
+    from maury.output import check_new_file
+    from maury.reference.load import open_reference
+    from maury.show.tables import doubt_words, training_words, validation_table
 
     if output.suffix.lower() != ".onnx":
-        raise click.UsageError(f"{output}: an emulator file ends in .onnx")
-    if output.exists() and not overwrite:
-        raise FileExistsError(f"{output} exists; choose another name, or say --overwrite")
-    chosen, recipe = _choice(reference, options)
-    stars = load_reference(reference)
-    known = library(reference)
+        raise click.UsageError(f"{output}: the extension of an emulator file must be .onnx")
+    for path in (output, stars_path(output)):
+        check_new_file(path, overwrite)
+    stars = open_reference(reference)
+    known = stars.library
+    chosen, recipe = _choice(known, options)
     origin = {"training_data": known.training_data, "citation": known.citation} if known else {}
-    emulator = train(
-        stars,
+    done = train_recipe(
+        stars.spectra,
+        Recipe(**recipe),
         meta={"name": name or output.stem, "training_data": reference, **origin},
         progress=True,
         **chosen,
-        **recipe,
     )
-    emulator.save(output)
-    click.echo(training_words(emulator))
-    unseen = stars[np.isin(stars.star_id, emulator.meta["validation_stars"])]
-    click.echo(f"\nStars that training never saw ({len(unseen)} spectra), measured against their labels:")
-    click.echo(difference_table(fit(unseen, emulator), unseen.labels))
-    click.echo(f"\nWritten to {output}.")
+    done.emulator.save(output)
+    table = star_table(stars.spectra, done.use, stars.origin)
+    write_stars(table, stars_path(output), overwrite)
+    click.echo(training_words(done.emulator))
+    doubtful = doubt_words(table)
+    if doubtful:
+        click.echo(doubtful)
+    unseen = validate_unseen(done.emulator, stars.spectra)
+    click.echo(
+        f"\nStars withheld from training ({len(unseen.known)} spectra), measured against their labels:"
+    )
+    click.echo(validation_table(unseen.summary(), unseen.names))
+    click.echo(f"\nWritten to {output}; use of each spectrum in {stars_path(output)}.")
 
 
-@click.command("validate", short_help="Test training on stars left out of it.")
+@click.command("validate", short_help="Cross-validate the training.")
 @click.argument("reference")
 @_recipe
-@click.option("--emulator", metavar="F.onnx", help="Train none: measure the stars that this one never saw.")
 @click.option(
-    "--folds", type=click.IntRange(min=2), help="Otherwise: parts to leave out in turn.  [default: 5]"
+    "--emulator",
+    metavar="F.onnx",
+    help="Skip training: measure the stars withheld from that of this emulator.",
+)
+@click.option(
+    "--folds", type=click.IntRange(min=2), help="Without --emulator: number of folds.  [default: 5]"
 )
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Table of all stars: .ecsv, .fits or .parquet."
 )
 @_plot
-@click.option("--overwrite", is_flag=True, help="Replace a table that exists.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing table.")
 def validate(
     reference: str,
     emulator: str | None,
@@ -125,31 +140,34 @@ def validate(
     overwrite: bool,
     **options: Any,
 ) -> None:
-    """Train on parts of REFERENCE and measure the part left out; see "maury train".
+    """Train without one part of REFERENCE and measure that part, for each part in turn; see "maury train".
 
-    With --emulator, made by "maury train REFERENCE", measure the stars that it never saw.
+    With --emulator, made by "maury train REFERENCE", measure the stars withheld from its training.
     """
     from maury.catalog.table import check_output, write_catalog
     from maury.emulator import Emulator
     from maury.learn.train import Recipe
     from maury.learn.validate import cross_validate, validate_unseen
-    from maury.reference.load import load_reference
+    from maury.reference.load import load_reference, open_reference
     from maury.show.tables import flux_error_table, validation_table
 
     idle = [name for name, value in {**options, "folds": folds}.items() if value is not None]
     if emulator is not None and idle:
-        raise click.UsageError(f"--{idle[0].replace('_', '-')} says how to train; --emulator trains nothing")
+        raise click.UsageError(
+            f"--{idle[0].replace('_', '-')} applies to training, and --emulator skips training"
+        )
     if output is not None:
         check_output(output, overwrite)
     if emulator is not None:
         done = validate_unseen(Emulator.load(emulator), load_reference(reference))
-        click.echo(f"{len(done.known)} spectra of stars that {emulator} never saw:")
+        click.echo(f"{len(done.known)} spectra of stars withheld from the training of {emulator}:")
     else:
-        chosen, recipe = _choice(reference, options)
+        stars = open_reference(reference)
+        chosen, recipe = _choice(stars.library, options)
         done = cross_validate(
-            load_reference(reference), recipe=Recipe(**recipe), folds=folds or 5, progress=True, **chosen
+            stars.spectra, recipe=Recipe(**recipe), folds=folds or 5, progress=True, **chosen
         )
-        click.echo(f"{len(done.known)} spectra, each measured by a network that never saw its star:")
+        click.echo(f"{len(done.known)} spectra, each measured by a network trained without its star:")
     click.echo(validation_table(done.summary(), done.names))
     click.echo("\nFlux at the known labels, |emulator - spectrum|:")
     click.echo(flux_error_table(done.flux))
@@ -157,7 +175,7 @@ def validate(
         write_catalog(done.table(), output, overwrite)
         click.echo(f"Written to {output}.")
     if plot is not None:
-        _draw_validation(done, f"{reference}, stars never seen", plot)
+        _draw_validation(done, f"{reference}, withheld stars", plot)
 
 
 @click.command("twins", short_help="Compare emulators trained on stars and on models.")
@@ -169,40 +187,39 @@ def validate(
     type=click.Path(file_okay=False, path_type=Path),
     required=True,
     metavar="DIR",
-    help="Folder for both emulators, a table and pictures.",
+    help="Folder for both emulators, a table and figures.",
 )
 @_recipe
 def twins(reference: str, twin: str, output: Path, **options: Any) -> None:
-    """Train two emulators that differ in their spectra only, and fit the same observed stars by both.
+    """Train two emulators on different spectra of the same stars, and fit the same observed stars with both.
 
-    REFERENCE holds observed stars (and models), TWIN models for the same stars, as made by
+    REFERENCE contains observed stars (and models), TWIN models of the same stars, as made by
     "maury reference theory GRID --at REFERENCE".
     """
     from maury.catalog.table import write_catalog
     from maury.learn.twins import train_twins
     from maury.reference.file import read_reference
+    from maury.reference.load import library_of
     from maury.show.plots import save_figure
     from maury.show.twins import plot_twin_fits, plot_twin_labels, twin_table
 
-    chosen, recipe = _choice(reference, options)
+    stars = read_reference(reference)
+    chosen, recipe = _choice(library_of(stars, Path(reference).name), options)
     output.mkdir(parents=True, exist_ok=True)
-    done = train_twins(read_reference(reference), read_reference(twin), progress=True, **chosen, **recipe)
+    done = train_twins(stars, read_reference(twin), progress=True, **chosen, **recipe)
     for emulator in done.emulators:
         emulator.save(output / f"{emulator.name}.onnx")
     write_catalog(done.table(), output / "twins.ecsv", overwrite=True)
-    click.echo(f"{len(done.known)} observed spectra that neither emulator was trained on:")
+    click.echo(f"{len(done.known)} observed spectra used to train neither emulator:")
     click.echo(twin_table(done))
     save_figure(plot_twin_labels(done), output / "labels.png")
     if {"teff", "logg"} <= set(done.names):
         save_figure(plot_twin_fits(done), output / "fits.png")
-    click.echo(f"Emulators, table and pictures are in {output}.")
+    click.echo(f"Emulators, table and figures are in {output}.")
 
 
-def _choice(reference: str, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Split `options`: what chooses stars and pixels, where a known library fills in, and the recipe."""
-    from maury.reference.load import library
-
-    known = library(reference)
+def _choice(known: Library | None, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split `options` into selection of stars and pixels, with defaults of a known library, and recipe."""
     given = {name: value for name, value in options.items() if value is not None}
     names = given.pop("labels", None)
     chosen = {
@@ -222,4 +239,4 @@ def _draw_validation(done: Validation, title: str, folder: Path) -> None:
     figure = plot_comparison(done.names, done.known, done.fitted, title, done.rchi2)
     save_figure(figure, folder / "validation.png")
     save_figure(plot_flux_errors(done.flux, title), folder / "flux_errors.png")
-    click.echo(f"2 pictures in {folder}.")
+    click.echo(f"2 figures in {folder}.")

@@ -1,4 +1,4 @@
-"""Checks on what an emulator is built from: each returns its argument clean, or says what is wrong."""
+"""Checks of the parts of an emulator: each returns the checked argument, or raises with the reason."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TRANSFORMS = ("linear", "log10")
 
 
 class EmulatorFileError(ValueError):
-    """A file is not a sound maury emulator."""
+    """A file is not a valid maury emulator."""
 
 
 def frozen(array: NDArray[Any]) -> NDArray[Any]:
@@ -30,7 +30,7 @@ def frozen(array: NDArray[Any]) -> NDArray[Any]:
 def numbers(name: str, value: ArrayLike, shape: tuple[int | None, ...], unit: str | None = None) -> Array:
     """Return `value` as finite float64 of that shape (None = any length).
 
-    A Quantity is converted to `unit` where there is one.
+    A Quantity is converted to `unit`, if one is given.
     """
     if unit is not None and hasattr(value, "to_value"):
         value = value.to_value(unit)
@@ -61,7 +61,7 @@ def names(argument: str, value: Sequence[str]) -> tuple[str, ...]:
 
 
 def label_names(value: Sequence[str]) -> tuple[str, ...]:
-    """Return the label names; they become column names, which FITS compares without case."""
+    """Return the label names; they become column names, for which FITS ignores case."""
     labels = names("labels", value)
     if not labels:
         raise ValueError("labels: at least one is needed, got none")
@@ -70,7 +70,7 @@ def label_names(value: Sequence[str]) -> tuple[str, ...]:
         if not label.strip() or not label.isprintable():
             raise ValueError(f"labels: {label!r} is not a name")
         if label.lower() in seen:
-            raise ValueError(f"labels: {label!r} is there twice (upper and lower case count as the same)")
+            raise ValueError(f"labels: {label!r} occurs twice (upper and lower case are equivalent)")
         seen.add(label.lower())
     return labels
 
@@ -94,30 +94,30 @@ def ranges(
 
 
 def transform_names(value: Sequence[str] | None, labels: tuple[str, ...]) -> tuple[str, ...]:
-    """Return one known transform a label; None means all linear."""
+    """Return one known transform per label; None means all linear."""
     if value is None:
         return ("linear",) * len(labels)
     transforms = names("transforms", value)
     if len(transforms) != len(labels):
-        raise ValueError(f"transforms: {len(transforms)} given for {len(labels)} labels; give one a label")
+        raise ValueError(f"transforms: {len(transforms)} given for {len(labels)} labels; pass one per label")
     for label, transform in zip(labels, transforms, strict=True):
         if transform not in TRANSFORMS:
             raise ValueError(
-                f"transforms: {transform!r} of {label!r} is not known; use {' or '.join(TRANSFORMS)}"
+                f"transforms: {transform!r} of {label!r} is unknown; use {' or '.join(TRANSFORMS)}"
             )
     return transforms
 
 
 def activation_names(value: str | Sequence[str], n_hidden: int) -> tuple[str, ...]:
-    """Return one known activation a hidden layer; a single name stands for all of them."""
+    """Return one known activation per hidden layer; a single name applies to all of them."""
     activations = (value,) * n_hidden if isinstance(value, str) else names("activation", value)
     for activation in (value,) if isinstance(value, str) else activations:
         if activation not in ACTIVATIONS:
-            raise ValueError(f"activation: {activation!r} is not known; use one of {', '.join(ACTIVATIONS)}")
+            raise ValueError(f"activation: {activation!r} is unknown; use one of {', '.join(ACTIVATIONS)}")
     if len(activations) != n_hidden:
         raise ValueError(
-            f"activation: {len(activations)} given for {n_hidden} hidden layers; give one name for all, or "
-            "one a hidden layer (the last layer is always linear and has none)"
+            f"activation: {len(activations)} given for {n_hidden} hidden layers; pass one name for all, or "
+            "one per hidden layer (the last layer is always linear and has none)"
         )
     return activations
 
@@ -125,23 +125,23 @@ def activation_names(value: str | Sequence[str], n_hidden: int) -> tuple[str, ..
 def layers(
     weights: Sequence[ArrayLike], biases: Sequence[ArrayLike], n_labels: int
 ) -> tuple[tuple[Weights, ...], tuple[Weights, ...]]:
-    """Return the weights, (out, in), and biases, (out,), as float32, each layer fitting the one before."""
+    """Return the weights, (out, in), and biases, (out,), as float32, with shapes that match."""
     if not len(weights) or len(weights) != len(biases):
         raise ValueError(
-            f"weights, biases: expected as many of each, at least one; got {len(weights)} and {len(biases)}"
+            f"weights, biases: expected equal numbers, at least one; got {len(weights)} and {len(biases)}"
         )
     clean = [numbers(f"weights[{i}]", weight, (None, None)) for i, weight in enumerate(weights)]
     n_in = n_labels
     for i, weight in enumerate(clean):
         if 0 in weight.shape:
-            raise ValueError(f"weights[{i}]: shape {weight.shape} holds nothing")
+            raise ValueError(f"weights[{i}]: shape {weight.shape} is empty")
         if weight.shape[1] != n_in:
             source = f"{n_in} labels" if i == 0 else f"{n_in} outputs of layer {i - 1}"
             transposed = weight.shape[0] == n_in or _chains([w.T for w in clean], n_labels)
-            hint = f"; this looks transposed, give weights[{i}].T" if transposed else ""
+            hint = f"; this appears to be transposed, pass weights[{i}].T" if transposed else ""
             raise ValueError(
-                f"weights[{i}]: shape {weight.shape} does not take the {source}; weights are (out, in), "
-                f"so (any, {n_in}) is wanted{hint}"
+                f"weights[{i}]: shape {weight.shape} does not match the {source}; weights are (out, in), "
+                f"so (any, {n_in}) is expected{hint}"
             )
         n_in = weight.shape[0]
     return (
@@ -164,7 +164,7 @@ def _single(name: str, array: Array) -> Weights:
     with np.errstate(over="ignore"):
         single = array.astype(np.float32)
     if not np.all(np.isfinite(single)):
-        raise ValueError(f"{name}: values up to {np.max(np.abs(array)):.1e} do not fit in float32")
+        raise ValueError(f"{name}: values up to {np.max(np.abs(array)):.1e} exceed the range of float32")
     return frozen(single)
 
 
@@ -206,7 +206,7 @@ def log10_wavelength(start: float, step: float, n_pixels: int) -> Array:
 def log10_grid(wavelength: Array) -> tuple[float, float] | None:
     """Return start and step of an even log10 grid, or None if it is not even to 1e-10.
 
-    Both are rounded where digits mean nothing any more, so that 3.55 and 1e-4 come back as such.
+    Both are rounded to their significant digits, so that 3.55 and 1e-4 are recovered exactly.
     """
     n_pixels = len(wavelength)
     if n_pixels < 2:

@@ -1,4 +1,4 @@
-"""What an emulator holds, and the checks that it must pass (Imig et al. 2021, sec. 3)."""
+"""The content of an emulator, and its checks (Imig et al. 2021, sec. 3)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Content:
     """A network from labels to normalised flux, with everything needed to use it, as plain data.
 
-    It never changes; its arrays are read-only.
+    It is immutable; its arrays are read-only.
 
     Attributes
     ----------
@@ -37,26 +37,25 @@ class Content:
     label_min, label_max : (L,) float64
         The scaling range.
     bounds : (L, 2) float64
-        Lower and upper bound that a fit keeps to.
+        Lower and upper bound of a fit.
     training_labels : (M, L) float64
-        Labels of the training set; M is 0 if they are not known.
+        Labels of the training set; M is 0 if they are unknown.
     training_range : (L, 2) float64
-        Lowest and highest label in training.
+        Lowest and highest label in the training set.
     wavelength : (P,) float64
         Vacuum, rest frame, increasing [Angstrom].
     lsf : (P,) float64 or None
         Gaussian sigma of the line-spread function of the training spectra [Angstrom].
     scatter : (P,) float64
-        Rms that the emulator leaves unexplained; zeros if not known.
+        Rms that the emulator leaves unexplained; zeros if unknown.
     window : int
         Width in pixels of the running median that normalised the training spectra.
     weights, biases : tuple of float32 arrays
         (out, in) and (out,) of every layer.
     activations : tuple of str
-        One a hidden layer.
+        One per hidden layer.
     meta : mapping
-        Where it comes from: name, training_data, citation, training_hash, date, version, and what else was
-        given.
+        Origin: name, training_data, citation, training_hash, date, version, and any other entries.
     """
 
     labels: tuple[str, ...]
@@ -102,7 +101,7 @@ class Content:
         Parameters
         ----------
         weights, biases : sequences of (out, in) and (out,) arrays
-            One a layer, first to last; as torch's ``Linear`` has them. Kept as float32.
+            One per layer, first to last; as in torch's ``Linear``. Stored as float32.
         activation : str or sequence of str
             identity, relu, leaky_relu (slope 0.01), silu, tanh, sigmoid or gelu: one for all hidden layers,
             or one for each. The last layer is always linear. "identity" makes a linear bottleneck.
@@ -119,19 +118,20 @@ class Content:
         window : int
             Width of the normalising running median [pixels].
         transforms : sequence of str, L, optional
-            "linear" (default) or "log10", one a label.
+            "linear" (default) or "log10", one per label.
         bounds : (L, 2), optional
-            What a fit keeps to; the scaling range if not given.
+            Bounds of a fit; by default the scaling range.
         training_labels : (M, L), optional
         training_range : (L, 2), optional
-            The range of `training_labels` if not given; without those the scaling range.
+            By default the range of `training_labels`, or without those the scaling range.
         meta : mapping, optional
-            Origin, in values that JSON knows; see the class. `date` and `version` are added if missing.
+            Origin, in values that JSON can represent; see the class. `date` and `version` are added if
+            missing.
 
         Raises
         ------
         ValueError
-            If anything does not fit together; the message names the argument.
+            If the arguments do not fit together; the message names the argument.
         """
         label_names = check.label_names(labels)
         n_labels = len(label_names)
@@ -139,7 +139,7 @@ class Content:
         if units is not None:
             unit_names = check.names("units", units)
             if len(unit_names) != n_labels:
-                raise ValueError(f"units: {len(unit_names)} given for {n_labels} labels; give one a label")
+                raise ValueError(f"units: {len(unit_names)} given for {n_labels} labels; pass one per label")
         transform_names = check.transform_names(transforms, label_names)
         low = check.numbers("label_min", label_min, (n_labels,))
         high = check.numbers("label_max", label_max, (n_labels,))
@@ -185,12 +185,12 @@ class Content:
 
     @property
     def name(self) -> str:
-        """Its name, from `meta`; empty if it has none."""
+        """The name in `meta`; empty if there is none."""
         return str(self.meta.get("name", ""))
 
     @property
     def rank(self) -> int:
-        """K, the number of coefficients that the last layer turns into pixels."""
+        """K, the number of coefficients from which the last layer computes the pixels."""
         return int(self.weights[-1].shape[1])
 
     @cached_property
@@ -200,7 +200,7 @@ class Content:
 
 
 def _origin(meta: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """Return `meta` as the file will give it back, with date and version."""
+    """Return `meta` as it will be read back from the file, with date and version."""
     origin = {"version": __version__, "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"), **(meta or {})}
     try:
         if not all(isinstance(key, str) for key in origin):
@@ -208,5 +208,5 @@ def _origin(meta: Mapping[str, Any] | None) -> Mapping[str, Any]:
         return MappingProxyType(json.loads(json.dumps(origin, allow_nan=False)))
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"meta: only what JSON can hold is kept (text, numbers, lists, dicts): {error}"
+            f"meta: must be representable as JSON (text, numbers, lists, dicts): {error}"
         ) from None

@@ -1,7 +1,8 @@
-"""The last layer of a network cut to low rank, for a search that cannot afford the whole of it.
+"""The last layer of a network truncated to low rank, for a faster search.
 
-A network that maury trains needs none: its last layer has few inputs. Any other is cut where the training
-labels, or labels spread over its box, say that it matters least; the fit finishes with the whole layer.
+Networks trained by maury do not need this: their last layer has few inputs. Any other layer is truncated
+where this matters least for the training labels, or for labels spread over their range; the fit finishes with
+the full layer.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-#: A last layer with no more inputs than this is searched as it is.
+#: A last layer with at most this number of inputs is searched without truncation.
 MOST_INPUTS = 64
-#: A last layer of lower rank is taken apart where that is at most this part of its inputs.
+#: A last layer is factorised if its rank is at most this fraction of its number of inputs.
 MOST_EXACT = 0.75
-_ROUNDING = 3e-7
-#: Flux, rms over labels and pixels: smaller errors of the cut do not speed up the finish, by measurement.
+_ROUNDING = 3e-7  # of the largest singular value; smaller ones are rounding errors
+#: Flux, rms over labels and pixels: a smaller truncation error did not make the exact fit faster.
 _ENOUGH = 1e-3
 _RANKS = range(16, MOST_INPUTS + 1, 16)
 _N_LABELS = 2048
@@ -42,7 +43,7 @@ class Cut:
     basis : (P, K) float64
     mean : (P,) float64
     error : float
-        Rms error of the flux, over the labels that the cut was made for and the pixels.
+        Rms error of the flux, over the pixels and the labels used for the truncation.
     """
 
     projection: Array
@@ -53,10 +54,10 @@ class Cut:
 
 
 def exact_factors(weight: Array) -> tuple[Array, Array] | None:
-    """Factors (P, K) and (K, H) of a last layer whose rank K is below H; None where it is whole.
+    """Factors (P, K) and (K, H) of a last layer (P, H) of rank K well below H; None for any other layer.
 
-    A layer of float32 that was a product of two matrices has singular values of rounding alone, some 1e-8
-    of the first, behind the K-th: W = (W V) V', V the eigenvectors of W'W that matter.
+    If a float32 layer is the product of two matrices, its singular values after the K-th are rounding errors,
+    about 1e-8 of the first. Then W = (W V) V', with V the eigenvectors of W'W of the other singular values.
     """
     power, modes = np.linalg.eigh(weight.T @ weight)
     rank = int(np.count_nonzero(power > _ROUNDING**2 * power[-1]))
@@ -67,10 +68,10 @@ def exact_factors(weight: Array) -> tuple[Array, Array] | None:
 
 
 def make_cut(emulator: Content) -> Cut | None:
-    """Cut the last layer of `emulator`, or return None where it is narrow enough or has an exact rank.
+    """Truncate the last layer of `emulator`, or return None if it is narrow enough or can be factorised.
 
-    With C the covariance of the activations over the labels and W the layer, the flux varies by W C W'; its
-    leading eigenvectors are kept. The matrices are of the size of the activations: W = C^1/2 turned.
+    With C the covariance of the activations over the labels and W the layer, the covariance of the flux is W
+    C W'; its leading eigenvectors are kept. All matrices have the size of the activations: W = C^1/2 rotated.
     """
     weight = emulator.weights[-1].astype(np.float64)
     n_inputs = weight.shape[1]
@@ -96,14 +97,14 @@ def make_cut(emulator: Content) -> Cut | None:
 
 
 def _labels(emulator: Content) -> Array:
-    """Return labels that the cut has to serve: those of the training set, else all over the box."""
+    """Return the labels for which the truncation must be accurate: the training set, else the whole range."""
     if len(emulator.training_labels) >= _N_LABELS // 4:
         return emulator.training_labels
     return spread_labels(emulator.bounds, emulator.transforms, _N_LABELS)
 
 
 def _activations(emulator: Content, labels: Array) -> Array:
-    """Return what the last layer is applied to: (N, H)."""
+    """Return the input of the last layer: (N, H)."""
     n_inputs = emulator.weights[-1].shape[1]
     trunk = _core.Emulator(
         list(emulator.transforms),

@@ -23,7 +23,7 @@ from maury.emulator.text import describe
 class Emulator(Content):
     """A network from labels to normalised flux, with everything needed to use it.
 
-    Make one with `from_layers`, or read one with `load`. It never changes; its arrays are read-only. Its
+    Create one with `from_layers`, or read one with `load`. It is immutable; its arrays are read-only. Its
     attributes are those of `maury.emulator.content.Content`.
     """
 
@@ -31,25 +31,25 @@ class Emulator(Content):
 
     @classmethod
     def load(cls, path: str | PathLike[str] = "default") -> Emulator:
-        """Read an emulator file; "default" is the one that comes with maury.
+        """Read an emulator file; "default" is the built-in emulator.
 
-        The file is data: reading it runs no code. Its graph is compared with the compiled network at a few
-        labels.
+        The file is data: reading it executes no code. Its graph is compared with the compiled network at a
+        few labels.
 
         Raises
         ------
         EmulatorFileError
-            If the file is not a sound maury emulator; the message names the first thing wrong.
+            If the file is not a valid maury emulator; the message names the first fault found.
         OSError
             If the file cannot be opened.
         """
-        from maury.emulator.file import read  # onnx takes long to import
+        from maury.emulator.file import read  # importing onnx is slow
 
         return cls.from_bytes(*read(path))
 
     @classmethod
     def from_bytes(cls, data: bytes, where: str) -> Emulator:
-        """Return the emulator in the bytes of a file, as `load` does; `where` names the file in messages."""
+        """Return the emulator in the bytes of a file, as `load` does; `where` names it in messages."""
         from maury.emulator.file import decode
 
         content = decode(data, where)
@@ -57,18 +57,18 @@ class Emulator(Content):
         return cls(**values, _loaded_hash=hashlib.sha256(data).hexdigest())
 
     def to_bytes(self) -> bytes:
-        """Return the contents of its file; the same emulator gives the same bytes."""
+        """Return the contents of its file; the same emulator always gives the same bytes."""
         from maury.emulator.file import encode
 
         return encode(self)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the emulator as one ``.onnx`` file, replacing what is there.
+        """Write the emulator as one ``.onnx`` file, replacing an existing file.
 
         Raises
         ------
         EmulatorFileError
-            If its float32 graph would not agree with the emulator; nothing is written then.
+            If its float32 graph does not agree with the emulator; nothing is written then.
         """
         from maury.emulator.file import write
 
@@ -85,7 +85,7 @@ class Emulator(Content):
         Returns
         -------
         (N, P) or (P,) float64
-            A row is NaN where a label is not finite, or not positive where log10 is taken of it.
+            A row is NaN where a label is not finite, or not positive although it is scaled by log10.
         """
         rows, single = self._rows(labels)
         flux = self.core.predict(rows)
@@ -93,7 +93,7 @@ class Emulator(Content):
         return flux[0] if single else flux
 
     def jacobian(self, labels: ArrayLike) -> Array:
-        """Compute the derivative of the flux by every label, in physical units.
+        """Compute the derivative of the flux with respect to every label, in physical units.
 
         Parameters
         ----------
@@ -125,12 +125,12 @@ class Emulator(Content):
 
     @cached_property
     def cut(self) -> Cut | None:
-        """Its last layer as the search sees it, or None where that is the layer itself."""
+        """The truncated last layer used in the search, or None if the full layer is used."""
         return make_cut(self)
 
     @cached_property
     def core(self) -> _core.Emulator:
-        """The compiled network that the fit runs."""
+        """The compiled network used by the fit."""
         return compiled(self, self.cut)
 
     @cached_property
@@ -147,5 +147,5 @@ class Emulator(Content):
         )
 
     def describe(self) -> str:
-        """Return a short text about it, for people."""
+        """Return a short description as text."""
         return describe(self, self.cut, self.file_hash)

@@ -1,8 +1,8 @@
-"""The emulator file: one ONNX graph, with all that goes with it as JSON in its metadata.
+"""The emulator file: one ONNX graph, with all other content as JSON in its metadata.
 
-Reading is for files that nobody vouches for. Nothing in them is run before its kind and size have been
-checked, no other file is opened, and what onnxruntime makes of the graph must agree with what maury makes of
-the layers.
+Files from untrusted sources can be read safely. Nothing in them is executed before its kind and size have
+been checked, no other file is opened, and the result of onnxruntime for the graph must agree with that of
+maury for the layers.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from maury.emulator.graph import IR_VERSION, OPSET, bias_name, build_graph, weig
 from maury.emulator.guard import check_graph, check_network, stored_arrays
 
 FORMAT_VERSION = 1
-# What protocol buffers, and so ONNX files, can hold.
+# Size limit of protocol buffers, and therefore of ONNX files.
 _MAX_BYTES = 2**31 - 1
 
 
 def write(emulator: Content, path: str | os.PathLike[str]) -> None:
-    """Write `emulator`; what was at `path` stays until the new file is whole."""
+    """Write `emulator`; an existing file at `path` is kept until the new file is complete."""
     data = encode(emulator)
     check_network(data, emulator)
     target = Path(path)
@@ -49,12 +49,12 @@ def read(path: str | os.PathLike[str]) -> tuple[bytes, str]:
         return (files("maury") / "data" / "default.onnx").read_bytes(), "the built-in emulator"
     size = os.stat(path).st_size
     if size > _MAX_BYTES:
-        raise EmulatorFileError(f"{path}: {size:,} bytes are more than an ONNX file can have")
+        raise EmulatorFileError(f"{path}: {size:,} bytes exceed the maximum size of an ONNX file")
     return Path(path).read_bytes(), os.fspath(path)
 
 
 def encode(emulator: Content) -> bytes:
-    """Return the file of an emulator; the same emulator gives the same bytes."""
+    """Return the file of an emulator; the same emulator always gives the same bytes."""
     model = onnx.helper.make_model(
         build_graph(emulator),
         opset_imports=[onnx.helper.make_opsetid("", OPSET)],
@@ -72,7 +72,7 @@ def encode(emulator: Content) -> bytes:
 
 
 def decode(data: bytes, where: str) -> Content:
-    """Return what the bytes of a file hold; `where` names the file in messages."""
+    """Return the content of the bytes of a file; `where` is the file name in messages."""
     try:
         model = _parse(data)
         entries = _own_metadata(model)
@@ -90,7 +90,7 @@ def decode(data: bytes, where: str) -> Content:
 
 
 def _describe_content(emulator: Content) -> dict[str, Any]:
-    """Return the metadata: everything but the network itself."""
+    """Return the metadata: everything except the network."""
     columns = {
         "name": emulator.labels,
         "unit": emulator.units,
@@ -116,7 +116,7 @@ def _describe_content(emulator: Content) -> dict[str, Any]:
 
 
 def _write_wavelength(emulator: Content) -> dict[str, Any]:
-    """Return log10 start, step and length; and the values where those do not give them to the bit."""
+    """Return log10 start, step and length; and the values if those do not reproduce them exactly."""
     wavelength, grid = emulator.wavelength, emulator.log10_grid
     entry: dict[str, Any] = {"medium": "vacuum", "unit": "Angstrom", "length": len(wavelength)}
     if grid is not None:
@@ -140,11 +140,11 @@ def _parse(data: bytes) -> onnx.ModelProto:
 
 
 def _own_metadata(model: onnx.ModelProto) -> dict[str, str]:
-    """Return the maury.* entries of a file in a version that is known here."""
+    """Return the maury.* entries of a file in a known version."""
     entries: dict[str, str] = {}
     for entry in model.metadata_props:
         if entry.key in entries:
-            raise EmulatorFileError(f"metadata {entry.key!r} is there twice")
+            raise EmulatorFileError(f"metadata {entry.key!r} occurs twice")
         entries[entry.key] = entry.value
     if "maury.format_version" not in entries:
         maker = f" (made by {model.producer_name!r})" if model.producer_name else ""
@@ -167,7 +167,7 @@ def _json(entries: Mapping[str, str], key: str) -> Any:
     try:
         return json.loads(entries[f"maury.{key}"])
     except KeyError:
-        raise EmulatorFileError(f"metadata 'maury.{key}' is missing; is the file cut short?") from None
+        raise EmulatorFileError(f"metadata 'maury.{key}' is missing; the file may be cut short") from None
     except (ValueError, RecursionError) as error:
         raise EmulatorFileError(f"metadata 'maury.{key}' is not JSON: {error}") from None
 
@@ -181,7 +181,7 @@ def _read_content(entries: Mapping[str, str], arrays: Mapping[str, NDArray[Any]]
             return understand(value)
         except (TypeError, KeyError, AttributeError, IndexError) as error:
             raise EmulatorFileError(
-                f"metadata 'maury.{key}' is not in the form expected: {error!r}"
+                f"metadata 'maury.{key}' does not have the expected form: {error!r}"
             ) from None
 
     weights, biases = _stored_layers(arrays)
@@ -227,14 +227,14 @@ def _stored_layers(arrays: Mapping[str, NDArray[Any]]) -> tuple[list[NDArray[Any
             if arrays[name].dtype != np.float32:
                 raise EmulatorFileError(f"{name!r} is {arrays[name].dtype}, not float32")
     if not weights:
-        raise EmulatorFileError(f"it holds no network: there is no tensor {weight_name(0)!r}")
+        raise EmulatorFileError(f"it contains no network: there is no tensor {weight_name(0)!r}")
     if biases[-1].ndim != 1:
         raise EmulatorFileError(f"{bias_name(len(biases) - 1)!r} has shape {biases[-1].shape}, not (out,)")
     return weights, biases
 
 
 def _read_wavelength(grid: Mapping[str, Any], n_pixels: int) -> Any:
-    """Return the wavelengths; the length is compared before anything of that length is made."""
+    """Return the wavelengths; their number is checked before they are computed."""
     if grid["medium"] != "vacuum" or grid["unit"] != "Angstrom":
         raise EmulatorFileError(
             f"wavelengths are in {grid['medium']}, {grid['unit']}; expected vacuum, Angstrom"
@@ -250,5 +250,5 @@ def _read_wavelength(grid: Mapping[str, Any], n_pixels: int) -> Any:
 
 def _read_normalisation(recipe: Mapping[str, Any]) -> Any:
     if recipe["kind"] != "running_median":
-        raise EmulatorFileError(f"normalisation {recipe['kind']!r} is not known; expected 'running_median'")
+        raise EmulatorFileError(f"normalisation {recipe['kind']!r} is unknown; expected 'running_median'")
     return recipe["window"]

@@ -1,7 +1,7 @@
 """The emulator as an ONNX graph: labels -> flux and jacobian, in standard operators only.
 
-The jacobian is carried along with the flux (forward mode). With W the weights of a layer, s its activation,
-z = a W' + b what enters it and T = da / d label the tangents so far:
+The Jacobian is propagated together with the flux (forward mode). With W the weights of a layer, s its
+activation, z = a W' + b its input and T = da / d label the tangents so far:
 
     a -> s(z)        (N, H)
     T -> s'(z) T W'  (N, L, H)
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from maury.emulator.content import Content
 
 OPSET = 17
-# The oldest form that holds opset 17, so that old runtimes read the file.
+# The oldest version that allows opset 17, so that old runtimes can read the file.
 IR_VERSION = 8
 
 
@@ -35,7 +35,7 @@ def bias_name(layer: int) -> str:
 
 
 class _Graph:
-    """Nodes and constants, gathered one by one."""
+    """Nodes and constants of the graph, in the order in which they are added."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -68,7 +68,7 @@ def build_graph(emulator: Content) -> onnx.GraphProto:
             graph.constant(bias_name(layer), bias),
             name="flux" if layer == last else f"{at}.z",
         )
-        # The first tangents are diagonal, so their product with W' is a scaling of its rows.
+        # The first tangents are diagonal, so their product with W' scales its rows.
         tangent = graph.add("Mul" if layer == 0 else "MatMul", tangent, transposed, name=f"{at}.tangent")
         value = z
         if layer == last or emulator.activations[layer] == "identity":
@@ -97,8 +97,8 @@ def build_graph(emulator: Content) -> onnx.GraphProto:
 def _scale(graph: _Graph, emulator: Content) -> tuple[str, str]:
     """Add x = (t(label) - t(min)) / (t(max) - t(min)) - 0.5, t linear or log10; return x and d x / d label.
 
-    A logarithm is taken of label / min, which keeps the digits that float32 would lose in a difference of two
-    logarithms. `Where` computes both kinds and picks one, so what the other gives (NaN, inf) is never seen.
+    The logarithm of label / min is taken, which retains the digits that float32 loses in a difference of two
+    logarithms. `Where` computes both variants and selects one, so the other (NaN, inf) is discarded.
     """
     low, high = emulator.label_min, emulator.label_max
     is_log = np.array([transform == "log10" for transform in emulator.transforms])

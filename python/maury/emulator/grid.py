@@ -1,4 +1,4 @@
-"""Places and velocities on the wavelength grid of an emulator."""
+"""Positions and velocities on the wavelength grid of an emulator."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Velocity = TypeVar("Velocity", float, Array)
 
 
 def position(wavelength: Array, emulator: Content) -> Array:
-    """Pixel of the emulator at a wavelength; beyond its ends as far as the steps there tell."""
+    """Pixel of the emulator at a wavelength; extrapolated beyond its ends with the steps there."""
     if emulator.log10_grid is not None:
         start, step = emulator.log10_grid
         return np.asarray((np.log10(wavelength) - start) / step)
@@ -34,18 +34,18 @@ def pixel_width(wavelength: Array, emulator: Content) -> Array:
 
 
 def to_shift(rv: Velocity, emulator: Content) -> Velocity:
-    """Pixels of the emulator's even log grid that velocities, c*z [km/s], move spectra by."""
+    """Shifts in pixels of the emulator's even log grid for velocities, c*z [km/s]."""
     if emulator.log10_grid is None:
         raise ValueError(
             "velocity: the wavelengths of this emulator are not even in log10, so velocities cannot be "
-            "fitted; give them in the spectra, and velocity='given'"
+            "fitted; set rv in the spectra, and velocity='given' (--velocity given)"
         )
     shift: Velocity = np.log10(1.0 + rv / SPEED_OF_LIGHT) / emulator.log10_grid[1]
     return shift
 
 
 def to_velocity(shift: Array, emulator: Content) -> Array:
-    """Undo `to_shift`."""
+    """Inverse of `to_shift`."""
     if emulator.log10_grid is None:
         return np.full(np.shape(shift), np.nan)
     return np.asarray(SPEED_OF_LIGHT * (10.0 ** (shift * emulator.log10_grid[1]) - 1.0))

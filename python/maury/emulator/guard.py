@@ -1,4 +1,4 @@
-"""What an emulator file must pass before and after its layers are read."""
+"""Checks that an emulator file must pass before it is accepted."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from maury.emulator.checks import EmulatorFileError
 from maury.emulator.content import Content
 from maury.emulator.network import compiled
 
-# Largest difference of flux, and of jacobian times label range, between the graph and the compiled network;
-# relative where they exceed 1.
+# Largest difference of flux, and of the Jacobian times the label range, between the graph and the compiled
+# network; relative where they exceed 1.
 TOLERANCE = 1e-4
-# Labels at which the two are compared.
+# Labels at which they are compared.
 _N_PROBES = 8
 
-# Operators, and the attributes they may have: all that build_graph writes.
+# Operators and the attributes they may have: only those written by build_graph.
 _OPERATORS: dict[str, dict[str, Any]] = {
     "Transpose": {"perm": onnx.AttributeProto.INTS},
     "LeakyRelu": {"alpha": onnx.AttributeProto.FLOAT},
@@ -49,21 +49,23 @@ _DTYPES: dict[int, np.dtype[Any]] = {
 
 
 def stored_arrays(model: onnx.ModelProto) -> dict[str, NDArray[Any]]:
-    """Return the tensors by name, once nothing but plain arrays and known operators is in the model."""
+    """Return the tensors by name, after checking that the model has only plain arrays and known operators."""
     graph = model.graph
     if len(model.functions) or len(model.training_info):
-        raise EmulatorFileError("it holds functions or training steps, which no emulator has")
+        raise EmulatorFileError(
+            "it contains functions or training steps, which are not allowed in an emulator"
+        )
     for opset in model.opset_import:
         if opset.domain not in ("", "ai.onnx"):
-            raise EmulatorFileError(f"it asks for custom operators ({opset.domain!r})")
+            raise EmulatorFileError(f"it uses custom operators ({opset.domain!r})")
     if len(graph.sparse_initializer):
-        raise EmulatorFileError("it holds sparse tensors, which no emulator has")
+        raise EmulatorFileError("it contains sparse tensors, which are not allowed in an emulator")
     for node in graph.node:
         _check_node(node)
     arrays: dict[str, NDArray[Any]] = {}
     for tensor in graph.initializer:
         if tensor.name in arrays:
-            raise EmulatorFileError(f"tensor {tensor.name!r} is there twice")
+            raise EmulatorFileError(f"tensor {tensor.name!r} occurs twice")
         arrays[tensor.name] = _array(tensor)
     return arrays
 
@@ -72,17 +74,17 @@ def _check_node(node: onnx.NodeProto) -> None:
     allowed = _OPERATORS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
     if allowed is None:
         operator = f"{node.domain}::{node.op_type}" if node.domain else node.op_type
-        raise EmulatorFileError(f"node {node.name!r} uses the operator {operator!r}, which no emulator needs")
+        raise EmulatorFileError(f"node {node.name!r} uses the operator {operator!r}, which is not allowed")
     for attribute in node.attribute:
         if allowed.get(attribute.name) != attribute.type or attribute.ref_attr_name:
             raise EmulatorFileError(
                 f"node {node.name!r} ({node.op_type}) has the attribute {attribute.name!r} of type "
-                f"{onnx.AttributeProto.AttributeType.Name(attribute.type)}, which no emulator needs"
+                f"{onnx.AttributeProto.AttributeType.Name(attribute.type)}, which is not allowed"
             )
 
 
 def _array(tensor: onnx.TensorProto) -> NDArray[Any]:
-    """Return the values of a tensor, if its bytes are in the file and as many as its dimensions say."""
+    """Return the values of a tensor, if its bytes are in the file and their number matches its dimensions."""
     name, dims = tensor.name, tuple(tensor.dims)
     if tensor.data_location == TensorProto.EXTERNAL or len(tensor.external_data):
         raise EmulatorFileError(f"tensor {name!r} is in another file; an emulator is one file")
@@ -97,16 +99,16 @@ def _array(tensor: onnx.TensorProto) -> NDArray[Any]:
     if n_bytes != len(tensor.raw_data):
         raise EmulatorFileError(
             f"tensor {name!r} of shape {dims} needs {n_bytes:,} bytes, but the file has "
-            f"{len(tensor.raw_data):,} for it"
+            f"{len(tensor.raw_data):,}"
         )
     return np.frombuffer(tensor.raw_data, dtype=dtype).reshape(dims)
 
 
 def check_graph(model: onnx.ModelProto, emulator: Content) -> None:
-    """Check that the graph is valid, has the right ends, and makes nothing larger than such an emulator does.
+    """Check that the graph is valid, has the right inputs and outputs, and no unnecessarily large array.
 
-    Few small tensors can be multiplied into one that fills the memory, so every intermediate shape is worked
-    out before onnxruntime sees the graph.
+    A few small tensors can be multiplied into one that exhausts the memory, so every intermediate shape is
+    derived before onnxruntime loads the graph.
     """
     n_labels, n_pixels = len(emulator.labels), len(emulator.wavelength)
     _check_ends(model.graph.input, {"labels": (n_labels,)})
@@ -118,7 +120,7 @@ def check_graph(model: onnx.ModelProto, emulator: Content) -> None:
     try:
         onnx.checker.check_model(bare)
         inferred = onnx.shape_inference.infer_shapes(bare, check_type=True, strict_mode=True)
-    except Exception as error:  # onnx has its own kinds here, which share no base
+    except Exception as error:  # onnx raises its own exceptions here, without a common base
         raise EmulatorFileError(f"its graph is not valid ONNX: {_first_line(error)}") from error
     widths = [n_labels, *(len(bias) for bias in emulator.biases)]
     largest = max(_N_PROBES * n_labels * max(widths), *(weight.size for weight in emulator.weights))
@@ -131,15 +133,15 @@ def check_graph(model: onnx.ModelProto, emulator: Content) -> None:
             )
             if size > largest:
                 raise EmulatorFileError(
-                    f"node {node.name!r} makes {output!r} of shape {shape}, more than it needs"
+                    f"node {node.name!r} computes {output!r} of shape {shape}, larger than necessary"
                 )
 
 
 def _check_ends(values: Sequence[onnx.ValueInfoProto], wanted: Mapping[str, tuple[int, ...]]) -> None:
-    # As a set: a name that is not UTF-8 comes as bytes, which do not sort among text.
+    # As a set: a name that is not UTF-8 is read as bytes, which cannot be sorted with text.
     if len(values) != len(wanted) or {value.name for value in values} != set(wanted):
         came = ", ".join(str(value.name) for value in values) or "none"
-        raise EmulatorFileError(f"its graph must have the ends {', '.join(wanted)}; got {came}")
+        raise EmulatorFileError(f"its graph must have the inputs and outputs {', '.join(wanted)}; got {came}")
     for value in values:
         shape = _shape(value)
         if value.type.tensor_type.elem_type != TensorProto.FLOAT or shape != (None, *wanted[value.name]):
@@ -149,7 +151,7 @@ def _check_ends(values: Sequence[onnx.ValueInfoProto], wanted: Mapping[str, tupl
 
 
 def _shape(value: onnx.ValueInfoProto) -> tuple[int | None, ...] | None:
-    """Return a shape with None for N, or None if it is not known."""
+    """Return a shape with None for N, or None if it is unknown."""
     tensor = value.type.tensor_type
     if not tensor.HasField("shape"):
         return None
@@ -171,11 +173,11 @@ def check_network(data: bytes, emulator: Content) -> None:
     try:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         flux, jacobian = session.run(["flux", "jacobian"], {"labels": probes})
-    except Exception as error:  # one class a failure, with no public base
+    except Exception as error:  # one class per kind of failure, without a public base
         raise EmulatorFileError(f"onnxruntime cannot run its graph: {_first_line(error)}") from error
 
     span = emulator.label_max - emulator.label_min
-    # A step of (leaky) ReLU may fall to either side of zero by rounding: one such label is let go.
+    # Rounding may move the step of a (leaky) ReLU to either side of zero: one such label is tolerated.
     n_spare = 1 if any("relu" in activation for activation in emulator.activations) else 0
     _compare("flux", flux, network.predict(probes.astype(np.float64)), 0)
     _compare("jacobian", jacobian * span, network.jacobian(probes.astype(np.float64)) * span, n_spare)
@@ -190,7 +192,7 @@ def _compare(what: str, graph: NDArray[Any], compiled: NDArray[Any], n_spare: in
     with np.errstate(over="ignore", invalid="ignore"):
         size = np.maximum(1, np.max(np.abs(compiled), axis=axes))
         difference = np.max(np.abs(graph - compiled), axis=axes) / size
-    # Written so that NaN fails.
+    # Written so that NaN fails the check.
     if np.count_nonzero(difference <= TOLERANCE) < len(difference) - n_spare:
         raise EmulatorFileError(
             f"{what} of its graph, run by onnxruntime in float32, differs by {np.max(difference):.2g} from "
@@ -200,7 +202,7 @@ def _compare(what: str, graph: NDArray[Any], compiled: NDArray[Any], n_spare: in
 
 
 def _probe_labels(emulator: Content) -> NDArray[Any]:
-    """Return (8, L) float32 labels in the scaling range, the same ones every time."""
+    """Return (8, L) float32 labels in the scaling range, always the same."""
     part = np.random.default_rng(1897).uniform(size=(_N_PROBES, len(emulator.labels)))
     low, high = emulator.label_min, emulator.label_max
     is_log = np.array([transform == "log10" for transform in emulator.transforms])

@@ -10,9 +10,9 @@ from maury.emulator.cut import MOST_INPUTS, Cut, exact_factors
 
 
 def compiled(content: Content, cut: Cut | None = None) -> _core.Emulator:
-    """Compile the network, with its last layer cut to low rank for the search where `cut` is given.
+    """Compile the network, with its last layer truncated to low rank for the search if `cut` is given.
 
-    A last layer that is a product of two matrices is taken apart, and is as fast as one with a bottleneck.
+    A last layer that is the product of two matrices is factorised; it is then as fast as a bottleneck.
     """
     weights = [weight.astype(np.float64) for weight in content.weights]
     biases = [bias.astype(np.float64) for bias in content.biases]

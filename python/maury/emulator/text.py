@@ -1,4 +1,4 @@
-"""What `maury info` says about an emulator."""
+"""The text that `maury info` prints about an emulator."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def describe(emulator: Content, cut: Cut | None, file_hash: str) -> str:
-    """Return some lines of text: labels, pixels, network, origin."""
+    """Return a few lines of text: labels, pixels, network, origin."""
     meta = emulator.meta
     n_numbers = sum(array.size for array in (*emulator.weights, *emulator.biases))
     lines = [
@@ -41,7 +41,9 @@ def describe(emulator: Content, cut: Cut | None, file_hash: str) -> str:
         ("file hash", file_hash),
     ]
     if "converged" in meta:
-        rows.insert(-1, ("converged", "yes" if meta["converged"] else "no, it could have gone on"))
+        rows.insert(
+            -1, ("converged", "yes" if meta["converged"] else "no, stopped at the maximum number of cycles")
+        )
     return "\n".join([*lines, "", *(f"  {key.replace('_', ' '):<14}{text}" for key, text in rows)])
 
 
@@ -57,7 +59,7 @@ def _pixels(emulator: Content) -> str:
 
 def _resolution(emulator: Content) -> str:
     if emulator.lsf is None:
-        return "not known"
+        return "unknown"
     wavelength, n_pixels = emulator.wavelength, len(emulator.wavelength)
     at = sorted({round(part * (n_pixels - 1)) for part in (0.1, 0.5, 0.9)})
     return "R = " + ", ".join(
@@ -67,16 +69,16 @@ def _resolution(emulator: Content) -> str:
 
 def _rank(emulator: Content, cut: Cut | None) -> str:
     if cut is None:
-        return f"K = {emulator.rank} coefficients before the pixels: searched as it is"
+        return f"K = {emulator.rank} coefficients before the pixels, all used in the search"
     return (
         f"K = {emulator.rank} coefficients before the pixels, cut to {len(cut.basis.T)} for the search, "
-        f"which costs {cut.error:.1e} rms in flux"
+        f"with an rms error of {cut.error:.1e} in flux"
     )
 
 
 def _scatter(emulator: Content) -> str:
     if not np.any(emulator.scatter):
-        return "not known"
+        return "unknown"
     return f"{np.median(emulator.scatter):.4f} (median over pixels)"
 
 
@@ -88,6 +90,6 @@ def _layers(emulator: Content) -> str:
 
 
 def _training(emulator: Content) -> str:
-    data = str(emulator.meta.get("training_data", "")) or "not known"
+    data = str(emulator.meta.get("training_data", "")) or "unknown"
     n_stars = len(emulator.training_labels)
     return f"{data}; {n_stars} label sets" if n_stars else data

@@ -1,11 +1,11 @@
-"""Spectra as coefficients of a few basis spectra, so that a network trains without touching a pixel.
+"""Spectra as coefficients of a few basis spectra, so that training does not involve the pixels.
 
 With the weights w of a spectrum f, summing to 1, and flux = mean + B h, its mean squared error is
 
     r^2 = sum_p w_p (f_p - mean_p - B_p h)^2 = s + |L' (h - c)|^2,    L L' = B' W B,
 
-c being the coefficients that fit it best and s what they leave. This is exact, masks and weights of each
-spectrum included, and costs K^2 numbers a spectrum instead of P. Needs torch.
+where c are the best-fitting coefficients and s the remaining error. This is exact, including the masks and
+weights of each spectrum, and needs K^2 instead of P numbers per spectrum. Requires torch.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import torch
 
-# Rows or pixels at a time, few enough that their K x P or K x N numbers stay in the cache.
+# Rows or pixels processed at a time, few enough that their K x P or K x N numbers stay in the cache.
 _BLOCK = 64
-# Part of the mean curvature that is added, so that basis spectra nobody needs stay where they are.
+# Fraction of the mean curvature that is added, so that unconstrained basis spectra do not change.
 _RIDGE = 1e-4
 
 
@@ -34,14 +34,14 @@ class Basis:
 
 @dataclass(frozen=True)
 class Compressed:
-    """Spectra as seen in a basis: c (N, K), s (N,) and L (N, K, K) of the module's equation."""
+    """Spectra projected on a basis: c (N, K), s (N,) and L (N, K, K) of the module's equation."""
 
     best: torch.Tensor
     rest: torch.Tensor
     factor: torch.Tensor
 
     def rms(self, coefficients: torch.Tensor, floor: float) -> torch.Tensor:
-        """Weighted rms (N,) of flux from coefficients (N, K); `floor` keeps its slope finite at 0."""
+        """Weighted rms (N,) of flux from coefficients (N, K); `floor` keeps its gradient finite at 0."""
         across = torch.bmm((coefficients - self.best)[:, None, :], self.factor)[:, 0]
         return torch.sqrt(self.rest + across.square().sum(1) + floor**2)
 
@@ -52,13 +52,13 @@ class Compressed:
 def principal(flux: torch.Tensor, weight: torch.Tensor, n: int) -> Basis:
     """Principal components of spectra (N, P), pixels weighted by their mean weight.
 
-    Scaled so that the coefficients are of order one: one learning rate then suits all.
+    Scaled so that the coefficients are of order one, for which one learning rate is suitable.
     """
     here = weight > 0
     count = here.sum(0)
     mean = torch.where(count > 0, torch.where(here, flux, 0.0).sum(0) / count.clamp(min=1), torch.ones(()))
     scale = torch.sqrt(weight.mean(0) / weight.mean())
-    # Pixels without weight keep some, to be divided by.
+    # Pixels without weight get a small weight, to avoid a division by zero.
     scale = scale.clamp(min=1e-3)
     centred = torch.where(here, flux - mean, torch.zeros(())) * scale
     _, size, components = torch.pca_lowrank(centred, q=n, center=False, niter=6)
@@ -66,7 +66,7 @@ def principal(flux: torch.Tensor, weight: torch.Tensor, n: int) -> Basis:
 
 
 def compress(flux: torch.Tensor, weight: torch.Tensor, basis: Basis) -> Compressed:
-    """See spectra (N, P) in a basis."""
+    """Project spectra (N, P) on a basis."""
     n, k = len(flux), basis.spectra.shape[1]
     best, rest, factor = torch.empty(n, k), torch.empty(n), torch.empty(n, k, k)
     for first in range(0, n, _BLOCK):
@@ -86,10 +86,10 @@ def compress(flux: torch.Tensor, weight: torch.Tensor, basis: Basis) -> Compress
 def refit(
     flux: torch.Tensor, weight: torch.Tensor, coefficients: torch.Tensor, rms: torch.Tensor, basis: Basis
 ) -> Basis:
-    """Mean and basis spectra that suit the coefficients (N, K) a network gives, pixel by pixel.
+    """Mean and basis spectra that best fit the coefficients (N, K) of a network, pixel by pixel.
 
-    The minimum of sum_i w_ip / rms_i (f_ip - mean_p - B_p h_i)^2: dividing by the rms (N,) of each star, the
-    squares have the slope of the sum of their roots, which is what is trained on.
+    The minimum of sum_i w_ip / rms_i (f_ip - mean_p - B_p h_i)^2: with the division by the rms (N,) of each
+    star, the gradient equals that of the sum of the rms values, which is the training loss.
     """
     k = coefficients.shape[1]
     columns = torch.cat([coefficients, torch.ones(len(coefficients), 1)], dim=1)

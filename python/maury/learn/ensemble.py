@@ -1,4 +1,4 @@
-"""What the first weights of a network do to measured labels: several networks from different seeds."""
+"""Effect of the initial weights of a network on measured labels: several networks from different seeds."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-# Teff [K]: the bins of the paper's Table 3, the ends open.
+# Teff [K]: the bins of Table 3 of the paper, open at the ends.
 TEFF_EDGES = (5000.0, 8000.0, 12000.0, 20000.0)
 
 
 def model_error(members: Sequence[Emulator], flux: Array, ivar: Array, labels: Array) -> dict[str, Any]:
-    """Spread of the labels that networks of several seeds measure, on stars that none was trained on.
+    """Spread of the labels measured by networks of several seeds, for stars that none was trained on.
 
-    Of each star the standard deviation over the members,
+    For each star the standard deviation over the members,
 
         s_i^2 = sum_m (x_im - mean_i)^2 / (M - 1),
 
-    and of those the median in each bin of Teff, so that a star that one member loses does not set it.
+    and then its median in each bin of Teff, so that a star that one member fits badly has no effect.
 
     Parameters
     ----------
@@ -35,13 +35,13 @@ def model_error(members: Sequence[Emulator], flux: Array, ivar: Array, labels: A
     flux, ivar : (N, P)
         Normalised spectra.
     labels : (N, L)
-        Known labels; they choose the bin.
+        Known labels; they determine the bin.
 
     Returns
     -------
     dict
-        ``members``, M; ``teff_edges``, the B - 1 temperatures between bins [K]; ``stars``, B counts; and of
-        each label B numbers, None where a bin has no star. Only what JSON holds.
+        ``members``, M; ``teff_edges``, the B - 1 temperatures between bins [K]; ``stars``, B counts; and for
+        each label B numbers, None for a bin without stars. Only values that JSON can represent.
     """
     names = members[0].labels
     fitted = np.stack([fit_normalized(member, flux, ivar).labels for member in members])

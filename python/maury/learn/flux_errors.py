@@ -1,4 +1,4 @@
-"""How well an emulator gives the flux of spectra whose labels are known (Imig et al. 2021, fig. 5)."""
+"""Accuracy of the emulated flux for spectra with known labels (Imig et al. 2021, fig. 5)."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class FluxErrors:
     spectra : (B,) int
         Spectra in each bin of `TEFF_BINS`.
     errors : (B, E) int
-        Pixels with an error between two of `ERROR_EDGES`; larger ones are in the first and last.
+        Number of pixels with an error between two of `ERROR_EDGES`; larger errors are in the first and last.
     joint : (B, F, F) int
-        Pixels by their true flux and that of the emulator, between `FLUX_EDGES`.
+        Number of pixels by true and emulated flux, between `FLUX_EDGES`.
     """
 
     spectra: Counts
@@ -36,11 +36,11 @@ class FluxErrors:
     joint: Counts
 
     def __add__(self, other: FluxErrors) -> FluxErrors:
-        """Pixels of both, as of the parts of a cross-validation."""
+        """Sum of both counts, as for the parts of a cross-validation."""
         return FluxErrors(self.spectra + other.spectra, self.errors + other.errors, self.joint + other.joint)
 
     def cumulative(self) -> tuple[Array, Array]:
-        """Absolute errors (E/2,), and the part (B, E/2) of the pixels of each bin that are within them."""
+        """Absolute errors (E/2,), and the fraction (B, E/2) of the pixels of each bin within them."""
         half = self.errors.shape[1] // 2
         folded = self.errors[:, half:] + self.errors[:, half - 1 :: -1]
         total = folded.sum(axis=1, keepdims=True)
@@ -49,7 +49,7 @@ class FluxErrors:
         return ERROR_EDGES[half + 1 :], part
 
     def within(self, part: float) -> Array:
-        """Absolute error (B,) that this part of the pixels of each bin does not exceed; NaN if none."""
+        """Absolute error (B,) not exceeded by this fraction of the pixels of each bin; NaN if none."""
         size, cumulated = self.cumulative()
         empty = np.isnan(cumulated).any(axis=1)
         first = np.argmax(np.nan_to_num(cumulated, nan=1.0) >= part, axis=1)
@@ -62,9 +62,10 @@ def flux_errors(true: Array, ivar: Array, emulated: Array, teff: Array) -> FluxE
     Parameters
     ----------
     true, ivar, emulated : (N, P)
-        Normalised flux, its inverse variance (0 = missing), and what the emulator gives for its labels.
+        Normalised flux, its inverse variance (0 = missing), and the flux of the emulator for the known
+        labels.
     teff : (N,)
-        Known [K]; spectra beyond the ends of `TEFF_BINS` are in the first or last bin.
+        Known [K]; spectra outside `TEFF_BINS` are in the first or last bin.
     """
     n_bins = len(TEFF_BINS) - 1
     place = np.clip(np.searchsorted(TEFF_BINS, teff, side="right") - 1, 0, n_bins - 1)

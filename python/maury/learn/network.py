@@ -1,8 +1,8 @@
-"""The network and its optimisation: labels in, normalised flux out (torch is needed here only).
+"""The network and its optimisation: labels to normalised flux (the only part that requires torch).
 
 Two hidden layers as in The Payne (Ting et al. 2019, eq. 1), then a linear bottleneck of K coefficients and K
-basis spectra. These start as the principal components of the training set. The network trains against the
-coefficients (see `maury.learn.basis`), then the basis is fitted to the network, and so on in cycles.
+basis spectra. These are initialised as the principal components of the training set. The network is trained
+on the coefficients (see `maury.learn.basis`), then the basis is fitted to the network, and so on in cycles.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ try:
     import torch
 except ImportError as error:
     raise ImportError(
-        "training needs torch, which is not installed: pip install 'maury[train]' (or, for the small "
+        "training requires torch, which is not installed: pip install 'maury[train]' (or, for the small "
         "build without GPU libraries, install the CPU wheel of torch first)"
     ) from error
 
@@ -26,28 +26,28 @@ from maury.learn.basis import Basis, Compressed, compress, principal, refit
 
 Array = NDArray[np.float64]
 
-# Normalised flux; keeps the slope of the root finite where a star is reproduced exactly.
+# Normalised flux; keeps the gradient of the root finite where a star is reproduced exactly.
 _RMS_FLOOR = 1e-4
 _CHECK_EVERY = 25
-# Spectra in a step, at most.
+# Maximum number of spectra in a step.
 _BATCH = 1024
-# Later cycles begin from a network that is good already.
+# Later cycles start from a network that is already good.
 _LATER_RATE = 0.3
-# A cycle that lowers the error on the stars held for stopping by less than this part is the last.
+# The last cycle is the one that lowers the error on the stopping set by less than this fraction.
 CONVERGED = 0.01
 
 
 @dataclass(frozen=True)
 class Network:
-    """Layers of a trained network, and how it did on the stars held for stopping.
+    """Layers of a trained network, and its performance on the stopping set.
 
     Attributes
     ----------
     weights, biases : lists of (out, in) and (out,) float32
     activations : list of str
-        One a hidden layer.
+        One per hidden layer.
     stop_loss : float
-        Mean rms a star, in normalised flux, on the stars held for stopping.
+        Mean rms per star, in normalised flux, on the stopping set.
     cycle_loss : list of float
         The same after each cycle.
     converged : bool
@@ -88,10 +88,10 @@ def optimise(
     seed: int,
     progress: Callable[[int, float], None] | None = None,
 ) -> Network:
-    """Train on the stars outside `stop`, keep the network that is best on those inside.
+    """Train on the stars outside `stop`, and keep the network that is best on those inside.
 
-    The loss is the mean over stars of the weighted rms of a star: a few stars with wrong labels or
-    bad spectra then pull far less than in a mean of squares. AdamW, one-cycle rate, large batches.
+    The loss is the mean over stars of the weighted rms of a star, so that a few stars with wrong labels or
+    bad spectra have far less influence than in a mean of squares. AdamW, one-cycle rate, large batches.
 
     Parameters
     ----------
@@ -103,9 +103,9 @@ def optimise(
     hidden, coefficients, activation
         Hidden units of each layer; K, or None for a full last layer; name of the activation.
     steps, cycles, learning_rate, seed
-        Of the optimiser: steps in a cycle, and the most cycles.
+        Of the optimiser: steps per cycle, and the maximum number of cycles.
     progress : callable, optional
-        Called with the step, counted over all cycles, and the loss of the stars held for stopping.
+        Called with the step, counted over all cycles, and the loss on the stopping set.
     """
     if activation not in _ACTIVATIONS:
         raise ValueError(f"activation: expected one of {', '.join(_ACTIVATIONS)}, got {activation!r}")
@@ -114,7 +114,7 @@ def optimise(
         for rows in (~stop, stop)
     ]
     (x_train, f_train, w_train), (x_stop, f_stop, w_stop) = sets
-    # A full last layer is a bottleneck as wide as the last hidden layer, multiplied out in the end.
+    # A full last layer is a bottleneck as wide as the last hidden layer, multiplied out at the end.
     k = coefficients if coefficients is not None else min(hidden[-1], *f_train.shape)
     with torch.random.fork_rng(), _one_thread():
         torch.manual_seed(seed)
@@ -149,10 +149,11 @@ def optimise(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Let torch work in one thread.
+    """Restrict torch to one thread.
 
-    Its matrices are small here: two threads on two free cores gain little, and on busy ones they wait for
-    each other, eight times as long as they work. With one the result is the same on all machines of a kind.
+    Its matrices are small here: two threads on two free cores gain little, and on busy cores they wait for
+    each other for eight times as long as they work. With one thread all machines of a kind give the same
+    result.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -168,9 +169,9 @@ Labelled = tuple[torch.Tensor, Compressed]
 def _cycle(
     trunk: torch.nn.Sequential, train: Labelled, stop: Labelled, steps: int, rate: float
 ) -> Iterator[tuple[int, float]]:
-    """One cycle of the learning rate; leaves the trunk that was best on the stars held for stopping.
+    """One cycle of the learning rate; keeps the trunk that was best on the stopping set.
 
-    Yields the step and their loss, now and then.
+    Yields the step and this loss at intervals.
     """
     (x_train, seen), (x_stop, held) = train, stop
     optimiser = torch.optim.AdamW(trunk.parameters(), lr=rate, weight_decay=0.0)
@@ -215,7 +216,7 @@ def _state(trunk: torch.nn.Sequential) -> dict[str, torch.Tensor]:
 def _layers(
     trunk: torch.nn.Sequential, basis: Basis, full: bool
 ) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]:
-    """Weights and biases; the bottleneck multiplied into the last layer if that is to be full."""
+    """Weights and biases; the bottleneck is multiplied into the last layer if that should be full."""
     linear = [layer for layer in trunk if isinstance(layer, torch.nn.Linear)]
     weights = [layer.weight.detach() for layer in linear] + [basis.spectra]
     biases = [layer.bias.detach() for layer in linear] + [basis.mean]

@@ -1,9 +1,9 @@
-"""What is trained on: prepared spectra with complete labels, split by star."""
+"""Selection of the training set: prepared spectra with complete labels, split by star."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +15,9 @@ from maury.spectra import SPEED_OF_LIGHT, Spectra
 
 Array = NDArray[np.float64]
 
-# A star must show this part of the grid to teach anything.
+# Minimum fraction of the grid covered by a star in the training set.
 _MIN_PIXEL_FRACTION = 0.5
-# Error floor in the weights: no pixel counts more than a S/N of 50 would earn it.
+# Error floor in the weights: no pixel has more weight than at a S/N of 50.
 _FLUX_FLOOR = 0.02
 _GRID_STEP = 1e-4  # dex, that of SDSS and MaStar
 
@@ -36,8 +36,12 @@ class TrainingSet:
     wavelength : (P,) float64
     lsf : (P,) float64 or None
         Median over the stars, Gaussian sigma [Angstrom].
+    rows : (N,) int
+        Their rows in the reference set.
+    reasons : (M,) str
+        For each of the M spectra of the reference set, why it was rejected; "" = it is one of the N.
     left_out : dict of str to int
-        Why stars are missing, and how many.
+        Number of stars rejected for each reason.
     digest : str
         SHA-256 of labels, fluxes and grid.
     """
@@ -50,6 +54,8 @@ class TrainingSet:
     star_id: NDArray[np.str_]
     wavelength: Array
     lsf: Array | None
+    rows: NDArray[np.intp]
+    reasons: NDArray[np.str_]
     left_out: dict[str, int]
     digest: str
 
@@ -61,20 +67,20 @@ def select(
     window: int,
     teff_max: float | None = None,
 ) -> TrainingSet:
-    """Choose the stars that can be trained on and prepare their spectra.
+    """Select the stars suitable for training and prepare their spectra.
 
-    Left out, each with a count: stars that lack a label, whose spectrum could not be read or shows
-    too little of the grid, or that are hotter than `teff_max`.
+    Rejected, with a reason, and counted by reason: stars without one of the labels, with an unreadable
+    spectrum or one that covers too little of the grid, and stars hotter than `teff_max`.
 
     Parameters
     ----------
     reference : Spectra
         With `labels`.
     labels : sequence of str, optional
-        Labels to learn; all that the reference set has by default.
+        Labels to train; by default all labels of the reference set.
     wavelength : (P,) or (2,), optional
-        The grid [vacuum Angstrom], or the two ends of one with a step of 1e-4 dex; by default what
-        at least half of the stars cover.
+        The grid [vacuum Angstrom], or the two ends of one with a step of 1e-4 dex; by default the range
+        covered by at least half of the stars.
     window : int
         Running median, pixels.
     teff_max : float, optional
@@ -83,32 +89,45 @@ def select(
     Raises
     ------
     ValueError
-        If a label is not there, or the grid is not one.
+        If a label does not exist, or the grid is invalid.
     """
     names = tuple(labels) if labels is not None else tuple(n for n in LABELS if n in reference.labels)
     unknown = [name for name in names if name not in reference.labels]
     if unknown or not names:
         raise ValueError(
-            f"labels: the reference set has {', '.join(reference.labels) or 'none'}, asked for "
+            f"labels: the reference set has {', '.join(reference.labels) or 'none'}, requested were "
             f"{', '.join(unknown) or 'none'}"
         )
     grid = training_grid(reference, wavelength)
     values = np.column_stack([reference.labels[name] for name in names])
     left_out: dict[str, int] = {}
-    keep = np.ones(len(reference), dtype=bool)
+    reasons: list[str] = [""] * len(reference)
 
-    def leave_out(reason: str, bad: NDArray[np.bool_]) -> None:
-        left_out[reason] = int((keep & bad).sum())
-        np.logical_and(keep, ~bad, out=keep)
+    def leave_out(reason: str, bad: NDArray[np.bool_], detail: Callable[[int], str] | None = None) -> None:
+        new = [int(row) for row in np.flatnonzero(bad) if not reasons[row]]
+        left_out[reason] = len(new)
+        for row in new:
+            reasons[row] = reason if detail is None else f"{reason}: {detail(row)}"
 
-    leave_out("unreadable", np.asarray(reference.problem != ""))
-    leave_out("a label missing", ~np.all(np.isfinite(values), axis=1))
+    def missing(row: int) -> str:
+        return ", ".join(
+            name for name, value in zip(names, values[row], strict=True) if not np.isfinite(value)
+        )
+
+    leave_out("unreadable", np.asarray(reference.problem != ""), lambda row: str(reference.problem[row]))
+    leave_out("a label missing", ~np.all(np.isfinite(values), axis=1), missing)
     if teff_max is not None and "teff" in names:
         leave_out(f"teff above {teff_max:g} K", np.asarray(reference.labels["teff"] > teff_max))
-    rows = np.flatnonzero(keep)
+    rows = np.flatnonzero([not reason for reason in reasons])
     prepared = prepare(reference[rows], grid, window)
-    enough = (prepared.ivar > 0).mean(axis=1) >= _MIN_PIXEL_FRACTION
-    left_out["too few pixels"] = int((~enough).sum())
+    part = np.zeros(len(reference))
+    part[rows] = (prepared.ivar > 0).mean(axis=1)
+    enough = part[rows] >= _MIN_PIXEL_FRACTION
+    leave_out(
+        "too few pixels",
+        part < _MIN_PIXEL_FRACTION,
+        lambda row: f"{100 * part[row]:.0f} % of the grid; {100 * _MIN_PIXEL_FRACTION:.0f} % are required",
+    )
     rows = rows[enough]
     flux, ivar = prepared.flux[enough], prepared.ivar[enough]
 
@@ -127,19 +146,21 @@ def select(
         star_id=reference.star_id[rows],
         wavelength=grid,
         lsf=_median_lsf(prepared.lsf, enough),
+        rows=rows,
+        reasons=np.array(reasons, dtype=str),
         left_out={reason: count for reason, count in left_out.items() if count},
         digest=digest.hexdigest(),
     )
 
 
 def split_stars(star_id: NDArray[np.str_], fractions: Sequence[float], seed: int) -> list[NDArray[np.bool_]]:
-    """Draw disjoint parts of the stars at random, visits of a star together.
+    """Draw disjoint random subsets of the stars, keeping visits of a star together.
 
     Parameters
     ----------
     star_id : (N,) str
     fractions : sequence of float
-        Part of the stars in each draw; every draw gets one star at least unless its part is 0.
+        Fraction of the stars in each draw; every draw has at least one star unless its fraction is 0.
     seed : int
 
     Returns
@@ -157,7 +178,7 @@ def split_stars(star_id: NDArray[np.str_], fractions: Sequence[float], seed: int
 
 
 def training_grid(reference: Spectra, wavelength: ArrayLike | None) -> Array:
-    """Grid to train on, from its points, its two ends, or the stars themselves."""
+    """Grid of the training, from its points, its two ends, or the stars themselves."""
     if wavelength is not None:
         given = np.asarray(wavelength, dtype=np.float64)
         if given.ndim != 1 or given.size < 2 or not (np.isfinite(given).all() and (np.diff(given) > 0).all()):
@@ -179,7 +200,7 @@ def training_grid(reference: Spectra, wavelength: ArrayLike | None) -> Array:
 
 
 def _median_lsf(lsf: Array | None, rows: NDArray[np.bool_]) -> Array | None:
-    """Median curve of the stars that have one."""
+    """Median curve of the stars with a line-spread function."""
     if lsf is None:
         return None
     known = lsf[rows & np.isfinite(lsf).all(axis=1)]

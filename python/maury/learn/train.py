@@ -1,7 +1,7 @@
 """Train an emulator on a reference set (Imig et al. 2021, sec. 3).
 
-The way of the data: select -> split by star -> optimise -> leave out doubtful labels -> optimise
-again -> scatter -> emulator.
+Data flow: select -> split by star -> optimise -> reject doubtful labels -> optimise again -> scatter ->
+emulator.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from maury.emulator.emulator import Emulator
 from maury.labels import transformed, untransformed
+from maury.learn.doubt import doubts
 from maury.learn.ensemble import model_error
 from maury.learn.select import TrainingSet, select, split_stars
+from maury.learn.stars import DOUBTFUL, STOPPING, TRAINING, VALIDATION
 from maury.measure.fit import fit_normalized
-from maury.prepare import running_median
+from maury.output import progress as show_progress
 from maury.spectra import Spectra
 
 if TYPE_CHECKING:
@@ -27,15 +29,11 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Rows = NDArray[np.bool_]
 
-# Fits go a little beyond the training labels, as in the paper (sec. 3.2): this part of the range.
+# The bounds of a fit extend beyond the training labels, as in the paper (sec. 3.2), by this fraction of the
+# range.
 _MARGIN = 0.05
-# The first look, which finds doubtful labels, needs one cycle of half the steps.
+# The first training, which identifies doubtful labels, needs one cycle of half the steps.
 _FIRST_LOOK = 0.5
-# Stars on each side, in order of the first label, that say what disagreement is normal there.
-_NEIGHBOURS = 75
-# Hot stars are few and their labels scatter widely: a rule made for the crowd loses them first.
-_HOT = 6500.0  # K
-_HOT_PATIENCE = 2.0
 _LOG_LABELS = ("teff",)
 #: Bounds of a fit in Imig et al. 2021, sec. 3.2.
 PAPER_BOUNDS = {
@@ -50,7 +48,7 @@ BOUNDS = ("training", "paper")
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train; the defaults are what cross-validation on MILES found best.
+    """Parameters of the training; the defaults gave the best cross-validation on MILES.
 
     Attributes
     ----------
@@ -62,21 +60,21 @@ class Recipe:
     window : int
         Running median, pixels.
     steps, cycles : int
-        Steps in a cycle of the learning rate, and how many cycles there may be; they end when one
-        lowers the error on the stars held for stopping by less than 1 %.
+        Steps per cycle of the learning rate, and maximum number of cycles; training ends when a cycle lowers
+        the error on the stopping set by less than 1 %.
     learning_rate : float
     doubt : float or None
-        Stars whose fitted labels differ from the given ones by more than this many times the
-        normal disagreement are left out of the second training; None keeps all.
+        Stars whose fitted labels differ from the given ones by more than this factor times the typical
+        disagreement are rejected from the second training; None keeps all.
     stop_fraction, validation_fraction : float
-        Part of the stars held for stopping, and never seen.
+        Fraction of the stars in the stopping set, and in the validation set.
     seed : int
     bounds : str
-        Of a fit: "training" = the range of the training labels and 5 % of it on each side, or "paper" =
-        `PAPER_BOUNDS`, made wider where the training labels are.
+        Bounds of a fit: "training" = the range of the training labels and 5 % of it on each side, or "paper"
+        = `PAPER_BOUNDS`, extended where the training labels exceed them.
     ensemble : int
-        Networks to train, from seeds `seed`, `seed` + 1, ...; the best on the stars held for stopping is
-        kept, and how far apart the labels lie that they measure.
+        Number of networks, from seeds `seed`, `seed` + 1, ...; the one that is best on the stopping set is
+        kept, together with the spread of the labels that they measure.
     """
 
     hidden: tuple[int, ...] = (128, 128)
@@ -92,6 +90,22 @@ class Recipe:
     seed: int = 0
     bounds: str = "training"
     ensemble: int = 1
+
+
+@dataclass(frozen=True)
+class Trained:
+    """An emulator, and how each spectrum was used.
+
+    Attributes
+    ----------
+    emulator : Emulator
+    use : (N,) str
+        "training", "stopping", "withheld for validation", or why the spectrum was left out. From `train_on`,
+        "" is a spectrum that was not selected for use.
+    """
+
+    emulator: Emulator
+    use: NDArray[np.str_]
 
 
 def train(
@@ -114,7 +128,7 @@ def train(
     bounds: str = Recipe.bounds,
     ensemble: int = Recipe.ensemble,
     meta: Mapping[str, Any] | None = None,
-    progress: bool = False,
+    progress: bool | str = False,
 ) -> Emulator:
     """Train an emulator on labelled spectra.
 
@@ -129,34 +143,63 @@ def train(
     labels, wavelength, teff_max
         See `maury.learn.select.select`.
     meta : mapping, optional
-        Name, training data and citation, kept in the file.
-    progress : bool
-        Show a progress bar.
+        Name, training data and citation, stored in the file.
+    progress : bool or str
+        Show progress on stderr; a string is printed before the name of each step.
 
     Returns
     -------
     Emulator
-        Its `meta` counts the stars, says what was left out and names the stars of the validation.
+        Its `meta` has the numbers of stars, the numbers rejected by reason, and the names of the validation
+        stars and of the stars with doubtful labels.
 
     Raises
     ------
     ImportError
-        Without torch.
+        If torch is not installed.
     ValueError
-        If too few stars are left to train on.
+        If too few stars are left for the training.
     """
     recipe = Recipe(
         tuple(hidden), coefficients, activation, window, steps, cycles, learning_rate, doubt,
         stop_fraction, validation_fraction, seed, bounds, ensemble,
     )  # fmt: skip
-    chosen = select(reference, labels, wavelength, window, teff_max)
-    stop, validation = split_stars(chosen.star_id, (stop_fraction, validation_fraction), seed)
+    return train_recipe(
+        reference,
+        recipe,
+        labels=labels,
+        wavelength=wavelength,
+        teff_max=teff_max,
+        meta=meta,
+        progress=progress,
+    ).emulator
+
+
+def train_recipe(
+    reference: Spectra,
+    recipe: Recipe,
+    *,
+    labels: Sequence[str] | None = None,
+    wavelength: ArrayLike | None = None,
+    teff_max: float | None = None,
+    meta: Mapping[str, Any] | None = None,
+    progress: bool | str = False,
+) -> Trained:
+    """Train as `train` does, and return how each spectrum of the reference set was used; see there."""
+    chosen = select(reference, labels, wavelength, recipe.window, teff_max)
+    parts = (recipe.stop_fraction, recipe.validation_fraction)
+    stop, validation = split_stars(chosen.star_id, parts, recipe.seed)
     origin = {
         **(meta or {}),
         "teff_max": teff_max,
         "validation_stars": sorted(set(chosen.star_id[validation].tolist())),
     }
-    return train_on(chosen, stop, ~(stop | validation), recipe, meta=origin, progress=progress)
+    name = progress if isinstance(progress, str) else ""
+    rows = ~(stop | validation)
+    done = train_on(chosen, stop, rows, recipe, meta=origin, progress=bool(progress), name=name)
+    use = chosen.reasons.astype(object)
+    use[chosen.rows] = np.where(validation, VALIDATION, done.use)
+    return Trained(done.emulator, use.astype(str))
 
 
 def train_on(
@@ -167,19 +210,22 @@ def train_on(
     *,
     meta: Mapping[str, Any] | None = None,
     progress: bool = False,
-) -> Emulator:
+    name: str = "",
+) -> Trained:
     """Train on given rows of a training set.
 
     Parameters
     ----------
     chosen : TrainingSet
     stop, train_rows : (N,) bool
-        Stars held for stopping, and to train on; the others are not touched.
+        Stars of the stopping set, and of the training; the others are not used.
     recipe : Recipe
     meta : mapping, optional
-        Added to what the emulator says of its origin.
+        Added to the origin of the emulator.
     progress : bool
-        Show a progress bar.
+        Show progress on stderr.
+    name : str
+        Printed before "training" in the progress.
     """
     if recipe.bounds not in BOUNDS:
         raise ValueError(f"bounds: expected {' or '.join(BOUNDS)}, got {recipe.bounds!r}")
@@ -188,20 +234,28 @@ def train_on(
     if recipe.ensemble < 1:
         raise ValueError(f"ensemble: expected 1 network or more, got {recipe.ensemble}")
     used = stop | train_rows
-    if train_rows.sum() < 2 * (len(chosen.names) + 1) or not stop.any():
+    needed = 2 * (len(chosen.names) + 1)
+    if train_rows.sum() < needed or not stop.any():
+        left_out = ", ".join(f"{count} {reason}" for reason, count in chosen.left_out.items())
         raise ValueError(
-            f"reference: {train_rows.sum()} stars to train on and {stop.sum()} to stop by are too few "
-            f"for {len(chosen.names)} labels; left out: {chosen.left_out or 'none'}"
+            f"reference: {train_rows.sum()} spectra for training and {stop.sum()} for stopping are too few "
+            f"for {len(chosen.names)} labels, which require {needed} and 1. Left out: {left_out or 'none'}. "
+            "Pass a larger reference set, fewer labels, or a higher teff_max"
         )
+    use = np.where(stop, STOPPING, np.where(train_rows, TRAINING, "")).astype(object)
     doubtful = np.zeros(len(used), dtype=bool)
     if recipe.doubt is not None:
         quick = replace(recipe, steps=max(1, round(_FIRST_LOOK * recipe.steps)), cycles=1)
-        first = _optimise(chosen, stop, train_rows, quick, "first look", progress)
-        doubtful[used] = _doubtful(chosen, used, _emulator(chosen, used, first, recipe), recipe.doubt)
+        first = _optimise(chosen, stop, train_rows, quick, f"{name}first training", progress)
+        found = doubts(chosen, used, _emulator(chosen, used, first, recipe), recipe.doubt)
+        doubtful[used] = found != ""
+        use[doubtful] = found[found != ""]
     stop, train_rows = stop & ~doubtful, train_rows & ~doubtful
     networks = []
     for member in range(recipe.ensemble):
-        what = "training" if recipe.ensemble == 1 else f"training {member + 1} of {recipe.ensemble}"
+        what = f"{name}training"
+        if recipe.ensemble > 1:
+            what += f" {member + 1} of {recipe.ensemble}"
         seeded = replace(recipe, seed=recipe.seed + member)
         networks.append(_optimise(chosen, stop, train_rows, seeded, what, progress))
     network = min(networks, key=lambda one: one.stop_loss)
@@ -209,7 +263,8 @@ def train_on(
         **(meta or {}),
         "recipe": vars(recipe),
         "stars": {"training": int(train_rows.sum()), "stopping": int(stop.sum())},
-        "left_out": {**chosen.left_out, "label doubtful": int(doubtful.sum())},
+        "left_out": {**chosen.left_out, DOUBTFUL: int(doubtful.sum())},
+        "doubtful_stars": sorted(set(chosen.star_id[doubtful].tolist())),
         "held_out_rms": round(network.stop_loss, 5),
         "cycles": [round(loss, 5) for loss in network.cycle_loss],
         "converged": network.converged,
@@ -221,7 +276,7 @@ def train_on(
         new = ~train_rows & ~doubtful
         known = (chosen.flux[new], chosen.ivar[new], chosen.labels[new])
         origin["model_error"] = model_error(members, *known)
-    return _emulator(chosen, used, network, recipe, origin)
+    return Trained(_emulator(chosen, used, network, recipe, origin), use.astype(str))
 
 
 def _scaling(chosen: TrainingSet, used: Rows) -> tuple[list[str], Array, Array]:
@@ -229,16 +284,14 @@ def _scaling(chosen: TrainingSet, used: Rows) -> tuple[list[str], Array, Array]:
     low, high = chosen.labels[used].min(axis=0), chosen.labels[used].max(axis=0)
     flat = [name for name, a, b in zip(chosen.names, low, high, strict=True) if not a < b]
     if flat:
-        raise ValueError(f"reference: the label {flat[0]} is the same for all stars; leave it out of labels")
+        raise ValueError(f"reference: the label {flat[0]} is the same for all stars; omit it from labels")
     return transforms, low, high
 
 
 def _optimise(
     chosen: TrainingSet, stop: Rows, train_rows: Rows, recipe: Recipe, what: str, progress: bool
 ) -> Network:
-    from tqdm import tqdm
-
-    from maury.learn.network import optimise  # torch, for training only
+    from maury.learn.network import optimise  # requires torch
 
     used = stop | train_rows
     transforms, low, high = _scaling(chosen, used)
@@ -248,7 +301,7 @@ def _optimise(
     if coefficients is not None:
         coefficients = min(coefficients, int(train_rows.sum()), chosen.wavelength.size)
     steps = recipe.steps * recipe.cycles
-    with tqdm(total=steps, desc=what, unit="step", disable=None if progress else True) as bar:
+    with show_progress(steps, what, "step", progress) as bar:
 
         def show(step: int, loss: float) -> None:
             bar.set_postfix(held_out_rms=f"{loss:.4f}")
@@ -279,8 +332,8 @@ def _emulator(
 ) -> Emulator:
     """Assemble the emulator, with its scatter.
 
-    The scatter is taken at the labels that a fit finds, not at the given ones: errors of the given
-    labels would pass for scatter just where the flux depends on them most.
+    The scatter is computed at the fitted labels, not at the given ones: errors of the given labels would
+    appear as scatter exactly where the flux depends on them most.
     """
     transforms, low, high = _scaling(chosen, used)
     ends = transformed(np.stack([low, high]), transforms)
@@ -319,30 +372,16 @@ def _emulator(
 
 
 def _scatter(residual: Array, ivar: Array) -> Array:
-    """Robust rms of the residual (N, P) in each pixel, less the noise: (P,).
+    """Robust rms of the residual (N, P) in each pixel, minus the noise: (P,).
 
-    1.48 times the median absolute residual, so that a few odd stars do not set it.
+    1.48 times the median absolute residual, so that a few unusual stars have no effect.
     """
     good = ivar > 0
     size = np.where(good, np.abs(residual), np.nan)
     noise = np.where(good, 1.0 / np.where(good, ivar, 1.0), np.nan)
     empty = ~good.any(axis=0)
-    size[:, empty], noise[:, empty] = 1.0, 0.0  # a pixel never seen explains nothing
+    size[:, empty], noise[:, empty] = 1.0, 0.0  # a pixel without data gets the full scatter
     variance = (1.4826 * np.nanmedian(size, axis=0)) ** 2
-    # Of the variance a tenth is always kept: noise estimates are not exact.
+    # A tenth of the variance is always kept, since noise estimates are not exact.
     scatter: Array = np.sqrt(np.maximum(variance - np.nanmedian(noise, axis=0), 0.1 * variance))
     return scatter
-
-
-def _doubtful(chosen: TrainingSet, used: Rows, emulator: Emulator, limit: float) -> Rows:
-    """Stars whose fitted labels disagree with the given ones far more than is normal for their kind."""
-    fitted = fit_normalized(emulator, chosen.flux[used], chosen.ivar[used]).labels
-    given = chosen.labels[used]
-    difference = np.abs(transformed(fitted, emulator.transforms) - transformed(given, emulator.transforms))
-    order = np.argsort(given[:, 0], kind="stable")
-    normal = np.empty_like(difference)
-    normal[order] = 1.4826 * running_median(difference[order].T, 2 * _NEIGHBOURS).T
-    limits = np.full(len(given), float(limit))
-    if "teff" in chosen.names:
-        limits[given[:, chosen.names.index("teff")] > _HOT] *= _HOT_PATIENCE
-    return np.asarray(~(difference <= limits[:, None] * normal).all(axis=1))

@@ -1,4 +1,4 @@
-"""Semi-empirical against synthetic: two emulators that differ in their spectra only (paper, sec. 5.2)."""
+"""Semi-empirical against synthetic: two emulators that differ only in their spectra (paper, sec. 5.2)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KINDS = ("semi-empirical", "synthetic")
 
 @dataclass(frozen=True)
 class Twins:
-    """Two emulators, and what both measure on the same observed stars that neither was trained on.
+    """Two emulators, and their results for the same observed stars, which neither was trained on.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Twins:
         Labels of the reference set.
     fitted : (2, N, L) float64
     rchi2 : (2, N) float64
-        Chi-square over degrees of freedom, from the noise alone.
+        Chi-square divided by the degrees of freedom, from the noise alone.
     flux, ivar : (N, P) float64
         The normalised spectra that were fitted.
     """
@@ -56,7 +56,7 @@ class Twins:
         return self.emulators[0].labels
 
     def table(self) -> QTable:
-        """One row a star: known labels, and those of both emulators with their reduced chi-square."""
+        """One row per star: known labels, and those of both emulators with their reduced chi-square."""
         from astropy import units as u
         from astropy.table import QTable
 
@@ -74,11 +74,10 @@ class Twins:
 
 
 def train_twins(reference: Reference, twin: Reference, *, progress: bool = False, **options: Any) -> Twins:
-    """Train two emulators by one recipe on two versions of a reference set, and fit the same stars by both.
+    """Train two emulators with one recipe on two versions of a reference set, and fit the same stars.
 
-    Both learn from the same stars, those that are in both sets; the same tenth is held back. Of these the
-    observed spectra, those of `reference` of origin "empirical", are fitted, with the noise as the only
-    weight.
+    Both are trained on the same stars, those in both sets; the same tenth is withheld. The observed spectra
+    among these, those of `reference` with origin "empirical", are fitted, weighted only by their noise.
 
     Parameters
     ----------
@@ -87,14 +86,14 @@ def train_twins(reference: Reference, twin: Reference, *, progress: bool = False
     twin : Reference
         Models for the same star_id, see `maury.reference.theory.build_twin`.
     progress : bool
-        Show progress bars.
+        Show the progress of both trainings on stderr.
     **options
-        Of `maury.train`. `doubt` is None unless given: leaving out stars would make the twins differ.
+        Of `maury.train`. `doubt` is None by default, since rejecting stars would make the twins differ.
 
     Raises
     ------
     ValueError
-        If a set names a spectrum twice, the two share too few, or no observed star was held back.
+        If a set names a spectrum twice, the two share too few, or no observed star was withheld.
     """
     rows = _rows_in_common(reference, twin)
     sets = [part.spectra[mine] for part, mine in zip((reference, twin), rows, strict=True)]
@@ -106,14 +105,14 @@ def train_twins(reference: Reference, twin: Reference, *, progress: bool = False
     emulators = []
     for kind, spectra in zip(KINDS, sets, strict=True):
         meta = {"name": kind, "training_data": kind}
-        emulators.append(train(spectra, meta=meta, progress=progress, **options))
+        emulators.append(train(spectra, meta=meta, progress=f"{kind}, " if progress else False, **options))
     held = [emulator.meta["validation_stars"] for emulator in emulators]
     unseen = np.isin(sets[0].star_id, [name for name in held[0] if name in held[1]])
     unseen &= origin == "empirical"
     if not unseen.any():
         raise ValueError(
             f"reference: of its {int((origin == 'empirical').sum())} observed spectra in both sets none was "
-            "held back; give a larger set, or another seed"
+            "withheld; use a larger set, or another seed (--seed)"
         )
     first = emulators[0]
     chosen = select(sets[0][np.flatnonzero(unseen)], first.labels, first.wavelength, first.window)
@@ -130,13 +129,13 @@ def train_twins(reference: Reference, twin: Reference, *, progress: bool = False
 
 
 def _rows_in_common(reference: Reference, twin: Reference) -> list[NDArray[np.intp]]:
-    """Rows of both sets, in one order, of the spectra that both name."""
+    """Rows of both sets, in the same order, of the spectra named in both."""
     names = []
     for what, part in (("reference", reference), ("twin", twin)):
         spectra = part.spectra
         both = [f"{star} {visit}" for star, visit in zip(spectra.star_id, spectra.visit_id, strict=True)]
         if len(set(both)) < len(both):
-            raise ValueError(f"{what}: some spectra share star_id and visit_id; their twins cannot be told")
+            raise ValueError(f"{what}: some spectra share star_id and visit_id; their twins are ambiguous")
         names.append(np.array(both))
     common, first, second = np.intersect1d(names[0], names[1], return_indices=True)
     if not len(common):

@@ -1,4 +1,4 @@
-"""How well an emulator measures stars it never saw (Imig et al. 2021, sec. 3.3, Table 1)."""
+"""Accuracy of the labels of stars withheld from training (Imig et al. 2021, sec. 3.3, Table 1)."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 _COLUMNS = ("star_id", "known", "fitted", "error", "rchi2", "fold")
-# Teff ranges [K] of the table: FGK stars, and the two sides that the paper's Table 1 has.
+# Teff ranges [K] of the table: FGK stars, and the two ranges of Table 1 of the paper.
 RANGES = ((4000.0, 6500.0), (0.0, 6000.0), (6000.0, np.inf))
 
 
 @dataclass(frozen=True)
 class Validation:
-    """Known and fitted labels of stars that were held out.
+    """Known and fitted labels of withheld stars.
 
     Attributes
     ----------
@@ -39,11 +39,11 @@ class Validation:
     known, fitted, error : (N, L) float64
         Labels of the reference set, those fitted, and the formal error of the fit.
     rchi2 : (N,) float64
-        Chi-square of the fit over its degrees of freedom, with the scatter of the emulator.
+        Chi-square of the fit divided by the degrees of freedom, with the scatter of the emulator.
     fold : (N,) int
-        Which emulator measured it; all 0 if there was one only.
+        Index of the emulator that measured it; 0 if there is only one.
     flux : FluxErrors
-        Of the same spectra, at their known labels.
+        For the same spectra, at their known labels.
     """
 
     names: tuple[str, ...]
@@ -59,7 +59,7 @@ class Validation:
         """Offset and scatter of every label in ranges of known Teff, as in Table 1 of the paper.
 
         ``offset`` is the median of fitted - known, ``mad`` the median absolute deviation from that
-        median. One row a range.
+        median. One row per range.
         """
         from astropy import units as u
         from astropy.table import QTable
@@ -81,7 +81,7 @@ class Validation:
         return table
 
     def table(self) -> QTable:
-        """One row a star: known and fitted labels, formal errors, fold."""
+        """One row per star: known and fitted labels, formal errors, fold."""
         from astropy import units as u
         from astropy.table import QTable
 
@@ -112,13 +112,13 @@ def cross_validate(
     reference : Spectra
         With `labels`.
     recipe : Recipe, optional
-        Its ``validation_fraction`` is not used: the fold left out is the validation.
+        Its ``validation_fraction`` is not used: the fold left out serves as validation.
     folds : int
         2 or more; visits of a star stay in one fold.
     labels, wavelength, teff_max
         See `maury.learn.select.select`.
     progress : bool
-        Show a progress bar for every training.
+        Show the progress of every training on stderr.
 
     Raises
     ------
@@ -138,8 +138,10 @@ def cross_validate(
         (stop,) = split_stars(chosen.star_id[~left_out], [recipe.stop_fraction], recipe.seed + k)
         stop_rows = np.zeros_like(left_out)
         stop_rows[~left_out] = stop
-        emulator = train_on(chosen, stop_rows, ~left_out & ~stop_rows, recipe, progress=progress)
-        done.append(_measure(emulator, chosen, left_out, k))
+        name = f"fold {k + 1} of {folds}, "
+        rows = ~left_out & ~stop_rows
+        trained = train_on(chosen, stop_rows, rows, recipe, progress=progress, name=name)
+        done.append(_measure(trained.emulator, chosen, left_out, k))
         fold[left_out] = k
     back = np.argsort(np.concatenate([np.flatnonzero(fold == k) for k in range(folds)]))
     columns = {name: np.concatenate([getattr(part, name) for part in done])[back] for name in _COLUMNS}
@@ -148,12 +150,12 @@ def cross_validate(
 
 
 def validate_unseen(emulator: Emulator, reference: Spectra) -> Validation:
-    """Fit the stars of a reference set that the training of an emulator held back.
+    """Fit the stars of a reference set that were withheld from the training of an emulator.
 
     Parameters
     ----------
     emulator : Emulator
-        One that `maury.train` made on this set.
+        An emulator trained by `maury.train` on this set.
     reference : Spectra
         With its `labels`.
 
@@ -166,8 +168,8 @@ def validate_unseen(emulator: Emulator, reference: Spectra) -> Validation:
     mine = np.isin(reference.star_id, held)
     if not mine.any():
         raise ValueError(
-            f"reference: none of the {len(held)} stars that the training of this emulator held back is here; "
-            "give the set it was trained on"
+            f"reference: has none of the {len(held)} stars withheld from the training of this emulator; "
+            "use the set it was trained on"
         )
     chosen = select(
         reference[np.flatnonzero(mine)], emulator.labels, emulator.wavelength, emulator.window,

@@ -1,1 +1,1 @@
-"""From prepared spectra to labels with errors and flags. Read `pipeline.py` first."""
+"""From prepared spectra to labels with errors and flags. Start reading at `pipeline.py`."""

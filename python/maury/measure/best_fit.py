@@ -1,4 +1,4 @@
-"""The best fit of a row of a catalogue, rebuilt from the spectrum and the row alone."""
+"""The best fit of a row of a catalogue, computed again from the spectrum and the row alone."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class BestFit:
     wavelength : (P,) float64
         At rest [vacuum Angstrom].
     flux, ivar, model, scatter : (P,) float64
-        Divided by the continuum; `ivar` 0 = took no part, or an outlier.
+        Divided by the continuum; `ivar` 0 = excluded, or rejected as an outlier.
     continuum : (P,) float64
-        In the unit of the flux of the spectrum; NaN where nothing tells it. Flux, ivar and model of the
-        spectrum as observed are flux continuum, ivar / continuum^2 and model continuum.
+        In the unit of the flux of the spectrum; NaN where it is not constrained. Flux, ivar and model of the
+        spectrum as observed are flux * continuum, ivar / continuum^2 and model * continuum.
     """
 
     wavelength: Array
@@ -46,7 +46,7 @@ class BestFit:
 
 
 def best_fit(spectrum: Spectra, emulator: Emulator, row: Any) -> BestFit:
-    """Rebuild the fit of a spectrum.
+    """Compute the fit of a spectrum again.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def best_fit(spectrum: Spectra, emulator: Emulator, row: Any) -> BestFit:
         Of length 1.
     emulator : Emulator
     row : astropy.table.Row
-        Of the catalogue that `maury.fit` made; the options of the fit are those of its header.
+        Of a catalogue written by `maury.fit`; the options of the fit are those of its header.
     """
     if not np.isfinite(spectrum.wavelength).any():  # a file that could not be read
         nothing = np.full(len(emulator.wavelength), np.nan)
@@ -91,13 +91,13 @@ def best_fit(spectrum: Spectra, emulator: Emulator, row: Any) -> BestFit:
 
 
 def _span(known: NDArray[np.bool_]) -> tuple[int, int]:
-    """Pixels from the first to the last that lie on the emulator; all where none does."""
+    """Range from the first to the last pixel inside the emulator; all pixels if there are none."""
     inside = np.flatnonzero(known)
     return (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (0, len(known))
 
 
 def _arm_rv(row: Any) -> Array | None:
-    """Velocities (1, A - 1) of the further arms, less that of the first; None where none was fitted."""
+    """Velocities (1, A - 1) of the further arms relative to the first; None if they were not fitted."""
     if "arm_rv" not in row.colnames:
         return None
     told = np.atleast_1d(column_values(row, "arm_rv"))

@@ -1,4 +1,4 @@
-"""What a catalogue says of N fitted spectra, as plain arrays by name: quick to keep and to join.
+"""The columns of a catalogue for N fitted spectra, as plain arrays by name, fast to store and to join.
 
 `maury.catalog.table.catalog_table` adds units, descriptions and the header.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 _NAMES = ("star_id", "visit_id", "file", "ra", "dec")
-_NUISANCES = ("arm_rv", "broadening", "broadening_err")  # where they were fitted
+_NUISANCES = ("arm_rv", "broadening", "broadening_err")  # if they were fitted
 
 
 def catalog_columns(
@@ -44,11 +44,11 @@ def catalog_columns(
     spectra : Spectra
         As read. Its `snr`, `rv` and `problem` go into columns and flags.
     emulator : Emulator
-        The one that was fitted.
+        The fitted emulator.
     max_rv : float
-        How far velocities were searched [km/s].
+        Limit of the velocity search [km/s].
     sharper : (N,) bool
-        Whether a spectrum is sharper than the emulator.
+        Whether the resolution of a spectrum is higher than that of the emulator.
     emission : (N,) bool
         Whether emission lines were found; see `maury.measure.emission`.
     misfit : (N,) bool

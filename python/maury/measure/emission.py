@@ -9,7 +9,7 @@ from maury.spectra import SPEED_OF_LIGHT
 
 Array = NDArray[np.float64]
 
-#: Lines that are looked at, vacuum Angstrom.
+#: Lines that are tested, vacuum Angstrom.
 LINES = {
     "H alpha": 6564.61,
     "H beta": 4862.68,
@@ -21,11 +21,11 @@ LINES = {
     "Ca II 8544": 8544.44,
     "Ca II 8665": 8664.52,
 }
-WIDTHS = (90.0, 180.0, 360.0)  # sigma of the profiles that are tried [km/s]
+WIDTHS = (90.0, 180.0, 360.0)  # sigma of the trial profiles [km/s]
 SIGNIFICANCE = 8.0
-MIN_HEIGHT = 0.05  # of the normalised continuum
+MIN_HEIGHT = 0.05  # in units of the normalised continuum
 MIN_ALONE = 0.2
-_AROUND = 3000.0  # km/s; the residual there tells how well the fit does
+_AROUND = 3000.0  # km/s; the residual in this range shows the quality of the fit
 _FAR = 1200.0  # km/s; beyond the widest profile
 _MIN_PIXELS = 5
 _NORMAL_MEDIAN = 0.6744897501960817
@@ -42,26 +42,27 @@ def emission_lines(
     """Height and significance of emission over the model at each of `LINES`.
 
     a = sum w r g / sum w g^2 for a Gaussian profile g of each of `WIDTHS` at the line, r = flux - model,
-    w = 1/(1/ivar + scatter^2). Its error, 1/sqrt(sum w g^2), grows by how much worse than w says the residual
-    near the line is. Single bright pixels (cosmic rays) are taken out by a median of three.
+    w = 1/(1/ivar + scatter^2). Its error, 1/sqrt(sum w g^2), is increased where the residual near the line is
+    larger than expected from w. Single bright pixels (cosmic rays) are removed by a median of three.
 
     Parameters
     ----------
     wavelength : (P,) or (N, P)
         As observed, vacuum Angstrom.
     flux, ivar : (N, P)
-        Normalised flux and its inverse variance, before outliers of the fit are left out: emission is one.
+        Normalised flux and its inverse variance, before the clipping of outliers, since emission is an
+        outlier.
     model : (N, P)
         Of the fit, on the same pixels.
     rv : (N,) or (1,)
-        c z of the stars [km/s]; NaN is taken as 0.
+        c z of the stars [km/s]; NaN is treated as 0.
     scatter : (P,) or (N, P)
         Rms that the emulator cannot explain.
 
     Returns
     -------
     height, significance : (N, M)
-        In units of the continuum and of its error, of the profile that is most significant; NaN where a line
+        In units of the continuum and of its error, of the most significant profile; NaN if the line
         is not covered.
     """
     data = np.atleast_2d(np.asarray(flux, dtype=float))
@@ -99,7 +100,7 @@ def emission_lines(
 
 
 def _strongest(velocity: Array, residual: Array, weight: Array) -> tuple[Array, Array]:
-    """Height and significance (N,) of the most significant profile at velocity 0; NaN where none can be."""
+    """Height and significance (N,) of the most significant profile at velocity 0; NaN if there is none."""
     apart = np.abs(velocity)
     beside = (apart > _FAR) & (weight > 0)
     known = ((apart < WIDTHS[0]) & (weight > 0)).any(axis=1) & (beside.sum(axis=1) >= _MIN_PIXELS)
@@ -128,9 +129,9 @@ def _median(values: Array, mask: NDArray[np.bool_]) -> Array:
 
 
 def shows_emission(height: ArrayLike, significance: ArrayLike) -> NDArray[np.bool_]:
-    """Whether lines (N, M) stand out in two places, or H alpha alone by `MIN_ALONE`.
+    """Whether lines (N, M) are significant at two positions, or H alpha alone by `MIN_ALONE`.
 
-    One other line alone is more often a weak absorption line: Ca II K of metallic-line A stars.
+    Another line alone is usually a weak absorption line: Ca II K of metallic-line A stars.
     """
     with np.errstate(invalid="ignore"):
         clear = np.asarray(significance) > SIGNIFICANCE
@@ -140,7 +141,7 @@ def shows_emission(height: ArrayLike, significance: ArrayLike) -> NDArray[np.boo
 
 
 def _median_of_three(values: Array) -> Array:
-    """Each value (N, W) replaced by the median of itself and its two neighbours; the ends stay."""
+    """Each value (N, W) replaced by the median of itself and its two neighbours; the ends are unchanged."""
     out: Array = values.copy()
     left, right = values[:, :-2], values[:, 2:]
     out[:, 1:-1] = np.clip(values[:, 1:-1], np.minimum(left, right), np.maximum(left, right))

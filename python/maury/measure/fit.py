@@ -1,4 +1,4 @@
-"""Fit labels to spectra: arguments checked here, the work done by the C++ core."""
+"""Fit labels to spectra: the arguments are checked here, the fit is done by the C++ core."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ Status = IntEnum("Status", {name: value for name, (value, _) in _core.STATUS.ite
 
 @dataclass(frozen=True)
 class FitResult:
-    """What the fit of N spectra gives; a failed fit is a row with NaN labels or `converged` False.
+    """Result of the fit of N spectra; a failed fit is a row with NaN labels or `converged` False.
 
     Attributes
     ----------
     labels : (N, L) float64
         Labels at the minimum of chi-square inside the bounds, physical units.
     covariance : (N, L, L) float64
-        Inverse of J' W J at the solution, physical units; bounds are not seen by it.
+        Inverse of J' W J at the solution, physical units; the bounds are not included.
     chi2, chi2_noise : (N,) float64
         Chi-square with the weights of the fit, and with the noise (ivar) alone.
     n_pixels : (N,) int
-        Pixels that took part.
+        Pixels used in the fit.
     converged : (N,) bool
     status : (N,) int
         A `Status`.
@@ -48,18 +48,21 @@ class FitResult:
     n_starts, n_agree : (N,) int
         Starts that were followed, and how many of them ended in this minimum.
     n_clipped : (N,) int
-        Pixels that were left out as outliers; they are not in `n_pixels`.
+        Pixels rejected as outliers; they are not included in `n_pixels`.
     start : (N,) str
-        ``"given"``, or ``"search"`` where the start was the best of many labels.
+        ``"given"``; ``"search"`` if the start was found by the search; or ``"photometry"`` if the photometric
+        start gave a lower chi-square than the search.
     sharper : (N,) bool or None
-        Whether a tenth or more of the pixels in use were sharper than the emulator, and blurred to it.
+        Whether at least a tenth of the pixels in use had a higher resolution than the emulator, and were
+        convolved to match it.
     rv, rv_err : (N,) float64 or None
-        Velocity, c*z [km/s]; the error where it was fitted.
+        Velocity, c*z [km/s], and its error if it was fitted.
     arm_rv : (N, A - 1) float64 or None
-        Velocities of the second arm on, less that of the first in use [km/s]; NaN where an arm is not in use.
+        Velocities of the second and further arms relative to the first in use [km/s]; NaN for an arm that is
+        not in use.
     broadening, broadening_err : (N,) float64 or None
-        Gaussian sigma by which a spectrum is broader than its line-spread function, or the emulator's where
-        that is not known; negative if it is narrower [km/s].
+        Gaussian sigma of the broadening in addition to the line-spread function of the spectrum, or that of
+        the emulator if the former is unknown; negative if the spectrum is narrower [km/s].
     """
 
     labels: Array
@@ -98,33 +101,33 @@ def fit_normalized(
 ) -> FitResult:
     """Fit the labels of normalised spectra on the grid of the emulator (Imig et al. 2021, sec. 3.2).
 
-    Minimises chi2(x) = sum_p w_p (flux_p - model_p(x))^2 with w_p = 1 / (1/ivar_p + scatter_p^2) by
-    a bounded Levenberg-Marquardt. Pixels with ivar <= 0 or anything not finite take no part. A
-    spectrum that cannot be fitted gets a status, never an exception.
+    Minimises chi2(x) = sum_p w_p (flux_p - model_p(x))^2 with w_p = 1 / (1/ivar_p + scatter_p^2) by the
+    Levenberg-Marquardt method with bounds. Pixels with ivar <= 0 or with a value that is not finite are
+    excluded. A spectrum that cannot be fitted is given a status and raises no exception.
 
     Parameters
     ----------
     emulator : Emulator
     flux, ivar : (P,) or (N, P)
-        Flux over its running median, and its inverse variance.
+        Flux divided by its running median, and the inverse variance of that ratio.
     start : (L,), (N, L) or (N, S, L), optional
-        Labels to start from, physical units; one for all, one or several a spectrum. Without it, or
-        where it is NaN, the best few of many labels over the training set are tried.
+        Labels to start from, in physical units: one set for all spectra, or one or several sets per spectrum.
+        Without it, or where it is NaN, the search compares many sets of labels and follows the best of them.
     bounds : (L, 2), optional
         Lower and upper bound of each label; `Emulator.bounds` by default.
     lsf : (P,) or (N, P), optional
         Line-spread function of the spectra: Gaussian sigma, Angstrom at rest, on the pixels of the emulator.
-        The model of each spectrum is broadened to it where it is known (not NaN) and coarser than the
-        emulator's own.
+        The model of each spectrum is broadened to it where it is known (not NaN) and wider than that of the
+        emulator; where it is narrower, the spectrum is convolved to match the emulator.
     use_scatter : bool
-        False leaves the scatter of the emulator out of the weights.
+        Include the scatter of the emulator in the weights.
     threads : int, optional
         Threads over spectra; all available cores by default. The result does not depend on it.
     n_starts : int
-        How many starts a search follows down to their minimum; some more where noise does not tell
-        them apart.
+        Number of starts of the search that are followed to their minimum; more if the noise does not
+        distinguish them.
     progress : callable, optional
-        Called now and then with the number of spectra done.
+        Called at intervals with the number of spectra completed so far.
 
     Returns
     -------
@@ -133,14 +136,16 @@ def fit_normalized(
     Raises
     ------
     ValueError
-        If a shape does not fit the emulator, a bound is empty or not finite, or `lsf` is given and the
-        emulator does not know its own.
+        If a shape does not match the emulator, an interval of the bounds is empty or not finite, or `lsf` is
+        given and the line-spread function of the emulator is unknown.
     """
     data, weight = (_rows(name, values, emulator) for name, values in (("flux", flux), ("ivar", ivar)))
     if data.shape != weight.shape:
         raise ValueError(f"ivar: expected the shape of flux {data.shape}, got {weight.shape}")
     if lsf is not None and emulator.lsf is None:
-        raise ValueError("lsf: the emulator does not know its own, so the difference to it is not known")
+        raise ValueError(
+            "lsf: the line-spread function of the emulator is unknown, so it cannot be broadened"
+        )
     sigma = None if lsf is None else _rows("lsf", lsf, emulator)
     if sigma is not None:
         sigma = np.ascontiguousarray(np.broadcast_to(sigma, data.shape))
@@ -170,16 +175,17 @@ def fit_normalized(
 
 @dataclass(frozen=True)
 class Models:
-    """The fits of N spectra on their own pixels.
+    """Models of N spectra on their own pixels.
 
     Attributes
     ----------
     model : (N, P) float64
-        The emulator as the spectrum shows it, times the continuum; NaN beyond the emulator.
+        The emulator at the resolution, velocity and pixels of the spectrum, multiplied by the continuum; NaN
+        outside the wavelength range of the emulator.
     continuum : (N, P) float64
-        Local straight lines through data over emulator; NaN where nothing tells it.
+        Local straight lines fitted to the ratio of data and emulator; NaN where it is not constrained.
     weight : (N, P) float64
-        Weights of the fit; 0 = took no part, or an outlier.
+        Weights of the fit; 0 = excluded, or rejected as an outlier.
     """
 
     model: Array
@@ -196,7 +202,7 @@ def fit_spectra(
     threads: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[FitResult, Models]:
-    """Fit spectra on their own pixels, each seen through its instrument, with its continuum.
+    """Fit spectra on their own pixels, each at its own resolution and velocity, together with its continuum.
 
     Parameters
     ----------
@@ -206,7 +212,7 @@ def fit_spectra(
     starts : (N, S, L) float64, optional
         As from `checked_start`.
     guess : (N, L) float64, optional
-        One more start beside the search; NaN where unknown.
+        An additional start besides the search; NaN where unknown.
     threads : int
         0 = all available cores.
     progress : callable, optional
@@ -232,7 +238,7 @@ def fit_spectra(
 
 
 def core_spectra(spectra: Spectra, emulator: Emulator, **more: Any) -> _core.Spectra:
-    """Give spectra to the core as they are."""
+    """Convert spectra to the arrays of the core."""
     arm = None if spectra.arm is None else np.ascontiguousarray(spectra.arm, dtype=np.int32)
     return _core.Spectra(
         wavelength=_contiguous(spectra.wavelength),
@@ -249,7 +255,7 @@ def core_spectra(spectra: Spectra, emulator: Emulator, **more: Any) -> _core.Spe
 
 
 def core_options(options: Options) -> dict[str, Any]:
-    """Give options to the core."""
+    """Convert options to those of the core."""
     regions = [(low, high, REGIONS[name][0]) for name in options.leave_out for low, high in REGIONS[name][1]]
     return {
         "use_scatter": options.use_scatter,
@@ -278,19 +284,19 @@ _CONVERGED = [_core.STATUS[name][0] for name in ("COST", "STEP", "GRADIENT")]
 
 
 def _rows(name: str, values: ArrayLike, emulator: Emulator) -> Array:
-    """Check an array of (P,) or (N, P)."""
+    """Check an array (P,) or (N, P)."""
     array = np.ascontiguousarray(np.atleast_2d(np.asarray(values, dtype=np.float64)))
     n_pixels = len(emulator.wavelength)
     if array.ndim != 2 or array.shape[1] != n_pixels:
         raise ValueError(
             f"{name}: expected shape (N, {n_pixels}) on the wavelengths of the emulator, got "
-            f"{np.shape(values)}; maury.fit takes spectra on wavelengths of their own, and normalises them"
+            f"{np.shape(values)}; use maury.fit for spectra that are not normalised or have other wavelengths"
         )
     return array
 
 
 def checked_threads(threads: int | None) -> int:
-    """Return the number of threads as the core takes it: 0 = all available cores.
+    """Return the number of threads in the convention of the core: 0 = all available cores.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Jobs on threads, with progress, and an end to all of them when one fails or on Ctrl-C."""
+"""Jobs on threads, with progress, which all end when one fails or on Ctrl-C."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Ended(Exception):
 
 
 def available_threads() -> int:
-    """Processors that this process may use."""
+    """Return the number of processors available to this process."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -58,13 +58,13 @@ def run_jobs(
     Parameters
     ----------
     work : callable
-        It calls ``show(n)`` from time to time, where n counts all that it has done so far.
+        Calls ``show(n)`` at intervals, where n is the total that it has done so far.
     jobs : sequence
     threads : int, optional
-        All available processors by default.
+        Number of threads; by default all available processors.
     progress : callable, optional
-        Told how much more is done; never from two threads at once. With one job or thread, all runs in the
-        thread of the caller.
+        Called with the additional amount done; never from two threads at once. With one job or thread, all
+        runs in the thread of the caller.
     """
     lock = Lock()
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def with_lsf(spectra: Spectra, options: Options) -> Spectra:
-    """Give the `resolution` or `fwhm` of the options to the pixels without a line-spread function."""
+    """Assign the `resolution` or `fwhm` of the options to the pixels without a line-spread function."""
     if options.resolution is not None:
         width = spectra.wavelength / options.resolution
     elif options.fwhm is not None:

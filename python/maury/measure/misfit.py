@@ -1,4 +1,4 @@
-"""Misfits that are smooth over tens of pixels: fringes, steps between arms, bands of the air."""
+"""Misfits that are smooth over tens of pixels: fringes, steps between arms, telluric bands."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ Array = NDArray[np.float64]
 CELL = 20  # pixels of the emulator
 MAX_RMS = 1.0  # of the cells, in units of `usual_error`
 MAX_CELL = 2.2  # of the worst cell
-LEAST_ERROR = 0.008  # local lines follow the running median that normalised the training spectra no better
-_SURE = 3.0  # sigma of the noise that are taken off
-_SPIKE = 6.0  # sigma; such pixels are outliers, and counted as that
-_EDGE = 4  # part of the window at either end that is left out: there the running median sees one side only
+LEAST_ERROR = 0.008  # accuracy to which the local lines reproduce the running median of training spectra
+_SURE = 3.0  # sigma of the noise that are subtracted
+_SPIKE = 6.0  # sigma; such pixels are outliers, and counted as such
+_EDGE = 4  # 1/4 of the window is excluded at either end, where the running median covers one side only
 
 
 def smooth_misfit(
     flux: ArrayLike, ivar: ArrayLike, model: ArrayLike, scatter: ArrayLike, cell: int = CELL, edge: int = 0
 ) -> tuple[Array, Array]:
-    """Rms of the residual in cells of some pixels, and how large it is in the worst one.
+    """Rms of the residual in cells of several pixels, and its largest value.
 
     a = sum w r / sum w in a cell, r = flux - model, w = 1/(1/ivar + scatter^2); its variance is v = 1/sum w.
-    The rms of M cells is sqrt(mean(a^2 - v) - 3 sqrt(2 sum v^2)/M), of the worst one |a| - 3 sqrt(v) is kept:
-    what noise alone hardly does. Both are 0 at least.
+    The rms of M cells is sqrt(mean(a^2 - v) - 3 sqrt(2 sum v^2)/M), the largest value |a| - 3 sqrt(v): with
+    3 sigma of the noise subtracted, noise alone rarely gives more than 0. Both are at least 0.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def smooth_misfit(
     scatter : (P,) or (N, P)
         Rms that the emulator cannot explain.
     cell, edge : int
-        Pixels in a cell, and those left out at either end of a spectrum.
+        Pixels per cell, and pixels excluded at either end of a spectrum.
 
     Returns
     -------
@@ -68,16 +68,17 @@ def smooth_misfit(
 
 
 def usual_error(emulator: Emulator) -> float:
-    """Rms flux error of stars that the emulator was not trained on; infinite where it does not tell."""
+    """Rms flux error of stars withheld from the training of the emulator; infinite if unknown."""
     return max(LEAST_ERROR, float((emulator.meta or {}).get("held_out_rms", np.inf)))
 
 
 def is_misfit(
     flux: Array, ivar: Array, model: Array, scatter: Array, width: Array, emulator: Emulator
 ) -> NDArray[np.bool_]:
-    """Whether spectra (N,) differ from their fits by more than the emulator does from stars.
+    """Whether spectra (N,) differ from their fits by more than the emulator typically does from stars.
 
-    `width` (N,) or (1,) is that of a pixel, in pixels of the emulator; the rest is as for `smooth_misfit`.
+    `width` (N,) or (1,) is the width of a pixel, in pixels of the emulator; other arguments as in
+    `smooth_misfit`.
     """
     shape = np.shape(flux)
     usual = usual_error(emulator)

@@ -1,4 +1,4 @@
-"""Everything that a user can choose about a fit: one frozen record, from the command line to the core."""
+"""The options of a fit: one frozen record, from the command line to the core."""
 
 from __future__ import annotations
 
@@ -21,41 +21,41 @@ Velocity = Literal["fit", "given"]
 
 @dataclass(frozen=True)
 class Options:
-    """Options of a fit; the header of a catalogue holds all of them.
+    """Options of a fit; all of them are stored in the header of the catalogue.
 
     Attributes
     ----------
     velocity : "fit" or "given"
-        "fit" finds the velocity of a spectrum by cross-correlation and fits it together with the labels,
-        whatever `Spectra.rv` says; spectra at rest (`rv` exactly 0) stay at rest. "given" keeps `Spectra.rv`;
-        an unknown velocity counts as 0.
+        "fit" determines the velocity of a spectrum by cross-correlation and fits it together with the labels,
+        regardless of `Spectra.rv`, except for rest-frame spectra (`rv` exactly 0). "given" uses `Spectra.rv`,
+        with 0 for unknown velocities.
     max_rv : float
-        Largest velocity that is searched [km/s].
+        Maximum absolute velocity of the search [km/s].
     arm_rv : bool, optional
-        Fit the velocity of each further arm of the spectrograph; by default where velocities are fitted and
-        the spectra give their arms.
+        Fit the velocity of each additional arm of the spectrograph; by default if velocities are fitted and
+        the spectra have arms.
     broadening : bool
-        Fit one additional broadening per spectrum: rotation, or an instrument less sharp than its
-        line-spread function.
+        Fit one additional broadening per spectrum, for rotation, or for an instrumental resolution lower
+        than its line-spread function.
     leave_out : tuple of str
-        Names of `maury.measure.regions.REGIONS` that take no part in the fit.
+        Names of `maury.measure.regions.REGIONS` that are excluded from the fit.
     bounds : (L, 2) nested tuples, optional
         Lower and upper bound of each label in physical units; those of the emulator by default.
     use_scatter : bool
         Include the scatter of the emulator in the weights.
     n_starts : int
-        Number of starts of a search that are followed to their minimum.
+        Number of starts of the search that are followed to their minimum.
     clip : float
-        Pixels further from the fit than this many sigma are left out; 0 = no clipping.
+        Pixels that deviate from the fit by more than this many sigma are rejected; 0 = no clipping.
     resolution, fwhm : float, optional
         R = wavelength / FWHM, or FWHM [Angstrom], of pixels whose line-spread function is unknown.
     format : str, optional
-        Format of the files; by default it is found from each file.
+        Format of the files; by default it is recognised from each file.
 
     Raises
     ------
     ValueError
-        If no spectrum can be measured with a value; the message names the option.
+        If a value is invalid; the message names the option.
     """
 
     velocity: Velocity = "fit"
@@ -72,7 +72,7 @@ class Options:
     format: str | None = None
 
     def __post_init__(self) -> None:
-        """Check every value, and bring sequences to tuples."""
+        """Check every value, and convert sequences to tuples."""
         if self.velocity not in ("fit", "given"):
             raise ValueError(f"velocity: expected 'fit' or 'given', got {self.velocity!r}")
         if not self.max_rv > 0:
@@ -82,7 +82,7 @@ class Options:
         if not self.clip >= 0:
             raise ValueError(f"clip: expected a number of sigma, or 0 for no clipping, got {self.clip}")
         if self.resolution is not None and self.fwhm is not None:
-            raise ValueError("resolution, fwhm: give one of them, got both")
+            raise ValueError("resolution, fwhm: pass one of them, got both")
         for name, value in (("resolution", self.resolution), ("fwhm", self.fwhm)):
             if value is not None and not (np.isfinite(value) and value > 0):
                 raise ValueError(f"{name}: expected a number above 0, got {value}")
@@ -92,12 +92,12 @@ class Options:
             object.__setattr__(self, "bounds", _pairs(self.bounds))
 
     def box(self, emulator: Content) -> Array:
-        """Lower and upper bound (L, 2) of each label of an emulator.
+        """Lower and upper bounds (L, 2) of the labels of an emulator.
 
         Raises
         ------
         ValueError
-            If `bounds` are not those of its labels, or one of them is empty or not finite.
+            If `bounds` do not match its labels, or an interval is empty or not finite.
         """
         box = np.array(emulator.bounds if self.bounds is None else self.bounds, dtype=np.float64)
         n_labels = len(emulator.labels)
@@ -108,13 +108,15 @@ class Options:
             )
         for name, transform, (low, high) in zip(emulator.labels, emulator.transforms, box, strict=True):
             if not (np.isfinite(low) and np.isfinite(high) and low < high):
-                raise ValueError(f"bounds: {name} needs lower < upper, both finite, got [{low}, {high}]")
+                raise ValueError(f"bounds: {name} requires lower < upper, both finite, got [{low}, {high}]")
             if transform == "log10" and low <= 0:
-                raise ValueError(f"bounds: {name} enters as a logarithm and needs lower > 0, got {low}")
+                raise ValueError(
+                    f"bounds: the emulator uses the logarithm of {name}, which requires lower > 0, got {low}"
+                )
         return box
 
     def as_dict(self) -> dict[str, Any]:
-        """All options as JSON holds them."""
+        """All options as JSON values."""
         values: dict[str, Any] = json.loads(json.dumps(asdict(self), default=float))
         return values
 
@@ -122,19 +124,19 @@ class Options:
     def of_catalog(cls, meta: Mapping[str, Any]) -> Options:
         """Options with which a catalogue was made, from its header.
 
-        Options that its version of maury did not know have their default.
+        Options that did not exist in its version of maury have their defaults.
         """
         try:
             told = dict(json.loads(str(meta["OPTIONS"])).items())
             return cls(**{f.name: told[f.name] for f in fields(cls) if f.name in told})
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f"catalog: its header OPTIONS does not hold the options of a fit ({error}); "
+                f"catalog: its header OPTIONS does not contain the options of a fit ({error}); "
                 "measure the spectra again"
             ) from None
 
 
-#: Nothing but the labels is fitted.
+#: Only the labels are fitted.
 AT_REST = Options(velocity="given")
 
 

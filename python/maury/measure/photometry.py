@@ -1,7 +1,7 @@
-"""First labels from Gaia photometry: the nearest isochrone point in colour and absolute magnitude.
+"""Initial labels from Gaia photometry: the nearest isochrone point in colour and absolute magnitude.
 
-Imig et al. 2021, sec. 3.2. With errors s of colour C = BP - RP and absolute magnitude M, both freed from
-extinction, the point is the one with the least ((C - C_i) / s_C)^2 + ((M - M_i) / s_M)^2.
+Imig et al. 2021, sec. 3.2. With errors s of colour C = BP - RP and absolute magnitude M, both corrected for
+extinction, the point minimises ((C - C_i) / s_C)^2 + ((M - M_i) / s_M)^2.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _LAW = {
     "BP": (1.1517, -0.0871, -0.0333, 0.0173, -0.0230, 0.0006, 0.0043),
     "RP": (0.6104, -0.0170, -0.0026, -0.0017, -0.0078, 0.00005, 0.0006),
 }
-# The law was fitted to models of 3500 to 10000 K; beyond, that of the end is taken.
+# The law was fitted to models of 3500 to 10000 K; outside this range its value at the end is used.
 _LAW_COLOURS = (-0.06, 2.5)
-# What isochrones of a few ages and metallicities, and single stars, leave unexplained [mag]. Measured.
+# Scatter not explained by isochrones of a few ages and metallicities, and single stars [mag]. Measured.
 COLOUR_FLOOR, MAGNITUDE_FLOOR = 0.05, 0.25
 # log10(v_micro / km/s) as a cubic in log g: APOGEE, Holtzman et al. 2018, AJ 156, 125, eq. 2.
 _VMICRO = (0.226, -0.0228, 0.0297, -0.0113)
@@ -40,7 +40,7 @@ _VMICRO_LOGG = (0.0, 5.0)
 # Bayestar19 in E(B-V) (Green et al. 2019; argonaut.skymaps.info/usage, from E(g-r)).
 _BAYESTAR = 0.884
 
-# Names in catalogues, of Gaia first, then of its match to MaStar.
+# Names in catalogues: those of Gaia first, then those of its match to MaStar.
 _NAMES = {
     "G": ("phot_g_mean_mag",),
     "BP": ("phot_bp_mean_mag",),
@@ -55,7 +55,7 @@ _NAMES = {
     "flux_snr_BP": ("phot_bp_mean_flux_over_error",),
     "flux_snr_RP": ("phot_rp_mean_flux_over_error",),
 }
-_FILL = -900.0  # -999 and the like stand for unknown values
+_FILL = -900.0  # -999 and similar values mean unknown
 _MAG_PER_SNR = 2.5 / np.log(10)
 
 
@@ -67,15 +67,15 @@ def start_of_stars(star_id: ArrayLike, photometry: Table, isochrones: Table, lab
     star_id : (N,) str
         As in `Spectra`.
     photometry : astropy Table
-        With a column star_id (or MANGAID), and those of `photometric_start`. Of rows with the same name the
-        first counts.
+        With a column star_id (or MANGAID), and those of `photometric_start`. Of several rows with the same
+        name the first is used.
     isochrones, labels
         See `photometric_start`.
 
     Raises
     ------
     ValueError
-        If a column is missing, or no star is in the table.
+        If a column is missing, or none of the stars is in the table.
     """
     known = labels_by_name(photometry, isochrones, labels)
     problem = why_none_is_named(star_id, known, photometry)
@@ -85,13 +85,13 @@ def start_of_stars(star_id: ArrayLike, photometry: Table, isochrones: Table, lab
 
 
 def why_none_is_named(star_id: ArrayLike, known: Mapping[str, Array], photometry: Table) -> str:
-    """Say what is wrong where no star is in the table that `known` is of; "" if one is."""
+    """Return the message if no star is in the table that `known` is from; "" if one is."""
     names = np.asarray(star_id)
     if not len(names) or any(str(name).strip() in known for name in names):
         return ""
     return (
         f"photometry: none of the stars is in its column {_name_column(photometry)}; the first star is "
-        f"{names[0]}, the first name there {next(iter(known), '(none)')}"
+        f"{names[0]}, the first name in the table {next(iter(known), '(none)')}"
     )
 
 
@@ -134,20 +134,20 @@ def photometric_start(
     ----------
     photometry : astropy Table, or dict of (N,) arrays
         With the names of Gaia, in any case: phot_g_mean_mag; bp_rp, or phot_bp_mean_mag and phot_rp_mean_mag;
-        parallax [mas], or distance [pc] (or r_est, of the match to MaStar). Used where there: parallax_error
-        or parallax_over_error, phot_*_mean_flux_over_error, ebv. Masked, not finite or -999 = unknown.
+        parallax [mas], or distance [pc] (or r_est, of the match to MaStar). Optional: parallax_error or
+        parallax_over_error, phot_*_mean_flux_over_error, ebv. Masked, not finite or -999 = unknown.
     isochrones : astropy Table
         From `maury.readers.isochrones.read_isochrones`.
     labels : sequence of str, L
-        Wanted, in this order: teff, logg, fe_h and alpha_fe are those of the isochrone point, log_vmicro
-        follows from log g. Any other stays NaN.
+        In this order: teff, logg, fe_h and alpha_fe are those of the isochrone point, log_vmicro
+        follows from log g. Any other label stays NaN.
     ebv : (N,) or a number, optional
         E(B-V); by default the column ebv, else 0. NaN = unknown.
 
     Returns
     -------
     (N, L) float64
-        A row is NaN where the colour, the magnitude or the distance is unknown, or the parallax not positive.
+        A row is NaN if the colour, the magnitude or the distance is unknown, or the parallax is not positive.
 
     Raises
     ------
@@ -193,7 +193,7 @@ def nearest_point(
     magnitude_error: ArrayLike,
     isochrones: Table,
 ) -> NDArray[np.intp]:
-    """Row of the isochrone point nearest to each star, errors being the metric: (N,), -1 = not known.
+    """Row of the isochrone point nearest to each star, in units of the errors: (N,), -1 = unknown.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ def nearest_point(
     errors = np.column_stack([np.broadcast_to(e, len(stars)) for e in (colour_error, magnitude_error)])
     known = np.isfinite(stars).all(axis=1) & np.isfinite(errors).all(axis=1) & (errors > 0).all(axis=1)
     nearest = np.full(len(stars), -1, dtype=np.intp)
-    # A tree measures with one ratio of the two errors: stars of nearly that ratio share it, and ask it for
+    # A tree uses one ratio of the two errors: stars with nearly the same ratio share a tree, which returns
     # all the points that can be the nearest.
     kind = np.zeros(len(stars), dtype=np.intp)
     kind[known] = np.rint(4 * np.log2(errors[known, 1] / errors[known, 0]))
@@ -222,7 +222,7 @@ def nearest_point(
         tree = KDTree(points / scale)
         first = tree.query(stars[rows] / scale)[1]
         distance = np.sqrt((((points[first] - stars[rows]) / errors[rows]) ** 2).sum(axis=1))
-        # A little more, for rounding: the point found first must be among them.
+        # Slightly more, to allow for rounding: the point found first must be among them.
         reach = distance * (errors[rows] / scale).max(axis=1) * (1 + 1e-9) + 1e-9
         for row, far in zip(rows, reach, strict=True):
             near = np.array(tree.query_ball_point(stars[row] / scale, far))
@@ -251,8 +251,8 @@ def map_ebv(
     distance : (N,) float64
         [pc]
     query : callable, optional
-        Takes SkyCoord, gives E(B-V): any map of dustmaps in that unit. By default Bayestar19 (Green et al.
-        2019), which has to be fetched once: ``import dustmaps.bayestar; dustmaps.bayestar.fetch()``.
+        A function of SkyCoord that returns E(B-V): any map of dustmaps in that unit. By default Bayestar19
+        (Green et al. 2019), to be downloaded once: ``import dustmaps.bayestar; dustmaps.bayestar.fetch()``.
 
     Returns
     -------
@@ -262,7 +262,7 @@ def map_ebv(
     Raises
     ------
     ImportError
-        If dustmaps is wanted and not installed.
+        If dustmaps is required and not installed.
     """
     from astropy import units as u
     from astropy.coordinates import SkyCoord
@@ -273,7 +273,7 @@ def map_ebv(
             maps = import_module("dustmaps.bayestar")
         except ImportError as error:
             raise ImportError(
-                "the map of the dust needs the package dustmaps: pip install dustmaps"
+                "the map of the dust requires the package dustmaps: pip install dustmaps"
             ) from error
         bayestar, scale = maps.BayestarQuery(version="bayestar2019", max_samples=1), _BAYESTAR
 
@@ -291,7 +291,7 @@ def map_ebv(
 
 
 def _without_extinction(colour: Array, ebv: Array) -> tuple[Array, Array]:
-    """Colour without extinction, and A_G: the law wants the colour that it gives."""
+    """Colour without extinction, and A_G, by iteration: the law depends on the resulting colour."""
     intrinsic = colour
     for _ in range(10):
         a_g, a_bp, a_rp = gaia_extinction(intrinsic, ebv)
@@ -304,7 +304,7 @@ def _positive(values: Array) -> Array:
 
 
 class _Columns:
-    """Columns of a table by what they mean, NaN where masked."""
+    """Columns of a table by their meaning, NaN where masked."""
 
     def __init__(self, photometry: Any) -> None:
         self._table = photometry
@@ -317,7 +317,7 @@ class _Columns:
         found = [name for name in _NAMES[what] if name in self._names]
         if not found:
             raise ValueError(
-                f"photometry: lacks the column {' or '.join(_NAMES[what])}; it has {', '.join(self._names)}"
+                f"photometry: no column {' or '.join(_NAMES[what])}; it has {', '.join(self._names)}"
             )
         values = np.atleast_1d(column_values(self._table, self._names[found[0]]))
         return np.where(values > _FILL, values, np.nan)
@@ -332,6 +332,6 @@ class _Columns:
         )
 
     def error(self, band: str) -> Array:
-        """Error of a magnitude; 0 where not told, for the floors are larger than what Gaia tells."""
+        """Error of a magnitude; 0 if unknown, since the floors are larger than the errors of Gaia."""
         name = f"flux_snr_{band}"
         return np.nan_to_num(_MAG_PER_SNR / _positive(self.get(name))) if self.has(name) else np.zeros(1)

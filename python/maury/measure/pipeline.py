@@ -1,6 +1,6 @@
-"""The measuring wing from end to end; read this first.
+"""The measurement from end to end; read this first.
 
-spectra -> fit, in the C++ core (first continuum -> velocity -> search -> finish with the continuum inside)
+spectra -> fit, in the C++ core (first continuum -> velocity -> search -> exact fit, with the continuum)
         -> errors and flags -> catalogue
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maury.catalog.columns import Columns, join_columns
-from maury.catalog.error_file import apply_errors, read_errors
+from maury.catalog.error_file import apply_errors, errors_for
 from maury.catalog.errors import ErrorModel
 from maury.catalog.table import catalog_table
 from maury.emulator.emulator import Emulator
@@ -29,6 +29,7 @@ from maury.measure.lsf import with_lsf
 from maury.measure.misfit import is_misfit
 from maury.measure.options import Options, Velocity
 from maury.measure.photometry import start_of_stars
+from maury.output import progress as show_progress
 from maury.prepare import signal_to_noise
 from maury.spectra import SPEED_OF_LIGHT, Spectra
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from astropy.table import QTable, Table
 
 
-_ROWS = 100  # of a job
+_ROWS = 100  # per job
 
 
 def fit(
@@ -62,46 +63,45 @@ def fit(
 ) -> QTable:
     """Measure the labels and velocities of spectra, each at its own resolution.
 
-    The emulator is brought to the line-spread function, velocity and pixels of each spectrum. Pixels more
-    than 4 sigma from the fit are left out. A spectrum that cannot be fitted is a flagged row.
+    The emulator is transformed to the line-spread function, velocity and pixels of each spectrum, and fitted
+    together with the continuum. Pixels that deviate from the fit by more than 4 sigma are rejected. A
+    spectrum that cannot be fitted is a flagged row.
 
     Parameters
     ----------
     spectra : Spectra
-        From `maury.read_spectra`, or made from arrays. Where the `lsf` is unknown, that of the emulator is
+        From `maury.read_spectra`, or created from arrays. Where `lsf` is unknown, that of the emulator is
         assumed.
     emulator : Emulator or path
-        ``"default"`` is the built-in one.
+        ``"default"`` is the built-in emulator.
     start, threads
         See `maury.fit_normalized`.
     photometry, isochrones : Table, optional
-        Gaia photometry by `star_id`, and the isochrones from which labels follow: one more start for the
-        stars in the table, beside the search; see `maury.measure.photometry.start_of_stars`. The lower
-        chi-square wins, and the column `start` tells which start that was.
+        Gaia photometry by `star_id`, and the isochrones from which labels are derived: an additional start
+        for the stars in the table, besides the search; see `maury.measure.photometry.start_of_stars`. The
+        solution with the lower chi-square is adopted; the column `start` gives its start.
     bounds, use_scatter, n_starts, velocity, max_rv, arm_rv, broadening, leave_out, resolution, fwhm
         See `maury.measure.options.Options`.
     errors : ErrorModel or path, optional
-        Errors from repeat visits, as `maury errors` writes them, instead of those of the fit.
+        Errors from repeat visits, as written by `maury errors`, instead of those of the fit.
     progress : bool
         Show a progress bar.
 
     Returns
     -------
     astropy.table.QTable
-        One row per spectrum, in the order given.
+        One row per spectrum, in the order of `spectra`.
 
     Raises
     ------
     ValueError
-        If an argument is wrong; never for a bad spectrum.
+        If an argument is invalid; never for a bad spectrum.
     """
-    from tqdm import tqdm
-
     if (photometry is None) != (isochrones is None):
-        raise ValueError("photometry, isochrones: give both, or none")
+        raise ValueError("photometry, isochrones: pass both, or neither")
     if not isinstance(emulator, Emulator):
         emulator = Emulator.load(emulator)
-    model = errors if errors is None or isinstance(errors, ErrorModel) else read_errors(errors)
+    model = errors_for(errors, emulator.labels, emulator.file_hash)
     options = Options(
         velocity=velocity,
         max_rv=max_rv,
@@ -117,7 +117,7 @@ def fit(
     photometric = None
     if photometry is not None and isochrones is not None:
         photometric = start_of_stars(spectra.star_id, photometry, isochrones, emulator.labels)
-    with tqdm(total=len(spectra), desc="fitting", unit="fit", disable=None if progress else True) as bar:
+    with show_progress(len(spectra), "fitting", "spectra", progress) as bar:
         columns = measure(spectra, emulator, options, start, photometric, threads, bar.update)
     return finished_catalog(columns, emulator, options, model, start is not None, photometry is not None)
 
@@ -130,9 +130,9 @@ def finished_catalog(
     start: bool = False,
     photometry: bool = False,
 ) -> QTable:
-    """Make the catalogue of measured columns, with errors of repeat visits where they are given.
+    """Make the catalogue from the measured columns, with errors from repeat visits if `errors` is given.
 
-    `start` and `photometry` tell whether the user gave labels or photometry to start from.
+    `start` and `photometry` state whether the user gave labels or photometry to start from.
     """
     told = options.as_dict() | {"start": "given" if start else "search", "photometry": photometry}
     units = dict(zip(emulator.labels, emulator.units, strict=True))
@@ -160,9 +160,10 @@ def measure(
         See `fit`.
     options : Options
     photometric_labels : (N, L), optional
-        One more start per spectrum, beside the search; NaN where unknown.
+        An additional start per spectrum, besides the search; NaN where unknown.
     progress : callable, optional
-        Told how many spectra more are done, from several threads but never at once.
+        Called with the number of spectra completed since the last call, from several threads but never
+        simultaneously.
     """
     shape = (len(spectra), len(emulator.labels))
     starts = checked_start(start, *shape)
@@ -175,10 +176,10 @@ def measure(
         )
     spectra = with_lsf(spectra, options)
     if options.velocity == "fit" and (spectra.rv != 0).any():
-        to_shift(options.max_rv, emulator)  # says what is wrong before the work
-    # Few rows at a time, so that memory is flat and what they need stays in the cache.
+        to_shift(options.max_rv, emulator)  # raises an error before the work
+    # Few rows at a time, so that memory is constant and their data stay in the cache.
     jobs = [slice(first, first + _ROWS) for first in range(0, max(len(spectra), 1), _ROWS)]
-    threads_each = checked_threads(threads) if len(jobs) == 1 else 1  # the jobs share the threads out
+    threads_each = checked_threads(threads) if len(jobs) == 1 else 1  # one thread per job
 
     def work(rows: slice, show: Callable[[int], None]) -> Columns:
         guess = None
@@ -195,7 +196,7 @@ def measure(
 def _columns(
     spectra: Spectra, emulator: Emulator, options: Options, result: FitResult, models: Models
 ) -> Columns:
-    """Add what the residuals tell, and the S/N where the file gives none."""
+    """Add the flags derived from the residuals, and the S/N where the file gives none."""
     known = np.isfinite(models.continuum) & (models.continuum != 0)
     used = known & ~spectra.mask
     continuum = np.where(known, models.continuum, 1.0)
@@ -205,10 +206,10 @@ def _columns(
     snr = spectra.snr.copy()
     unknown = ~np.isfinite(snr)
     snr[unknown] = signal_to_noise(flux[unknown], ivar[unknown])
-    spectra = copy(spectra)  # of the names of its arrays alone
+    spectra = copy(spectra)  # shallow: the arrays are shared
     spectra.snr = snr
     rv = np.nan_to_num(cast("Any", result.rv))
-    if len(rv) and (rv == rv[0]).all():  # what they share is computed once
+    if len(rv) and (rv == rv[0]).all():  # computed once for all spectra
         rv = rv[:1]
     wavelength = np.atleast_2d(spectra.wavelength)
     rest = wavelength / (1.0 + rv / SPEED_OF_LIGHT)[:, None]

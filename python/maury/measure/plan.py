@@ -1,4 +1,4 @@
-"""What all fits with one emulator inside the same bounds share; made once and kept."""
+"""Quantities shared by all fits with one emulator inside the same bounds; computed once and kept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-#: Spectra of the emulator that are correlated with the data to find a velocity.
+#: Number of spectra of the emulator with which the data are cross-correlated to find the velocity.
 N_TEMPLATES = 32
 
 _kept: WeakKeyDictionary[Emulator, tuple[bytes, bool, _core.Plan]] = WeakKeyDictionary()
@@ -26,7 +26,7 @@ _lock = Lock()
 
 
 def fit_plan(emulator: Emulator, bounds: Array, threads: int = 0, velocity: bool = False) -> _core.Plan:
-    """Bounds (L, 2), the candidates for a start and, for a `velocity` to be found, the templates."""
+    """Return the plan for bounds (L, 2): candidate starts and, if the `velocity` is fitted, templates."""
     key = bounds.tobytes()
     with _lock:
         known = _kept.get(emulator)
@@ -50,7 +50,7 @@ def fit_plan(emulator: Emulator, bounds: Array, threads: int = 0, velocity: bool
 
 
 def template_labels(emulator: Emulator) -> Array:
-    """Labels (T, L) at the centres of groups of labels that stars have, or that fill the bounds."""
+    """Labels (T, L) of the templates: cluster centres of the training labels, or of labels in the bounds."""
     from scipy.cluster.vq import kmeans2
 
     labels = np.asarray(emulator.training_labels)

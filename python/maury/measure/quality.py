@@ -1,4 +1,4 @@
-"""Quality flags: what a user should know before trusting a row (Imig et al. 2021, sec. 4.2)."""
+"""Quality flags of a row of the catalogue (Imig et al. 2021, sec. 4.2)."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from maury.spectra import Spectra
 
 
-# A star is outside the training set when its third nearest training star is farther away than that of 99 %
-# of the training stars themselves. The third, so that one mislabelled star does not open a region. With the
-# MILES labels this flags 1.6 % of stars drawn around the training stars with errors of 1.4 %, 0.2 dex and
+# A star is outside the training set if its third nearest training star is farther away than for 99 %
+# of the training stars themselves; the third, so that one mislabelled star does not extend the region. With
+# the MILES labels this flags 1.6 % of stars drawn around the training stars with errors of 1.4 %, 0.2 dex and
 # 0.1 dex, and 52 % of labels drawn at random from the box. A convex hull would flag 2.3 % more of the former.
 NEIGHBOUR = 3
 _LIMIT = 0.999
@@ -46,23 +46,23 @@ def set_flags(
     emission: NDArray[np.bool_] | bool = False,
     misfit: NDArray[np.bool_] | bool = False,
 ) -> NDArray[np.int32]:
-    """Judge N fitted spectra: the bits of `Flag`.
+    """Set the bits of `Flag` for N fitted spectra.
 
-    A spectrum that could not be read gets ``UNREADABLE`` and ``NOT_CONVERGED`` alone: the rest would follow
-    from that.
+    A spectrum that could not be read gets only ``UNREADABLE`` and ``NOT_CONVERGED``, since the others would
+    follow from these.
 
     Parameters
     ----------
     result : FitResult
-        Of the N spectra.
+        The fit of the N spectra.
     spectra : Spectra
         The N spectra as read.
     emulator : Emulator
-        The one that was fitted.
+        The fitted emulator.
     sharper : (N,) bool
-        Whether a spectrum is sharper than the emulator.
+        Whether the resolution of a spectrum is higher than that of the emulator.
     max_rv : float
-        How far velocities were searched [km/s].
+        Limit of the velocity search [km/s].
     emission : (N,) bool
         From `maury.measure.emission.shows_emission`.
     misfit : (N,) bool
@@ -92,7 +92,7 @@ def set_flags(
         Flag.MISFIT: np.broadcast_to(misfit, n_pixels.shape),
         Flag.LOW_SNR: np.asarray(spectra.snr) < MIN_SNR,
         Flag.RV_UNKNOWN: np.isnan(spectra.rv) & ~fitted,
-        # Shifts end as far to the blue as to the red; in velocity that is less.
+        # Shifts have the same limit to the blue and to the red; in velocity the blue limit is smaller.
         Flag.RV_AT_LIMIT: fitted
         & (np.abs(np.log1p(rv / SPEED_OF_LIGHT)) >= _LIMIT * np.log1p(max_rv / SPEED_OF_LIGHT)),
         Flag.SHARPER: np.broadcast_to(sharper, n_pixels.shape),
@@ -106,13 +106,13 @@ def set_flags(
 
 
 def reduced(chi2: ArrayLike, n_pixels: ArrayLike, n_labels: int) -> NDArray[np.float64]:
-    """Chi2 over its degrees of freedom, ``n_pixels - n_labels``; NaN where there are none."""
+    """Chi2 divided by the degrees of freedom, ``n_pixels - n_labels``; NaN if there are none."""
     freedom = np.asarray(n_pixels, dtype=float) - n_labels
     return np.asarray(chi2, dtype=float) / np.where(freedom > 0, freedom, np.nan)
 
 
 def bad_fraction(spectra: Spectra, emulator: Emulator) -> NDArray[np.float64]:
-    """Part (N,) of a spectrum's pixels in the emulator's range that are masked; 0 if it has none there."""
+    """Fraction (N,) of a spectrum's pixels in the emulator's range that are masked; 0 if there are none."""
     with np.errstate(invalid="ignore"):
         inside = (spectra.wavelength >= emulator.wavelength[0]) & (
             spectra.wavelength <= emulator.wavelength[-1]
@@ -123,10 +123,10 @@ def bad_fraction(spectra: Spectra, emulator: Emulator) -> NDArray[np.float64]:
 
 
 def outside_training(labels: ArrayLike, emulator: Emulator) -> NDArray[np.bool_]:
-    """Whether labels (N, L) lie where the emulator was not trained; False for NaN labels.
+    """Whether labels (N, L) are outside the training set; False for NaN labels.
 
-    True outside the range of a label in the training set and, where the emulator carries its training labels,
-    also in holes and corners within that range: `training_distance` above 1.
+    True outside the range of a label in the training set and, if the emulator has its training labels,
+    also in unpopulated regions within that range: `training_distance` above 1.
     """
     labels = np.asarray(labels, dtype=float)
     low, high = np.asarray(emulator.training_range, dtype=float).T
@@ -135,10 +135,10 @@ def outside_training(labels: ArrayLike, emulator: Emulator) -> NDArray[np.bool_]
 
 
 def training_distance(labels: ArrayLike, emulator: Emulator) -> NDArray[np.float64]:
-    """Distance (N,) of labels (N, L) to the third nearest training star, over a limit.
+    """Distance (N,) of labels (N, L) to the third nearest training star, divided by a limit.
 
-    The limit is the one that `TRAINING_PERCENTILE` of the training stars themselves do not exceed. NaN for
-    NaN labels, and where the emulator carries no training labels.
+    The limit is the percentile `TRAINING_PERCENTILE` of this distance among the training stars themselves.
+    NaN for NaN labels, and if the emulator has no training labels.
     """
     labels = np.asarray(labels, dtype=float)
     distance = np.full(len(labels), np.nan)
@@ -153,7 +153,7 @@ def training_distance(labels: ArrayLike, emulator: Emulator) -> NDArray[np.float
 
 @lru_cache(maxsize=4)
 def _training_stars(emulator: Emulator) -> tuple[Any, float] | None:
-    """Tree of the training stars, and the distance that counts as far; None where they are not known."""
+    """Tree of the training stars, and the limit of the distance; None if they are unknown."""
     from scipy.spatial import cKDTree
 
     training = np.asarray(emulator.training_labels, dtype=float)
@@ -163,6 +163,6 @@ def _training_stars(emulator: Emulator) -> tuple[Any, float] | None:
     if len(training) <= NEIGHBOUR:
         return None
     tree = cKDTree(scaled(training, emulator.label_min, emulator.label_max, emulator.transforms))
-    # The nearest neighbour of a training star is itself.
+    # The nearest neighbour of a training star is the star itself.
     own = tree.query(tree.data, k=[NEIGHBOUR + 1])[0]
     return tree, float(np.percentile(own, TRAINING_PERCENTILE))

@@ -1,4 +1,4 @@
-"""Regions of the spectrum that can be left out of a fit by name."""
+"""Regions of the spectrum that can be excluded from a fit by name."""
 
 from __future__ import annotations
 
@@ -40,16 +40,14 @@ REGIONS: dict[str, tuple[bool, tuple[tuple[float, float], ...]]] = {
 def check_regions(names: Sequence[str]) -> None:
     """Raise ValueError for a name that is not in `REGIONS`."""
     if isinstance(names, str):
-        raise ValueError(f"leave_out: expected a list of names, got the text {names!r}; give [{names!r}]")
+        raise ValueError(f"leave_out: expected a list of names, got the text {names!r}; pass [{names!r}]")
     unknown = sorted(set(names) - set(REGIONS))
     if unknown:
-        raise ValueError(
-            f"leave_out: no region is called {', '.join(unknown)}; there are {', '.join(REGIONS)}"
-        )
+        raise ValueError(f"leave_out: unknown region {', '.join(unknown)}; known are {', '.join(REGIONS)}")
 
 
 def in_regions(names: Sequence[str], wavelength: Array, rv: Array) -> NDArray[np.bool_]:
-    """Which pixels (N, P) lie in the named regions.
+    """Which pixels (N, P) are in the named regions.
 
     Parameters
     ----------

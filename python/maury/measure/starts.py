@@ -1,4 +1,4 @@
-"""Where a fit may start: labels spread over what the emulator was trained on."""
+"""Candidate starts of a fit: labels spread over the training set of the emulator."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from maury.labels import spread_labels
 if TYPE_CHECKING:
     from maury.emulator.emulator import Emulator
 
-#: Found by measurement: with more, no other minimum is found.
+#: Measured: more candidates find no other minimum.
 N_CANDIDATES = 2048
 
 
 def candidate_labels(emulator: Emulator, bounds: NDArray[np.float64]) -> NDArray[np.float64]:
     """Labels to search for the start of a fit.
 
-    The training labels inside the bounds, and between them labels spread evenly over the bounds.
+    The training labels inside the bounds, and labels that fill the bounds evenly.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def candidate_labels(emulator: Emulator, bounds: NDArray[np.float64]) -> NDArray
     Returns
     -------
     (M, L) float64
-        `N_CANDIDATES` rows, the same for every call with the same arguments.
+        `N_CANDIDATES` rows, the same for all calls with the same arguments.
     """
     lower, upper = bounds.T
     known = np.asarray(emulator.training_labels, dtype=np.float64).reshape(-1, len(lower))

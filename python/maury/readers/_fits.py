@@ -1,4 +1,4 @@
-"""What every reader of FITS files needs: a checked open, columns by any case, header numbers, velocities."""
+"""Helpers for the readers of FITS files: errors, checked opening with astropy, header values, velocities."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ FASTEST_STAR = 2000.0  # km/s
 
 
 class ReadError(ValueError):
-    """A file cannot be read as spectra; the message names the file, what is wrong and how to mend it."""
+    """A file cannot be read as spectra; the message names the file, the problem and the remedy."""
 
 
 class ReadWarning(UserWarning):
-    """Something about a file is worth knowing, but its other spectra, or its pixels, can be used."""
+    """A problem with a file that leaves its other spectra, or other pixels, usable."""
 
 
-#: What reading from `open_stream` raises where a file is cut short or damaged.
+#: Errors raised by reading from `open_stream` if a file is cut short or damaged.
 DAMAGED: tuple[type[Exception], ...] = (
     OSError,
     EOFError,
@@ -38,15 +38,18 @@ DAMAGED: tuple[type[Exception], ...] = (
 )
 
 
+GZIP = b"\x1f\x8b"  # first bytes of a compressed file
+
+
 def open_stream(path: Path) -> Any:
-    """Bytes of a file, unpacked if it is gzip-compressed (by ISA-L, twice as fast as zlib)."""
+    """Open a file as bytes, decompressed if it is gzip-compressed (by ISA-L, twice as fast as zlib)."""
     with path.open("rb") as plain:
-        packed = plain.read(2) == b"\x1f\x8b"
+        packed = plain.read(len(GZIP)) == GZIP
     return igzip.IGzipFile(path) if packed else path.open("rb")
 
 
 def is_fits(path: Path) -> bool:
-    """Whether the file starts as a FITS file does, gzip-compressed or not."""
+    """Whether the file starts like a FITS file, gzip-compressed or not."""
     with open_stream(path) as stream:
         return bool(stream.read(9) == b"SIMPLE  =")
 
@@ -55,23 +58,14 @@ def is_fits(path: Path) -> bool:
 def open_fits(path: Path) -> Iterator[fits.HDUList]:
     """HDUs of a file, read into memory (never mapped) and closed at the end; a cut-off file is an error."""
     with warnings.catch_warnings(), open_stream(path) as stream:  # astropy leaves a bad file open
-        # astropy only warns, and then hands out whatever bytes there are.
+        # astropy only warns, and then returns the available bytes.
         warnings.filterwarnings("error", message=".*truncated", category=AstropyUserWarning)
         warnings.filterwarnings("error", message="Error validating header", category=AstropyUserWarning)
         with fits.open(stream, memmap=False) as hdus:
             yield hdus
-            # To astropy a cut-off gzip stream is a file with fewer HDUs; only its very end tells.
+            # astropy takes a truncated gzip stream for a file with fewer HDUs; only its end shows the damage.
             while isinstance(stream, igzip.IGzipFile) and stream.read(1 << 20):
                 pass
-
-
-def table_at(hdus: fits.HDUList, position: int) -> Any:
-    """Return the table HDU at a position, None if there is none; HDUs after it are not looked at."""
-    try:
-        hdu = hdus[position]
-    except IndexError:
-        return None
-    return hdu if isinstance(hdu, fits.BinTableHDU) else None
 
 
 def has_columns(table: Any, *names: str) -> bool:
@@ -80,7 +74,7 @@ def has_columns(table: Any, *names: str) -> bool:
 
 
 def columns(table: Any) -> dict[str, NDArray[Any]]:
-    """Columns of a table HDU by upper-case name; releases differ in the case of their names."""
+    """Columns of a table HDU by upper-case name; the case differs between releases."""
     if table is None or table.data is None:
         return {}
     return {name.upper(): table.data.field(name) for name in table.columns.names}
@@ -92,7 +86,7 @@ def number(source: Any, *names: str) -> float:
         value = source.get(name)
         try:
             found = float(np.asarray(value).reshape(-1)[0]) if value is not None else np.nan
-        except (IndexError, TypeError, ValueError):  # '-' and the like
+        except (IndexError, TypeError, ValueError):  # '-' and similar
             continue
         if np.isfinite(found):
             return found
@@ -100,7 +94,7 @@ def number(source: Any, *names: str) -> float:
 
 
 def velocity(redshift: float) -> float:
-    """c*z [km/s]; NaN where no star can move so fast."""
+    """c*z [km/s]; NaN if unphysical for a star."""
     speed = SPEED_OF_LIGHT * redshift
     return speed if abs(speed) < FASTEST_STAR else np.nan
 

@@ -1,10 +1,11 @@
-"""APOGEE's table of stars, allStar of SDSS DR17: the columns that a reference set needs.
+"""APOGEE's table of stars, allStar of SDSS DR17: the columns required for a reference set.
 
-The file has 733,901 rows of 4 kB, so it is read in blocks and only these columns are kept.
+The file has 733,901 rows of 4 kB each; it is read in blocks and only these columns are kept.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maury.readers._table_rows import table_blocks
+from maury.readers._fits import ReadError
+from maury.readers._fits_file import open_file
+from maury.readers._row_blocks import table_blocks
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -88,40 +91,45 @@ _COLUMNS = {
 _RAW = ("VMICRO", "FPARAM", "FPARAM_COV")
 _VMICRO, _M_H, _ALPHA_M, _N_PARAM = 2, 3, 6, 9  # order of FPARAM: PARAM_SYMBOL in the fourth HDU
 _FILLS = (-999.0, -9999.0)
+_WHAT = "allStar of APOGEE"
 
 
 def read_allstar(path: str | PathLike[str], rows: int = 20000) -> Table:
-    """Read the columns of allStar that a reference set needs.
+    """Read the columns of allStar required for a reference set.
 
     Parameters
     ----------
     path : str or path
         allStar-dr17-synspec_rev1.fits, gzip-compressed or not.
     rows : int
-        Rows in a block.
+        Rows per block.
 
     Returns
     -------
     Table
-        One row a row of the file. Numbers in native byte order, fill values NaN. Beside the columns of the
-        file: FE_H_SPEC (FE_H where the file has none); M_H_SPEC and ALPHA_M_SPEC, before calibration, from
+        One row per row of the file. Numbers in native byte order, fill values NaN. Additional columns:
+        FE_H_SPEC (FE_H if the file has none); M_H_SPEC and ALPHA_M_SPEC, before calibration, from
         FPARAM; LOG_VMICRO and, from FPARAM_COV, LOG_VMICRO_ERR [dex].
 
     Raises
     ------
     ReadError
-        The file has no such table, or lacks one of the columns.
+        If the file has no such table, or lacks one of the columns.
     """
     from astropy.table import Table
 
     needed = (*_COLUMNS, *_RAW)
     parts: list[dict[str, NDArray[Any]]] = []
-    for *_, unpack in table_blocks(Path(path), rows, needed, "allStar of APOGEE"):
-        parts.append(_kept(unpack()))
+    with open_file(Path(path)) as file:
+        if file is None:
+            raise ReadError(f"{path}: expected {_WHAT}, got a file that is not FITS; pass another file")
+        for *_, unpack in table_blocks(file, rows, needed, _WHAT):
+            if unpack is not None:
+                parts.append(_kept(unpack()))
     return Table({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
 
-def _kept(table: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def _kept(table: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     kept = {name: _plain(table[name], kind) for name, kind in _COLUMNS.items()}
     kept["FE_H_SPEC"] = _plain(table.get("FE_H_SPEC", table["FE_H"]), float)
     raw = _plain(table["FPARAM"], float)

@@ -1,38 +1,37 @@
-"""Spectra of any number of files, some at a time, so that memory holds few of them."""
+"""Spectra of any number of files in numbered blocks, so that only a few are in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from os import PathLike
 from pathlib import Path
 
-from maury.readers import mastar
 from maury.readers._fits import ReadError
-from maury.readers._table_rows import Table, n_table_rows, table_blocks
-from maury.readers.read import check_format, explain_empty, list_files, read_each, unreadable
+from maury.readers.read import check_format, list_files, n_spectra, read_each, row_blocks, unreadable
 from maury.spectra import Spectra
 
-#: Rows of a large table, and files of few spectra, in a block.
+#: Maximum number of rows of a large file, and of files of few spectra, in a block.
 ROWS, FILES = 256, 32
-LARGE = 4_000_000  # bytes; smaller files are read whole
+#: Bytes: files smaller than the first are read whole, up to the second in one block.
+LARGE, TOGETHER = 2_000_000, 16_000_000
 
 
 @dataclass(frozen=True)
 class Block:
-    """Some spectra in the order of the catalogue.
+    """A block of spectra, in the order of the catalogue.
 
     Attributes
     ----------
     number : int
-        From 0; blocks come in order. The same files give the same blocks.
+        From 0, in order. The same files give the same blocks.
     size : int
-        Rows of a large table, or files: what `count` counts.
+        Rows of a large file, or number of files, as counted by `count`.
     read : callable
-        Returns them.
+        Returns the spectra.
     anywhere : bool
-        Whether `read` may be called in another thread, later: it only unpacks what is in memory.
+        Whether `read` can be called later in another thread: it only decodes bytes that are in memory.
     """
 
     number: int
@@ -42,60 +41,80 @@ class Block:
 
 
 def count(files: Sequence[Path], format: str | None = None) -> int:
-    """Sum of the sizes of all blocks: rows of large tables, and files."""
+    """Sum of the sizes of all blocks: number of rows of large files plus number of other files."""
     check_format(format)
-    return sum(_table_rows(file, format) or 1 for file in files)
-
-
-_Unnumbered = tuple[int, Callable[[], Spectra], bool]
+    return sum(_rows(file, format) or 1 for file in files)
 
 
 def spectra_blocks(
-    path: str | PathLike[str] | Iterable[str | PathLike[str]], format: str | None = None
+    path: str | PathLike[str] | Iterable[str | PathLike[str]],
+    format: str | None = None,
+    done: Container[int] = (),
 ) -> Iterator[Block]:
-    """Blocks of a file, or several, of any known survey format; see `maury.read_spectra`.
+    """Blocks of one or more files of any known survey format; see `maury.read_spectra`.
 
-    Of MaStar's large tables the rows are read as the (compressed) stream goes by; all other files are read
-    whole, a few at a time. A file that cannot be read is a row with a `problem`; so is what is missing of a
-    large table that is cut short.
+    Large files with many spectra are read in blocks of rows, all others whole, several per block. A file that
+    cannot be read becomes a row with a `problem`, as does the missing part of a large file that is cut short.
+
+    Parameters
+    ----------
+    path, format
+        See `maury.read_spectra`.
+    done : container of int
+        Numbers of blocks that are not needed: they are skipped, if possible without reading or
+        decompression.
     """
-    blocks = _unnumbered(list_files(path), format)
-    return (Block(number, size, read, anywhere) for number, (size, read, anywhere) in enumerate(blocks))
-
-
-def _unnumbered(files: Sequence[Path], format: str | None) -> Iterator[_Unnumbered]:
     waiting: list[Path] = []
-    for file in files:
-        large = _table_rows(file, format) is not None
-        if waiting and (large or len(waiting) == FILES):
-            yield len(waiting), partial(read_each, waiting, format), False
-            waiting = []
+    number = together = 0
+    for file in list_files(path):
+        large, size = _rows(file, format) > 0, _size(file)
+        if waiting and (large or len(waiting) == FILES or together + size > TOGETHER):
+            yield from _whole_files(waiting, format, number, done)
+            waiting, together, number = [], 0, number + 1
         if large:
-            yield from _rows_of(file)
+            number = yield from _rows_of(file, format, number, done)
         else:
             waiting.append(file)
+            together += size
     if waiting:
-        yield len(waiting), partial(read_each, waiting, format), False
+        yield from _whole_files(waiting, format, number, done)
 
 
-def _rows_of(file: Path) -> Iterator[_Unnumbered]:
-    left = 1
+def _whole_files(files: list[Path], format: str | None, number: int, done: Container[int]) -> Iterator[Block]:
+    if number not in done:
+        yield Block(number, len(files), partial(read_each, files, format), False)
+
+
+def _rows_of(
+    file: Path, format: str | None, first_number: int, done: Container[int]
+) -> Generator[Block, None, int]:
+    """Blocks of one file; returns the number of the block that follows."""
+    number, left = first_number, 1
     try:
-        for first, n, n_rows, unpack in table_blocks(file, ROWS, mastar.NEEDED, mastar.WHAT):
-            left = n_rows - first - n
-            yield n, partial(_spectra, unpack, file), True
+        for block in row_blocks(file, format, ROWS, lambda i: first_number + i not in done):
+            left = block.total - block.first - block.n
+            if block.read is not None:
+                yield Block(number, block.n, partial(_or_explained, block.read, file), True)
+            number += 1
     except ReadError as error:
-        yield left, partial(unreadable, file, str(error)), True
+        if number not in done:
+            yield Block(number, left, partial(unreadable, file, str(error)), True)
+        number += 1
+    return number
 
 
-def _spectra(unpack: Callable[[], Table], file: Path) -> Spectra:
-    spectra = mastar.to_spectra(unpack(), str(file))
-    explain_empty(spectra, file)
-    return spectra
+def _or_explained(read: Callable[[], Spectra], file: Path) -> Spectra:
+    try:
+        return read()
+    except ReadError as error:
+        return unreadable(file, str(error))
 
 
-def _table_rows(file: Path, format: str | None) -> int | None:
-    """Rows of a table that is read in blocks; None for other files."""
-    if format in (None, "mastar") and file.is_file() and file.stat().st_size >= LARGE:
-        return n_table_rows(file, mastar.NEEDED)
-    return None
+def _rows(file: Path, format: str | None) -> int:
+    """Spectra in a file that is read in blocks; 0 for other files."""
+    return n_spectra(file, format) if _size(file) >= LARGE else 0
+
+
+def _size(file: Path) -> int:
+    """Bytes of a file; 0 if there is none."""
+    return file.stat().st_size if file.is_file() else 0

@@ -1,59 +1,84 @@
-"""DESI spectra: coadd files (one row a target) and spectra files (one row an exposure), arms b, r, z.
+"""DESI spectra: coadd files (one row per target) and spectra files (one row per exposure), arms b, r, z.
 
-Vacuum wavelengths, barycentric, 0.8 A apart, not at rest. The arms overlap, so a row of pixels is the three
-arms one after the other, told apart by `Spectra.arm`. Resolution is a matrix of its own for every spectrum.
+Vacuum wavelengths, barycentric, 0.8 A apart, not at rest. The arms overlap; a row of pixels contains the
+three arms one after another, numbered by `Spectra.arm`. Every spectrum has its own resolution matrix.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from maury.readers._fits import ReadError, columns, stem
+from maury.readers._fits import ReadError, stem
+from maury.readers._fits_file import FitsFile, Hdu
+from maury.readers._head import Rows
+from maury.readers._row_blocks import ROWS, RowBlock, Wanted, everything, rows_that_fit
 from maury.spectra import Floats, Spectra
 
-ARMS = ("B", "R", "Z")
+ARMS = ("B", "R", "Z")  # numbered 0, 1, 2 in `Spectra.arm`, even if a file lacks an arm
 _NEEDED = ("WAVELENGTH", "FLUX", "IVAR")
+_PIXELS = ("FLUX", "IVAR", "MASK", "RESOLUTION")
 
 
-def matches(path: Path, hdus: Any) -> bool:
-    """Whether some arm has its wavelengths and fluxes here."""
-    return any(f"{arm}_WAVELENGTH" in hdus and f"{arm}_FLUX" in hdus for arm in ARMS)
+def matches(file: FitsFile) -> bool:
+    """Whether the file has the wavelengths and fluxes of at least one arm."""
+    return any(file.find(f"{arm}_WAVELENGTH") and file.find(f"{arm}_FLUX") for arm in ARMS)
 
 
-def read(path: Path, hdus: Any) -> Spectra:
-    """All spectra of a file, in its order, sky fibres too; velocities are in other files, so `rv` is NaN."""
-    arms = [(number, arm) for number, arm in enumerate(ARMS) if f"{arm}_FLUX" in hdus]
+def n_rows(file: FitsFile) -> int:
+    """Return the number of spectra in the file, from its headers."""
+    targets = file.find("FIBERMAP")
+    return 0 if targets is None else targets.head.n_rows
+
+
+def blocks(file: FitsFile, rows: int = ROWS, wanted: Wanted = everything) -> Iterator[RowBlock]:
+    """Blocks of the spectra of a file, in order, including sky fibres.
+
+    Velocities are in other files, so `rv` is NaN.
+    """
+    file.random_access()
+    arms = [(number, arm) for number, arm in enumerate(ARMS) if file.find(f"{arm}_FLUX")]
     if not arms:
         raise ReadError(f"it has none of the images {', '.join(f'{arm}_FLUX' for arm in ARMS)}")
-    star, visit, (ra, dec) = _targets(path, hdus)
-    parts = [_arm(hdus, arm, len(star)) for _, arm in arms]
-    resolutions = [part["resolution"] for part in parts]
-    known = all(rows is not None for rows in resolutions)
-    numbers = [
-        np.full(part["wavelength"].size, number) for (number, _), part in zip(arms, parts, strict=True)
-    ]
+    targets = _targets(file)
+    n = len(targets["star_id"])
+    parts = [_Arm.of(file, number, arm, n) for number, arm in arms]
+    rows = rows_that_fit(rows, sum(part.row_bytes for part in parts))
+    for number, first in enumerate(range(0, n, rows)):
+        count = min(rows, n - first)
+        read = None
+        if wanted(number):
+            names = {name: values[first : first + count] for name, values in targets.items()}
+            pixels = [part.read(first, count) for part in parts]
+            read = partial(_spectra, parts, pixels, names, str(file.path))
+        yield RowBlock(first, count, n, read)
+
+
+def _spectra(parts: list[_Arm], pixels: list[dict[str, Rows]], names: dict[str, Any], file: str) -> Spectra:
+    """Spectra of some rows, with the arms concatenated."""
+    arms = [part.unpacked(rows) for part, rows in zip(parts, pixels, strict=True)]
+    matrices = [arm["resolution"] for arm in arms]
+    known = all(rows is not None for rows in matrices)
 
     def joined(name: str) -> Any:
-        return np.concatenate([part[name] for part in parts], axis=-1)
+        return np.concatenate([arm[name] for arm in arms], axis=-1)
 
     return Spectra(
-        joined("wavelength"),
+        np.concatenate([part.wavelength for part in parts]),
         joined("flux"),
         joined("ivar"),
-        # Every bit (DESI's specmask) tells of pixels of the detector that were bad, of the flat or the sky.
+        # Every bit (DESI's specmask) marks bad pixels of the detector, of the flat field or of the sky.
         mask=joined("mask"),
         lsf=joined("lsf") if known else None,
-        arm=np.concatenate(numbers),
-        resolution=_same_width(resolutions) if known else None,
-        star_id=star,
-        visit_id=visit,
-        file=str(path),
-        ra=ra,
-        dec=dec,
+        arm=np.concatenate([np.full(part.wavelength.size, part.number) for part in parts]),
+        resolution=_same_width(matrices) if known else None,
+        file=file,
+        **names,
     )
 
 
@@ -67,7 +92,9 @@ def resolution_rows(diagonals: ArrayLike) -> Floats:
     data = np.asarray(diagonals, dtype=np.float64)
     width, n_pixels = data.shape[-2:]
     if width % 2 == 0:
-        raise ReadError(f"its resolution has {width} diagonals; expected an odd number, as many on each side")
+        raise ReadError(
+            f"its resolution has {width} diagonals; expected an odd number, equally many on each side"
+        )
     rows = np.zeros((*data.shape[:-2], n_pixels, width))
     for d in range(width):
         shift = d - width // 2
@@ -101,37 +128,64 @@ def resolution_sigma(wavelength: ArrayLike, rows: ArrayLike) -> Floats:
     return np.sqrt(np.where((total > 0) & (variance > 0), variance, np.nan))
 
 
-def _arm(hdus: Any, arm: str, n: int) -> dict[str, Any]:
-    for name in _NEEDED:
-        if f"{arm}_{name}" not in hdus:
-            raise ReadError(f"it has the image {arm}_FLUX but not {arm}_{name}; get the file again")
-    wavelength, flux, ivar = (np.asarray(hdus[f"{arm}_{name}"].data, dtype=np.float64) for name in _NEEDED)
-    shape = (n, wavelength.size)
-    mask = np.zeros(shape, dtype=bool)
-    if f"{arm}_MASK" in hdus:
-        mask = np.asarray(hdus[f"{arm}_MASK"].data) != 0
-    for name, image in (("FLUX", flux), ("IVAR", ivar), ("MASK", mask)):
-        if image.shape != shape:
-            raise ReadError(
-                f"{arm}_{name} has the shape {image.shape}, but FIBERMAP and {arm}_WAVELENGTH make it "
-                f"{shape}; get the file again"
-            )
-    rows = lsf = None
-    if f"{arm}_RESOLUTION" in hdus:
-        diagonals = np.asarray(hdus[f"{arm}_RESOLUTION"].data)
-        if diagonals.ndim != 3 or (diagonals.shape[0], diagonals.shape[2]) != shape:
-            raise ReadError(
-                f"{arm}_RESOLUTION has the shape {diagonals.shape}, expected ({n}, D, {wavelength.size})"
-            )
-        rows = resolution_rows(diagonals)
-        lsf = resolution_sigma(wavelength, rows)
-    return {
-        "wavelength": wavelength, "flux": flux, "ivar": ivar, "mask": mask, "resolution": rows, "lsf": lsf
-    }  # fmt: skip
+@dataclass(frozen=True)
+class _Arm:
+    """One arm of all spectra: its images, read some rows at a time."""
+
+    number: int
+    wavelength: Floats
+    images: dict[str, Hdu]
+
+    @classmethod
+    def of(cls, file: FitsFile, number: int, arm: str, n: int) -> _Arm:
+        """Find the images of an arm, and check that they have n spectra on its wavelengths."""
+        for name in _NEEDED:
+            if file.find(f"{arm}_{name}") is None:
+                raise ReadError(f"it has the image {arm}_FLUX but not {arm}_{name}; get the file again")
+        found = {name: file.find(f"{arm}_{name}") for name in ("WAVELENGTH", *_PIXELS)}
+        hdus = {name: hdu for name, hdu in found.items() if hdu is not None}
+        wavelength = np.asarray(hdus.pop("WAVELENGTH").image(), dtype=np.float64)
+        wanted = (n, wavelength.size)
+        for name, hdu in hdus.items():
+            shape = hdu.head.shape
+            if name == "RESOLUTION":
+                if len(shape) != 3 or (shape[0], shape[2]) != wanted:
+                    raise ReadError(
+                        f"{arm}_RESOLUTION has the shape {shape}, expected ({n}, D, {wavelength.size})"
+                    )
+            elif shape != wanted:
+                raise ReadError(
+                    f"{arm}_{name} has the shape {shape}, but FIBERMAP and {arm}_WAVELENGTH require "
+                    f"{wanted}; get the file again"
+                )
+            hdu.check()
+        return cls(number, wavelength, hdus)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one spectrum in `Spectra`: flux, ivar, lsf and resolution in float64, and the mask."""
+        width = self.images["RESOLUTION"].head.shape[1] if "RESOLUTION" in self.images else 0
+        return self.wavelength.size * (8 * (3 + width) + 1)
+
+    def read(self, first: int, n: int) -> dict[str, Rows]:
+        """Rows of every image, as bytes."""
+        return {name: hdu.read(first, n) for name, hdu in self.images.items()}
+
+    def unpacked(self, rows: dict[str, Rows]) -> dict[str, Any]:
+        """Arrays of these rows, as in `Spectra`."""
+        flux, ivar = rows["FLUX"].image(), rows["IVAR"].image()
+        matrix = resolution_rows(rows["RESOLUTION"].image()) if "RESOLUTION" in rows else None
+        return {
+            "flux": flux,
+            "ivar": ivar,
+            "mask": rows["MASK"].image() != 0 if "MASK" in rows else np.zeros(flux.shape, dtype=bool),
+            "resolution": matrix,
+            "lsf": None if matrix is None else resolution_sigma(self.wavelength, matrix),
+        }
 
 
 def _same_width(arms: list[Floats]) -> Floats:
-    """Matrices of all arms one after the other, the narrow ones with zeros on both sides."""
+    """Concatenate the matrices of all arms, padding the narrow ones with zeros on both sides."""
     widest = max(rows.shape[2] for rows in arms)
     sides = [(widest - rows.shape[2]) // 2 for rows in arms]
     return np.concatenate(
@@ -139,15 +193,18 @@ def _same_width(arms: list[Floats]) -> Floats:
     )
 
 
-def _targets(path: Path, hdus: Any) -> tuple[Any, Any, list[Any]]:
-    """Names of star and visit of every row, and its RA and Dec where the file tells them."""
-    if "FIBERMAP" not in hdus:
-        raise ReadError("it has no table FIBERMAP, which tells whose spectra these are; get the file again")
-    table = columns(hdus["FIBERMAP"])
-    if "TARGETID" not in table:
+def _targets(file: FitsFile) -> dict[str, Any]:
+    """Names of star and visit of every spectrum, its RA and Dec; NaN where the file has none."""
+    hdu = file.find("FIBERMAP")
+    if hdu is None:
+        raise ReadError("it has no table FIBERMAP, which identifies the spectra; get the file again")
+    if not hdu.head.has_columns("TARGETID"):
         raise ReadError("its table FIBERMAP has no column TARGETID; get the file again")
+    table = hdu.whole().table()
     star = np.asarray(table["TARGETID"]).astype(np.int64).astype(str)
-    visit = np.full(len(star), stem(path))
-    if "EXPID" in table:  # one row an exposure
+    visit = np.full(len(star), stem(file.path))
+    if "EXPID" in table:  # one row per exposure
         visit = np.asarray(table["EXPID"]).astype(np.int64).astype(str)
-    return star, visit, [table.get(name, np.nan) for name in ("TARGET_RA", "TARGET_DEC")]
+    unknown = np.full(len(star), np.nan)
+    ra, dec = (table.get(name, unknown) for name in ("TARGET_RA", "TARGET_DEC"))
+    return {"star_id": star, "visit_id": visit, "ra": ra, "dec": dec}

@@ -1,8 +1,8 @@
 """Isochrones with Gaia photometry: tables of PARSEC (the CMD web form) and of BaSTI-IAC as one table.
 
-PARSEC: Bressan et al. 2012, MNRAS 427, 127; a file may hold many ages and metallicities. BaSTI-IAC:
-Hidalgo et al. 2018, ApJ 856, 125; one isochrone a file, without log g, which follows from mass, luminosity
-and temperature.
+PARSEC: Bressan et al. 2012, MNRAS 427, 127; a file may contain many ages and metallicities. BaSTI-IAC:
+Hidalgo et al. 2018, ApJ 856, 125; one isochrone per file, without log g, which follows from mass,
+luminosity and temperature.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ def read_isochrones(paths: PathOrPaths) -> Table:
     Returns
     -------
     astropy.table.Table
-        One row a point: teff [K], logg, fe_h, alpha_fe [dex], age [Gyr], G, BP, RP (absolute, mag). The
-        mixtures are scaled from the Sun: fe_h is the [M/H] of the file, alpha_fe is 0.
+        One row per point: teff [K], logg, fe_h, alpha_fe [dex], age [Gyr], G, BP, RP (absolute, mag). The
+        mixtures are solar-scaled: fe_h is the [M/H] of the file, alpha_fe is 0.
 
     Raises
     ------
     ReadError
-        If a file is of another kind, lacks a column, or holds no point.
+        If a file has another format, lacks a column, or contains no point.
     """
     from astropy.table import Table, vstack
 
@@ -65,7 +65,7 @@ def read_isochrones(paths: PathOrPaths) -> Table:
         good = np.all([np.isfinite(values) for values in columns.values()], axis=0)
         good &= np.all([np.abs(columns[band]) < _FAINTEST for band in _GAIA], axis=0)
         if not good.any():
-            raise ReadError(f"{file}: holds no isochrone point with Gaia magnitudes; get the file again")
+            raise ReadError(f"{file}: no isochrone point with Gaia magnitudes; get the file again")
         parts.append(Table({name: values[good] for name, values in columns.items()}))
     table = vstack(parts)
     for name, unit in {"teff": "K", "logg": "dex", "fe_h": "dex", "alpha_fe": "dex", "age": "Gyr"}.items():
@@ -79,11 +79,11 @@ def column(isochrones: Table, name: str) -> Array:
     Raises
     ------
     ValueError
-        If it is not there.
+        If the column does not exist.
     """
     if name not in isochrones.colnames:
         raise ValueError(
-            f"isochrones: lacks the column {name}; it has {', '.join(isochrones.colnames)}; read isochrones "
+            f"isochrones: no column {name}; it has {', '.join(isochrones.colnames)}; read isochrones "
             "with maury.readers.isochrones.read_isochrones, or name the columns as it does"
         )
     return np.asarray(isochrones[name], dtype=np.float64)
@@ -102,8 +102,8 @@ def _read(path: Path) -> dict[str, Array]:
         if "logTe" in names and any(name.startswith("M/Mo") for name in names):
             return _basti(path, lines, names, comments)
     raise ReadError(
-        f"{path}: not an isochrone file; expected the text that the web forms of PARSEC (CMD) or BaSTI-IAC "
-        "give, with its header lines"
+        f"{path}: not an isochrone file; expected the text from the web form of PARSEC (CMD) or BaSTI-IAC, "
+        "including its header lines"
     )
 
 
@@ -121,7 +121,7 @@ def _table(path: Path, lines: list[str], names: list[str], wanted: list[str]) ->
         )
     try:
         return ascii.read(lines, format="no_header", comment="#", names=names, guess=False)
-    except Exception as error:  # astropy raises many kinds for one cause
+    except Exception as error:  # astropy raises different errors for the same cause
         raise ReadError(f"{path}: cannot be read as a table ({error}); get the file again") from error
 
 
@@ -147,17 +147,15 @@ def _basti(path: Path, lines: list[str], names: list[str], comments: list[str]) 
     metals = re.search(r"\[M/H\]\s*=\s*([-+.\d]+)", head)
     age = re.search(r"Age\s*\(Myr\)\s*=\s*([.\d]+)", head)
     if metals is None or age is None:
-        raise ReadError(f"{path}: its header lacks [M/H] or Age (Myr); get the file again")
+        raise ReadError(f"{path}: no [M/H] or Age (Myr) in its header; get the file again")
     if not re.search("scaled solar", head, re.IGNORECASE):
-        raise ReadError(
-            f"{path}: expected a mixture scaled from the Sun; others have no [Fe/H] in their header"
-        )
+        raise ReadError(f"{path}: expected a solar-scaled mixture; others have no [Fe/H] in their header")
     table = _table(path, lines, names, ["M/Mo(fin)", "log(L/Lo)", "logTe"])
     mass, log_l, log_t = (np.asarray(table[n], dtype=np.float64) for n in ("M/Mo(fin)", "log(L/Lo)", "logTe"))
     n = len(table)
     return {
         "teff": 10.0**log_t,
-        # g is as M T^4 / L
+        # g is proportional to M T^4 / L
         "logg": _SUN_LOGG + np.log10(mass) + 4 * (log_t - np.log10(_SUN_TEFF)) - log_l,
         "fe_h": np.full(n, float(metals.group(1))),
         "alpha_fe": np.zeros(n),

@@ -1,13 +1,14 @@
-"""MaStar spectra (SDSS DR17): goodspec files, one row a visit, and combspec files, one row a star.
+"""MaStar spectra (SDSS DR17): goodspec files, one row per visit, and combspec files, one row per star.
 
 Vacuum wavelengths in steps of 1e-4 in log10, at rest; flux in 1e-17 erg/s/cm2/A, not corrected for
 extinction. The goodspec file of DR17 has 59,266 rows of 4,563 pixels, 5 GB compressed, so rows are read in
-blocks: memory holds one, whatever the length of the file.
+blocks: only one is in memory, whatever the length of the file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,94 +16,68 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maury.readers._fits import exact_log_grid, has_columns, table_at
-from maury.readers._table_rows import Table, table_blocks
+from maury.readers._fits import ReadError, exact_log_grid
+from maury.readers._fits_file import FitsFile, open_file
+from maury.readers._row_blocks import (
+    ROWS,
+    RowBlock,
+    Select,
+    Wanted,
+    check_rows,
+    chosen_rows,
+    everything,
+    later,
+    rows_that_fit,
+    table_blocks,
+)
 from maury.spectra import Floats, Spectra
 
 FILL = -999.0
 NEEDED, WHAT = ("MANGAID", "WAVE", "FLUX", "IVAR"), "a table of MaStar spectra"
-Select = Callable[[NDArray[np.str_], NDArray[np.str_]], NDArray[np.bool_]]
+Table = Mapping[str, NDArray[Any]]
 
 
-def matches(path: Path, hdus: Any) -> bool:
+def matches(file: FitsFile) -> bool:
     """Whether the second HDU is a table of MaStar spectra."""
-    return has_columns(table_at(hdus, 1), *NEEDED)
+    hdu = file.at(1)
+    return hdu is not None and hdu.head.has_columns(*NEEDED)
 
 
-def read(path: Path, hdus: Any) -> Spectra:
-    """All spectra of a file that fits into memory."""
-    return Spectra.concatenate(list(read_blocks(path)))
+def n_rows(file: FitsFile) -> int:
+    """Return the number of rows of the table, from its header."""
+    hdu = file.at(1)
+    return 0 if hdu is None else hdu.head.n_rows
+
+
+def blocks(file: FitsFile, rows: int = ROWS, wanted: Wanted = everything) -> Iterator[RowBlock]:
+    """Blocks of rows; see `maury.readers.read_blocks`."""
+    hdu = file.at(1)
+    rows = rows_that_fit(
+        rows, hdu.head.row_bytes if hdu else 1
+    )  # bytes per row are similar to those of the float64 arrays
+    convert = partial(to_spectra, file=str(file.path))
+    for first, n, total, unpack in table_blocks(file, rows, NEEDED, WHAT, wanted):
+        yield RowBlock(first, n, total, later(unpack, convert))
 
 
 def read_blocks(
     path: str | PathLike[str], rows: int = 500, select: ArrayLike | Select | None = None
 ) -> Iterator[Spectra]:
-    """Read a goodspec or combspec file block by block, with the memory of one block.
+    """Read a goodspec or combspec file block by block, with only one block in memory.
 
-    Parameters
-    ----------
-    path : str or path
-        The file, gzip-compressed or not.
-    rows : int
-        Rows of the file in a block; one of DR17 takes 0.35 MB while it is converted.
-    select : (N,) bool, list of row numbers, or callable, optional
-        Rows of the file to keep; or a function of the star_id and visit_id of a block, (n,) each, that
-        returns (n,) bool. By default all.
-
-    Yields
-    ------
-    Spectra
-        In the order of the file; blocks without a row to keep are skipped. `star_id` is the MANGAID,
-        `visit_id` is PLATE-IFUDESIGN-MJD where the file has them, `snr` its S2N, `lsf` its DISP,
-        `ra` and `dec` those of the file where it has them.
-
-    Raises
-    ------
-    ReadError
-        The file has no such table, or ends before its last row.
-    ValueError
-        `rows` or `select` does not suit the file.
+    `star_id` is the MANGAID, `visit_id` is PLATE-IFUDESIGN-MJD if the file has them, `snr` is S2N, `lsf` is
+    DISP, and `ra` and `dec` are those of the file, if any. For parameters and errors see
+    `maury.readers.read_blocks`, which reads files of every format.
     """
-    if rows < 1:
-        raise ValueError(f"rows: expected at least 1 row a block, got {rows}")
-    chosen = None
-    for first, n, n_rows, unpack in table_blocks(Path(path), rows, NEEDED, WHAT):
-        if chosen is None:
-            chosen = select if callable(select) else _row_mask(select, n_rows)
-        if callable(chosen):
-            block = to_spectra(unpack(), str(path))
-            keep = np.asarray(chosen(block.star_id, block.visit_id), dtype=bool)
-        else:
-            keep = chosen[first : first + n]
-            if not keep.any():
-                continue
-            block = to_spectra(unpack(), str(path))
-        if keep.all():
-            yield block
-        elif keep.any():
-            yield block[keep]
-
-
-def _row_mask(select: ArrayLike | None, n_rows: int) -> NDArray[np.bool_]:
-    if select is None:
-        return np.ones(n_rows, dtype=bool)
-    chosen = np.asarray(select)
-    if chosen.dtype == bool and chosen.shape == (n_rows,):
-        return chosen
-    if chosen.dtype.kind not in "iu" and chosen.size:
-        raise ValueError(
-            f"select: expected ({n_rows},) bool, one a row of the file, row numbers or a function, got "
-            f"{chosen.dtype} of shape {chosen.shape}; is the table that of this file?"
-        )
-    if chosen.size and not (chosen.min() >= 0 and chosen.max() < n_rows):
-        raise ValueError(f"select: expected row numbers from 0 to {n_rows - 1}, got {chosen.max()}")
-    mask = np.zeros(n_rows, dtype=bool)
-    mask[chosen.astype(np.int64)] = True
-    return mask
+    check_rows(rows)
+    with open_file(Path(path)) as file:
+        if file is None:
+            raise ReadError(f"{path}: expected {WHAT}, got a file that is not FITS; pass another file")
+        yield from chosen_rows(blocks(file, rows), select)
 
 
 def to_spectra(table: Table, file: str) -> Spectra:
-    """Spectra of some rows, by upper-case column name; a row that cannot be one has a `problem`."""
+    """Spectra of some rows, by upper-case column name; a row that is not a spectrum has a `problem`."""
     try:
         return _block(table, file)
     except ValueError as error:
@@ -117,7 +92,7 @@ def to_spectra(table: Table, file: str) -> Spectra:
             star_id=_text(table["MANGAID"]),
             visit_id=visit_names(table) if "MJD" in table else "",
             file=file,
-            problem=f"{file}: this row is no spectrum: {error}",
+            problem=f"{file}: this row is not a spectrum: {error}",
         )
 
 
@@ -144,7 +119,7 @@ def _block(table: Table, file: str) -> Spectra:
 
 
 def visit_names(table: Any) -> NDArray[np.str_]:
-    """PLATE-IFUDESIGN-MJD of every row: what tells the visits of a star apart."""
+    """PLATE-IFUDESIGN-MJD of every row, which distinguishes the visits of a star."""
     plate, ifu, mjd = (_text(table[name]) for name in ("PLATE", "IFUDESIGN", "MJD"))
     return np.array([f"{a}-{b}-{c}" for a, b, c in zip(plate, ifu, mjd, strict=True)], dtype=str)
 
@@ -161,7 +136,7 @@ def _text(values: Any) -> NDArray[np.str_]:
 
 
 def _wavelength(rows: Any) -> Floats:
-    """One grid where all rows share it."""
+    """Return a single grid if all rows have the same one."""
     wave = np.asarray(rows, dtype=np.float64)
     if wave.ndim == 2 and (wave == wave[0]).all():
         wave = wave[0]

@@ -1,6 +1,6 @@
-"""MaStar tables of DR17: mastarall (who was observed, how well), Gaia cross-matches, published parameters.
+"""MaStar tables of DR17: mastarall (targets and quality), Gaia cross-matches, published parameters.
 
-Fill values (-999) become masked entries. A table is found by its columns, whichever HDU holds it.
+Fill values (-999) become masked entries. A table is identified by its columns, in whichever HDU it is.
 """
 
 from __future__ import annotations
@@ -50,20 +50,20 @@ PAPER_SNR = 15.0
 _VISITS = ("MANGAID", "PLATE", "IFUDESIGN", "MJD", "RA", "DEC", "EPOCH", "MJDQUAL", "S2N")
 _STARS = ("MANGAID", "NVISITS", "RA", "DEC", "EPOCH")
 _GAIA = ("MANGAID", "SOURCE_ID")
-# Published parameters: stems of the columns, and of those of their errors; who derived them.
+# Published parameters: stems of the columns and of their errors, by the group that derived them.
 _STEMS = {"teff": "TEFF", "logg": "LOGG", "fe_h": "FEH", "alpha_fe": "ALPHA", "log_vmicro": "VMICRO"}
 GROUPS = ("MED", "JI", "DL", "YC")
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Rows kept, and why the others are not.
+    """Rows kept, and reasons for rejecting the others.
 
     Attributes
     ----------
     keep : (N,) bool
     counts : dict of str to int
-        Rows lost to each reason in turn, a row only to the first; then those kept.
+        Number of rows rejected for each reason, counted for the first one that applies; then those kept.
     """
 
     keep: NDArray[np.bool_]
@@ -71,54 +71,54 @@ class Selection:
 
 
 def read_visits(path: str | PathLike[str]) -> Table:
-    """Read GOODVISITS, one row a visit, of a mastarall file, in its order, that of the goodspec file.
+    """Read GOODVISITS of a mastarall file: one row per visit, in the order of the goodspec file.
 
     Raises
     ------
     ReadError
-        The file has no table with its columns.
+        If the file has no table with these columns.
     """
     return _read(path, "GOODVISITS", _VISITS, ())
 
 
 def read_stars(path: str | PathLike[str]) -> Table:
-    """Read GOODSTARS, one row a star, of a mastarall file.
+    """Read GOODSTARS of a mastarall file: one row per star.
 
     Raises
     ------
     ReadError
-        The file has no table with its columns, or names a star twice.
+        If the file has no table with these columns, or contains a star twice.
     """
     return _read(path, "GOODSTARS", _STARS, ("MANGAID",))
 
 
 def read_gaia(path: str | PathLike[str]) -> Table:
-    """Read the cross-match of good stars with Gaia DR2 or EDR3: MANGAID, SOURCE_ID and what else it has.
+    """Read the cross-match of good stars with Gaia DR2 or EDR3: MANGAID, SOURCE_ID and all other columns.
 
     Raises
     ------
     ReadError
-        The file has no table with these columns, or names a star twice.
+        If the file has no table with these columns, or contains a star twice.
     """
     return _read(path, "the Gaia cross-match", _GAIA, ("MANGAID",))
 
 
 def select_visits(visits: Table, snr_min: float = PAPER_SNR, reject: Iterable[str] = PAPER_BITS) -> Selection:
-    """Choose visits by quality bits and S/N; by default as Imig et al. (2021), sec. 2.2.
+    """Select visits by quality bits and S/N; by default as in Imig et al. (2021), sec. 2.2.
 
     Parameters
     ----------
     visits : Table
-        Of `read_visits`.
+        Returned by `read_visits`.
     snr_min : float
-        A visit needs a S/N (S2N) above this; one without a S/N is not kept.
+        Minimum S/N (S2N), exclusive; visits without a S/N are rejected.
     reject : iterable of str
         Names of `QUALITY_BITS`.
 
     Raises
     ------
     ValueError
-        If a bit is not known.
+        If a bit is unknown.
     """
     bits = tuple(reject)
     unknown = [bit for bit in bits if bit not in QUALITY_BITS]
@@ -132,7 +132,7 @@ def select_visits(visits: Table, snr_min: float = PAPER_SNR, reject: Iterable[st
 
 
 def take_away(reasons: dict[str, NDArray[np.bool_]], n: int) -> Selection:
-    """Leave out rows for each reason in turn, and count."""
+    """Reject rows for each reason in order, and count them."""
     keep = np.ones(n, dtype=bool)
     counts: dict[str, int] = {}
     for reason, bad in reasons.items():
@@ -154,15 +154,15 @@ def read_parameters(path: str | PathLike[str], group: str = "MED") -> Table:
     Returns
     -------
     Table
-        Columns star_id, visit_id ("" in a table of stars), labels by maury's names that this group has, with
-        ``<label>_err``, and valid; a row that its group calls not valid has NaN labels.
+        Columns star_id, visit_id ("" in a table of stars), the labels of this group by maury's names, with
+        ``<label>_err``, and valid; rows that the group marks as invalid have NaN labels.
 
     Raises
     ------
     ReadError
-        The file has no table with the columns of this group.
+        If the file has no table with the columns of this group.
     ValueError
-        `group` is not known.
+        If `group` is unknown.
     """
     from astropy import units as u
     from astropy.table import Table
@@ -194,7 +194,7 @@ def _read(path: str | PathLike[str], what: str, needed: tuple[str, ...], unique:
     with open_fits(Path(path)) as hdus:
         tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)]
         fitting = [hdu for hdu in tables if has_columns(hdu, *needed)]
-        # ALLVISITS and ALLSTARS have the columns of the good ones: the name tells, else the order.
+        # ALLVISITS and ALLSTARS have the same columns; the name decides, else the order.
         named = [hdu for hdu in fitting if hdu.name.upper() == what]
         if not fitting:
             nearest = _nearest(tables, needed)
@@ -207,8 +207,8 @@ def _read(path: str | PathLike[str], what: str, needed: tuple[str, ...], unique:
         if (counts > 1).any():
             twice = values[counts > 1]
             raise ReadError(
-                f"{path}: {what} has {len(twice)} stars in more than one row, {name} {twice[0]} for one; "
-                "keep one row each"
+                f"{path}: {what} has {len(twice)} stars in more than one row, for example {name} {twice[0]}; "
+                "keep one row of each"
             )
     return table
 

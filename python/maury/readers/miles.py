@@ -1,7 +1,7 @@
-"""MILES library stars, version 9.1 (Falcon-Barroso et al. 2011), as sdss-mangadap ships them.
+"""MILES library stars, version 9.1 (Falcon-Barroso et al. 2011), as distributed in sdss-mangadap.
 
-One star a file: flux on a linear grid of air wavelengths, at rest, no noise. Labels (Cenarro et al. 2007)
-come from the table `paramsMILES_v9.1.txt` where it lies beside the files.
+One star per file: flux on a linear grid of air wavelengths, at rest, no noise. Labels (Cenarro et al. 2007)
+come from the table `paramsMILES_v9.1.txt` if it is in the same folder.
 """
 
 from __future__ import annotations
@@ -9,29 +9,30 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from maury.readers._fits import ReadError, linear_grid, stem
+from maury.readers._fits_file import FitsFile
+from maury.readers._row_blocks import one_block
 from maury.spectra import FWHM_PER_SIGMA, Spectra, air_to_vacuum, assumed_ivar
 
 FWHM = 2.5  # A; Falcon-Barroso et al. 2011
 USABLE = (3575.0, 7400.0)  # A in air; outside, the flux of many stars is extrapolated or ill-calibrated
-# Noise is not given. Between the lines, good fits leave 0.006 of the flux, so it is no larger than this.
+# The noise is not given. Between the lines, good fits have residuals of 0.006 of the flux, an upper limit.
 SNR = 200.0
 LABELS = "paramsMILES_v9.1.txt"
 
 _FILE = re.compile(r"MILES_res2\.50_star_m(\d{4})V\.fits(\.gz)?$")
-# Star 0970 covers part of the range and ends in an artefact; the distributors leave it out.
+# Star 0970 covers part of the range and ends in an artefact; the distributors exclude it.
 _UNUSABLE = {"0970"}
 # One entry of the table lost its last digit.
 MISPRINTS = {"022.": "0221"}
 
 
-def matches(path: Path, hdus: Any) -> bool:
+def matches(file: FitsFile) -> bool:
     """Whether this is one MILES star."""
-    return hdus[0].header.get("TPLLIB") == "MILES" and _FILE.search(path.name) is not None
+    return file.primary.header.get("TPLLIB") == "MILES" and _FILE.search(file.path.name) is not None
 
 
 def library_files(folder: Path) -> list[Path]:
@@ -39,14 +40,17 @@ def library_files(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if _FILE.search(p.name))
 
 
-def read(path: Path, hdus: Any) -> Spectra:
-    """One star, with its labels if the table of labels lies beside the file."""
+def _read(file: FitsFile) -> Spectra:
+    """One star, with its labels if the table of labels is in the same folder."""
+    path = file.path
     found = _FILE.search(path.name)
     star = found.group(1) if found else ""
     if star in _UNUSABLE:
-        raise ReadError(f"star {star} of MILES is unusable: part of the range, and an artefact at its end")
-    flux = np.asarray(hdus[0].data, dtype=np.float64).reshape(-1)
-    air = linear_grid(hdus[0].header, flux.size)
+        raise ReadError(
+            f"star {star} of MILES is unusable: it covers part of the range, with an artefact at its end"
+        )
+    flux = np.asarray(file.primary.image(), dtype=np.float64).reshape(-1)
+    air = linear_grid(file.primary.header, flux.size)
     mask = (air < USABLE[0]) | (air > USABLE[1]) | (flux == 0)
     table = path.parent / LABELS
     name, labels = "", [np.nan] * 3
@@ -64,6 +68,9 @@ def read(path: Path, hdus: Any) -> Spectra:
         rv=0.0,
         labels=dict(zip(("teff", "logg", "fe_h"), labels, strict=True)),
     )
+
+
+blocks = one_block(_read)
 
 
 @lru_cache(maxsize=4)

@@ -1,7 +1,7 @@
-"""Read survey files into `Spectra`: one module a format, and `read_spectra`, which finds the right one.
+"""Read survey files into `Spectra`: `read_spectra` recognises the format of a file, unless it is specified.
 
-A format module has ``matches(path, hdus)`` and ``read(path, hdus)``; a library, one folder of many files,
-also has ``library_files(folder)``. To add a format, write such a module and name it in `_FITS_READERS`.
+To add a format, write a module with ``matches`` and ``blocks`` (see `_row_blocks`) and add it to
+`_FITS_FORMATS`. A library, one folder of many files, also has ``library_files(folder)``.
 """
 
 from __future__ import annotations
@@ -9,16 +9,32 @@ from __future__ import annotations
 import importlib.util
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from maury.readers import desi, generic, lamost, mastar, mastarhc, miles, sdss, stelib
-from maury.readers._fits import ReadError, ReadWarning, is_fits, open_fits, stem
+from maury.readers._fits import ReadError, ReadWarning, stem
+from maury.readers._fits_file import FitsFile, open_file
+from maury.readers._row_blocks import (
+    ROWS,
+    RowBlock,
+    Select,
+    Wanted,
+    check_rows,
+    chosen_rows,
+    everything,
+)
 from maury.spectra import Spectra
 
-_FITS_READERS = {
+#: A file is of the first of these formats that it matches.
+_FITS_FORMATS: dict[str, Any] = {
     "miles": miles,
     "stelib": stelib,
     "sdss": sdss,
@@ -28,42 +44,43 @@ _FITS_READERS = {
     "desi": desi,
 }
 _LIBRARIES = {"miles": miles, "stelib": stelib, mastarhc.FOLDER: mastarhc}
-FORMATS = (*_FITS_READERS, "generic")
+FORMATS = (*_FITS_FORMATS, "generic")
 
 PathLike = str | os.PathLike[str]
 
 
 def read_spectra(path: PathLike | Iterable[PathLike], format: str | None = None) -> Spectra:
-    """Read one file, or several, of any known survey format.
+    """Read one or more files of any known survey format.
 
     Parameters
     ----------
     path
         A file, or a list of files. The folder of the MILES or STELIB library is read as a whole, with its
-        labels; of "mastarhc_v2_noism", the files of single stars. These three words alone mean the library
-        inside the installed package sdss-mangadap. Files may be gzip-compressed. All of a file is held in
-        memory; for the large files of MaStar there is `maury.readers.mastar.read_blocks`.
+        labels; of the folder "mastarhc_v2_noism", the files of single stars are read. The names "miles",
+        "stelib" and "mastarhc_v2_noism" stand for the libraries in the installed package sdss-mangadap. Files
+        may be gzip-compressed. All spectra are in memory; `read_blocks` reads a large file in blocks.
     format
-        One of `maury.readers.FORMATS`; None = found from each file. "generic" is whatever specutils can read.
+        One of `maury.readers.FORMATS`; by default it is recognised from each file. "generic" is any format
+        that specutils can read.
 
     Returns
     -------
     Spectra
-        All spectra in the order given. Of a list, a file that cannot be read becomes one row, all masked,
-        with the reason in `Spectra.problem`, and a `ReadWarning`.
+        All spectra in the given order. In a list, a file that cannot be read becomes one masked row, with the
+        reason in `Spectra.problem` and a `ReadWarning`.
 
     Raises
     ------
     ReadError
-        A single path cannot be read, or none of a list can.
+        If a single path cannot be read, or none of the files in a list.
     ValueError
-        `format` is not a known name.
+        If `format` is not a known name.
     """
     check_format(format)
     with warnings.catch_warnings(record=True) as notes:
         warnings.filterwarnings("always", category=ReadWarning)
         spectra = _read_all(path, format)
-    # A thousand files of one kind have one thing to say, not a thousand.
+    # Many files with the same problem cause one warning only.
     for category, text in dict.fromkeys((note.category, str(note.message)) for note in notes):
         warnings.warn(text, category, stacklevel=2)
     return spectra
@@ -86,24 +103,59 @@ def _read_all(path: PathLike | Iterable[PathLike], format: str | None) -> Spectr
     return Spectra.concatenate(parts)
 
 
+def read_blocks(
+    path: PathLike, format: str | None = None, rows: int = ROWS, select: ArrayLike | Select | None = None
+) -> Iterator[Spectra]:
+    """Read a file of any known survey format block by block, with only one block in memory.
+
+    Parameters
+    ----------
+    path : str or path
+        The file, gzip-compressed or not. A large compressed DESI file is decompressed to a temporary file.
+    format : str, optional
+        See `read_spectra`.
+    rows : int
+        Maximum number of spectra in a block; fewer if they take more than 32 MB.
+    select : (N,) bool, list of row numbers, or callable, optional
+        Spectra of the file to keep; or a function of the star_id and visit_id of a block, (n,) each, that
+        returns (n,) bool. All by default.
+
+    Yields
+    ------
+    Spectra
+        In the order of the file; blocks without a spectrum to keep are skipped. Concatenated, the blocks are
+        identical to the result of `read_spectra`.
+
+    Raises
+    ------
+    ReadError
+        If the file cannot be read; or, after the good rows, if it ends before its last row.
+    ValueError
+        If `format`, `rows` or `select` is invalid for the file.
+    """
+    check_format(format)
+    check_rows(rows)
+    return chosen_rows(row_blocks(Path(path).expanduser(), format, rows), select)
+
+
 def check_format(format: str | None) -> None:
-    """Raise ValueError if there is no format of this name."""
+    """Raise ValueError if there is no format with this name."""
     if format is not None and format not in FORMATS:
         raise ValueError(f"format: expected one of {', '.join(FORMATS)} or None, got {format!r}")
 
 
 def read_each(files: Sequence[Path], format: str | None = None) -> Spectra:
-    """Read some files; one that cannot be read is a row with a `problem`."""
+    """Read several files; one that cannot be read becomes a row with a `problem`."""
     return Spectra.concatenate([_read_or_explain(file, format) for file in files])
 
 
 def none_readable(n: int, first: str) -> ReadError:
-    """Return the error for n files of which none can be read, the first for this reason."""
+    """Return the error for n unreadable files, with the reason for the first."""
     return ReadError((f"none of the {n} files can be read; " if n > 1 else "") + first)
 
 
 def list_files(path: PathLike | Iterable[PathLike]) -> list[Path]:
-    """Files that a path, a list of paths, the folder of a library, or its name, stand for."""
+    """List the files of a path, a list of paths, or the folder or name of a library."""
     if isinstance(path, str | os.PathLike):
         return _files(path)
     files = [file for item in path for file in _files(item)]
@@ -121,20 +173,20 @@ def _files(path: PathLike) -> list[Path]:
         if files:
             return files
     raise ReadError(
-        f"{folder}: this folder is not that of the MILES, STELIB or MaStarHC library; "
+        f"{folder}: this folder is not the MILES, STELIB or MaStarHC library; "
         "pass the spectra themselves, as a list of files"
     )
 
 
 def _installed(library: str | os.PathLike[str]) -> Path:
-    spec = importlib.util.find_spec("mangadap")  # found, never imported: it has many requirements of its own
+    spec = importlib.util.find_spec("mangadap")  # located, never imported: it has many requirements
     for place in (spec.submodule_search_locations or ()) if spec else ():
         folder = Path(place, "data", "spectral_templates", library)
         if folder.is_dir():
             return folder
     raise ReadError(
         f"{library}: the library of this name comes with the package sdss-mangadap, which is not installed; "
-        f"pip install --no-deps sdss-mangadap, or pass the folder of the library (./{library} if right here)"
+        f"pip install --no-deps sdss-mangadap, or pass the folder of the library (./{library} if it is here)"
     )
 
 
@@ -146,52 +198,101 @@ def _read_or_explain(path: Path, format: str | None) -> Spectra:
 
 
 def unreadable(path: Path, problem: str) -> Spectra:
-    """One row that says why there is no spectrum."""
+    """Return one row with the reason why there is no spectrum."""
     return Spectra([np.nan], [np.nan], [0.0], star_id=path.name, file=str(path), problem=problem)
 
 
 def _read(path: Path, format: str | None) -> Spectra:
+    parts = [block.read() for block in row_blocks(path, format) if block.read is not None]
+    if not parts:
+        raise ReadError(f"{path}: it has no spectra; get the file again")
+    spectra = parts[0] if len(parts) == 1 else Spectra.concatenate(parts)
+    if (spectra.problem != "").all():
+        raise ReadError(str(spectra.problem[0]) + ", so nothing can be measured; omit this file")
+    return spectra
+
+
+def row_blocks(
+    path: Path, format: str | None = None, rows: int = ROWS, wanted: Wanted = everything
+) -> Iterator[RowBlock]:
+    """Blocks of a file of any format; see `maury.readers._row_blocks.Blocks`.
+
+    Raises
+    ------
+    ReadError
+        If the file cannot be read, or ends before its last row.
+    """
+    with _explained(path):
+        _check_file(path)
+        with open_file(path) as file:
+            reader = _format_of(path, file, format)
+            if file is None or reader is None:
+                blocks = generic.blocks(path, FORMATS[:-1])
+            else:
+                blocks = reader.blocks(file, rows, wanted)
+            for block in blocks:
+                yield (
+                    block if block.read is None else replace(block, read=partial(_checked, block.read, path))
+                )
+            if file is not None:
+                file.check_end()
+
+
+def n_spectra(path: Path, format: str | None = None) -> int:
+    """Return the number of spectra in a file, from its headers; 0 for formats with one per file."""
     try:
-        spectra = _read_with(path, format)
+        with _explained(path), open_file(path) as file:
+            reader = _format_of(path, file, format)
+            return int(reader.n_rows(file)) if hasattr(reader, "n_rows") else 0
+    except ReadError:
+        return 0
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Convert any error to a `ReadError` that names the file."""
+    try:
+        yield
     except ReadError as error:
-        text = str(error).removeprefix(f"{path}: ")  # readers that open the file themselves name it too
+        text = str(error).removeprefix(f"{path}: ")  # readers that open the file themselves also name it
         raise ReadError(f"{path}: {text}") from error.__cause__
     except Exception as error:  # a damaged file can make astropy raise anything
         cut = isinstance(error, EOFError) or "truncated" in str(error) or "validating header" in str(error)
         what = "it is cut short" if cut else f"it cannot be read ({type(error).__name__}: {error})"
-        raise ReadError(f"{path}: {what}; get the file again, or name its format") from error
+        raise ReadError(f"{path}: {what}; get the file again, or specify its format") from error
+
+
+def _checked(read: Callable[[], Spectra], path: Path) -> Spectra:
+    with _explained(path):
+        spectra = read()
     explain_empty(spectra, path)
-    if (spectra.problem != "").all():
-        raise ReadError(str(spectra.problem[0]) + ", so nothing can be measured; leave it out")
     return spectra
 
 
 def explain_empty(spectra: Spectra, path: Path) -> None:
-    """Give spectra without a single usable pixel their `problem`."""
+    """Set the `problem` of spectra without a usable pixel."""
     empty = ~(~spectra.mask & (spectra.flux != 0)).any(axis=1) & (spectra.problem == "")
     if empty.any():
         why = [f"{path}: {_why_empty(spectra[i])}" if empty[i] else "" for i in range(len(spectra))]
         spectra.problem = np.where(empty, why, spectra.problem)
 
 
-def _read_with(path: Path, format: str | None) -> Spectra:
+def _check_file(path: Path) -> None:
     if not path.exists():
         raise ReadError("no such file; check the path")
     if path.stat().st_size == 0:
         raise ReadError("the file is empty; get it again")
-    fits = is_fits(path)
-    named_fits = stem(path) != path.name
-    if not fits and (named_fits or format in _FITS_READERS):
-        raise ReadError(
-            "this is not a FITS file, whatever its name; get it again, or give it its right ending"
-        )
-    if fits and format != "generic":
-        with open_fits(path) as hdus:
-            for name, reader in _FITS_READERS.items():
-                if name == format or (format is None and reader.matches(path, hdus)):
-                    spectra: Spectra = reader.read(path, hdus)
-                    return spectra
-    return generic.read(path)
+
+
+def _format_of(path: Path, file: FitsFile | None, format: str | None) -> Any:
+    """Return the module of the specified or recognised format of a file; None if maury has none for it."""
+    if file is None and (stem(path) != path.name or format in _FITS_FORMATS):
+        raise ReadError("this is not a FITS file, despite its name; get it again, or correct its extension")
+    if file is None or format == "generic":
+        return None
+    if format is not None:
+        return _FITS_FORMATS[format]
+    return next((module for module in _FITS_FORMATS.values() if module.matches(file)), None)
 
 
 def _why_empty(spectra: Spectra) -> str:

@@ -6,26 +6,25 @@ Column names are lower case up to DR17 and upper case in SDSS-V.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from maury.readers._fits import (
     ReadError,
-    columns,
     designation,
     exact_log_grid,
-    has_columns,
     number,
     positive,
     stem,
-    table_at,
     velocity,
 )
+from maury.readers._fits_file import FitsFile
+from maury.readers._row_blocks import one_block
 from maury.spectra import Spectra
 
-# Bits of the and-mask (SPPIXMASK: set in all exposures) that make a pixel useless.
+# Bits of the and-mask (SPPIXMASK: set in all exposures) that make a pixel unusable.
 BAD_BITS = {
     17: "LOWFLAT",
     18: "FULLREJECT",
@@ -39,23 +38,28 @@ BAD_BITS = {
 }
 _BAD = sum(1 << bit for bit in BAD_BITS)
 
+_COADD = ("LOGLAM", "FLUX", "IVAR", "WDISP", "AND_MASK")
+_SUMMARY = ("Z", "SN_MEDIAN_ALL", "SDSS_ID", "PLUG_RA", "PLUG_DEC", "FIBER_RA", "FIBER_DEC")
 
-def matches(path: Path, hdus: Any) -> bool:
+
+def matches(file: FitsFile) -> bool:
     """Whether the second HDU is a coadded SDSS spectrum."""
-    return has_columns(table_at(hdus, 1), "LOGLAM", "FLUX", "IVAR")
+    hdu = file.at(1)
+    return hdu is not None and hdu.head.has_columns("LOGLAM", "FLUX", "IVAR")
 
 
-def read(path: Path, hdus: Any) -> Spectra:
+def _read(file: FitsFile) -> Spectra:
     """Return the coadded spectrum, with the velocity and S/N of the pipeline's summary (third HDU)."""
-    table = columns(table_at(hdus, 1))
-    if len(table["FLUX"]) == 0:
+    table = _table(file, 1)
+    if len(table.get("FLUX", ())) == 0:
         raise ReadError("its coadded spectrum has no pixels; get the file again")
+    path = file.path
     wavelength = 10 ** exact_log_grid(table["LOGLAM"], 1e-6)  # stored in single precision
     lsf = None
     if "WDISP" in table:  # Gaussian sigma in pixels of 1e-4 in log10
         lsf = np.asarray(table["WDISP"], dtype=np.float64) * 1e-4 * np.log(10.0) * wavelength
-    summary = {name: values[0] for name, values in columns(table_at(hdus, 2)).items() if len(values)}
-    ra, dec = _position(hdus[0].header, summary)
+    summary = {name: values[0] for name, values in _table(file, 2, _SUMMARY).items() if len(values)}
+    ra, dec = _position(file.primary.header, summary)
     return Spectra(
         wavelength,
         table["FLUX"],
@@ -72,13 +76,25 @@ def read(path: Path, hdus: Any) -> Spectra:
     )
 
 
+blocks = one_block(_read)
+
+
+def _table(file: FitsFile, position: int, names: tuple[str, ...] = _COADD) -> dict[str, NDArray[Any]]:
+    """Return those of the named columns that exist; none if there is no table at this position."""
+    hdu = file.at(position)
+    if hdu is None or not hdu.head.is_table:
+        return {}
+    table = hdu.whole().table()
+    return {name: table[name] for name in names if name in table}
+
+
 def _star(summary: dict[str, Any]) -> str:
-    sdss_id = number(summary, "SDSS_ID")  # SDSS-V: one number for a star in all its catalogues
+    sdss_id = number(summary, "SDSS_ID")  # SDSS-V: the same number for a star in all catalogues
     return f"SDSS {int(summary['SDSS_ID'])}" if sdss_id > 0 else ""
 
 
 def _position(header: Any, summary: dict[str, Any]) -> tuple[float, float]:
-    """RA and Dec of the fibre [degree]; those called RA and DEC in the header are of the telescope."""
+    """RA and Dec of the fibre [degree]; RA and DEC in the header are those of the telescope."""
     for source in (header, summary):
         ra, dec = number(source, "PLUG_RA", "FIBER_RA"), number(source, "PLUG_DEC", "FIBER_DEC")
         if np.isfinite([ra, dec]).all():

@@ -1,4 +1,4 @@
-"""Labelled spectra to train on: tables, MaStar stars with APOGEE labels, grids of model spectra."""
+"""Labelled spectra for training: tables, MaStar stars with APOGEE labels, grids of model spectra."""
 
 from maury.reference.file import Reference, read_reference, write_reference
 from maury.reference.load import load_reference

@@ -1,4 +1,4 @@
-"""Which stars of APOGEE are good enough to learn from, and their labels (Imig et al. 2021, sec. 2.3)."""
+"""Selection of APOGEE stars for training, and their labels (Imig et al. 2021, sec. 2.3)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from astropy.table import Table
 
 # The paper removes "stars identified as spectroscopic binaries or containing parameter quality flags in
-# ASPCAP", and names no bits. Rejected by default: no result; a BAD bit of a label or of the star; more than
-# one star; and warnings that the star is not what its labels say (it rotates, no model fits it, its colour
-# disagrees). Warnings of single labels (TEFF_WARN, ...) mean the edge of a grid or of a calibration. They are
-# left to the user, since rejecting them empties the ends of the sample: cool dwarfs, metal-poor stars.
+# ASPCAP", but does not list the bits. Rejected by default: no result; a BAD bit of a label or of the star;
+# more than one star; and warnings that the labels do not describe the star (rotation, no good fit, discrepant
+# colour). Warnings of single labels (TEFF_WARN, ...) indicate the edge of a grid or of a calibration. They
+# are optional, since rejecting them removes the ends of the sample: cool dwarfs and metal-poor stars.
 ASPCAP_REJECT = (
     "NO_ASPCAP_RESULT",
     "STAR_BAD",
@@ -49,9 +49,9 @@ _FE_H_BAD = 0xFF  # the low byte of FE_H_FLAG (PARAMFLAG): grid edge, out of cal
 
 
 def first_rows(table: Table) -> NDArray[np.bool_]:
-    """Rows (N,) of allStar without repetitions: of the rows of one APOGEE_ID, that with the highest S/N.
+    """Rows (N,) of allStar without duplicates: for each APOGEE_ID the row with the highest S/N.
 
-    SDSS marks the others with the bit DUPLICATE of EXTRATARG; what it does not mark is found by name.
+    SDSS marks the others with the bit DUPLICATE of EXTRATARG; unmarked duplicates are found by name.
     """
     names = np.asarray(table["APOGEE_ID"])
     marked = (np.asarray(table["EXTRATARG"]) & DUPLICATE) != 0
@@ -70,27 +70,27 @@ def select_apogee(
     star: Iterable[str] = STAR_REJECT,
     vscatter_max: float = VSCATTER_MAX,
 ) -> Selection:
-    """Choose stars of allStar by quality.
+    """Select stars of allStar by quality.
 
     Parameters
     ----------
     table : Table
-        Of `maury.readers.apogee.read_allstar`.
+        From `maury.readers.apogee.read_allstar`.
     aspcap, star : iterable of str
-        Bits of ASPCAPFLAG and STARFLAG that reject a star.
+        Bits of ASPCAPFLAG and STARFLAG for which a star is rejected.
     vscatter_max : float
         Scatter of the radial velocities of a star's visits above which it counts as a binary [km/s].
 
     Returns
     -------
     Selection
-        A star counts for the first reason that it has, in the order of the bits, then N_COMPONENTS,
-        VSCATTER, FE_H_FLAG.
+        A star is counted once, for the first reason that applies, in the order of the bits, then
+        N_COMPONENTS, VSCATTER, FE_H_FLAG.
 
     Raises
     ------
     ValueError
-        If a bit is not known.
+        If a bit is unknown.
     """
     reasons: dict[str, NDArray[np.bool_]] = {}
     for flag, bits, known, chosen in (
@@ -110,14 +110,14 @@ def select_apogee(
 
 
 def apogee_labels(table: Table) -> tuple[dict[str, Floats], dict[str, Floats]]:
-    """Labels and their errors as the paper takes them: calibrated Teff and log g, the rest uncalibrated.
+    """Labels and their errors as in the paper: calibrated Teff and log g, the others uncalibrated.
 
     - teff, logg: TEFF, LOGG, calibrated on photometry and on asteroseismology and isochrones.
-    - fe_h: FE_H_SPEC, before calibration (FE_H where a file has no such column).
-    - alpha_fe: [alpha/M] + [M/H] - [Fe/H], of FPARAM and FE_H_SPEC; APOGEE gives [alpha/M] only. Its error is
-      the root of the sum of squares of those of [alpha/M] and [Fe/H], an upper limit.
+    - fe_h: FE_H_SPEC, before calibration (FE_H if a file has no such column).
+    - alpha_fe: [alpha/M] + [M/H] - [Fe/H], from FPARAM and FE_H_SPEC; APOGEE gives only [alpha/M]. Its error
+      is the quadrature sum of those of [alpha/M] and [Fe/H], an upper limit.
     - log_vmicro: log10 of VMICRO [km/s], never calibrated; its error is from FPARAM_COV, where the parameter
-      is in log10, since no column has one.
+      is in log10, since no column gives it.
 
     Returns
     -------

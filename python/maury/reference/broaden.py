@@ -1,7 +1,8 @@
 """Bring model spectra to the resolution of a survey: line-spread functions, and one sparse operator.
 
-The extra broadening is a Gaussian of the quadrature difference, sigma^2 = sigma_wanted^2 - sigma_own^2, which
-changes with wavelength. Where the models are the coarser ones nothing is done: they are never deconvolved.
+The additional broadening is a Gaussian of the quadrature difference, sigma^2 = sigma_wanted^2 - sigma_own^2,
+which changes with wavelength. Where the models have the lower resolution they are not changed: models are
+never deconvolved.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ from maury.spectra import FWHM_PER_SIGMA
 Array = NDArray[np.float64]
 
 # Mean R of the best line-spread functions of MaStar (internal release MPL-10), from its summed spectra as
-# they come with sdss-mangadap.
+# distributed in sdss-mangadap.
 _MASTAR_WAVELENGTH = (3700.0, 4500.0, 5500.0, 6500.0, 8000.0, 9500.0, 10300.0)
 _MASTAR_R = (1440.0, 1700.0, 1860.0, 1800.0, 2085.0, 2320.0, 1850.0)
 MASTAR_RANGE = (10**3.5589, 10**4.0151)  # Angstrom
 
 _STEP = 1e-4  # dex, the pixels of MaStar
-# Models with finer pixels are broadened on pixels of a quarter of that, and summed to it last.
+# Models with finer pixels are broadened on pixels of a quarter of that, and rebinned to it at the end.
 _SUBPIXELS = 4
 _REACH = 6.0  # sigma
-_END = 4.0  # sigma; nearer to the ends of the models light is missing
-# Pixels in which the ripple of a kernel narrower than a pixel dies away.
+_END = 4.0  # sigma; closer to the ends of the models flux is missing
+# Number of pixels after which the ripple of a kernel narrower than a pixel is negligible.
 _RINGING = 12
 
 
@@ -49,12 +50,12 @@ def read_lsf(path: str | PathLike[str]) -> tuple[Array, Array]:
     ----------
     path : str or path
         A table with the columns ``wavelength`` and ``lsf`` (sigma, Angstrom) or ``resolution`` (R), or
-        spectra of one grid that know theirs, of which the median is taken.
+        spectra of one grid with a line-spread function, of which the median is taken.
 
     Raises
     ------
     ReadError
-        If neither is there.
+        If the file has neither.
     """
     from astropy.table import Table
 
@@ -63,10 +64,10 @@ def read_lsf(path: str | PathLike[str]) -> tuple[Array, Array]:
         raise ReadError(f"{file}: no such file; check the path")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the units and HDUs of files that are not tables
+            warnings.simplefilter("ignore")  # about units and HDUs of files that are not tables
             table = Table.read(file)
         columns = {name.lower(): np.asarray(table[name], dtype=np.float64) for name in table.colnames[:8]}
-    except Exception:  # not a table, or not one of numbers: spectra
+    except Exception:  # not a table, or not a numerical one: spectra
         columns = {}
     if "wavelength" in columns and {"lsf", "resolution"} & set(columns):
         wavelength = columns["wavelength"]
@@ -100,19 +101,19 @@ def to_resolution(
     own : (P,) float64 or None
         Line-spread function of the spectra, Gaussian sigma [Angstrom]; None = infinitely sharp.
     wanted : ((Q,), (Q,))
-        Wavelength and the sigma wanted there [Angstrom], pixels included; beyond its ends that of the end.
+        Wavelength and target sigma [Angstrom], pixels included; constant beyond its ends.
     limits : (float, float)
-        Range to keep [Angstrom].
+        Range of the result [Angstrom].
 
     Returns
     -------
     wavelength : (P',), flux : (M, P'), lsf : (P',)
-        The line-spread function reached: that wanted, or that of the spectra where it is the wider.
+        The resulting line-spread function: the target, or that of the spectra where it is wider.
 
     Raises
     ------
     ValueError
-        If nothing is left in the range, or the curve is not one.
+        If no pixels are left in the range, or the curve is invalid.
     """
     at, sigma = (np.atleast_1d(np.asarray(c, dtype=np.float64)) for c in wanted)
     if at.shape != sigma.shape or not (np.diff(at) > 0).all() or not (sigma > 0).all():
@@ -123,7 +124,7 @@ def to_resolution(
     used = (wavelength > limits[0] - reach) & (wavelength < limits[1] + reach)
     if used.sum() < 2:
         raise ValueError(
-            f"wavelength: the models cover {wavelength[0]:.0f}-{wavelength[-1]:.0f} A, nothing of "
+            f"wavelength: the models cover {wavelength[0]:.0f}-{wavelength[-1]:.0f} A, outside "
             f"{limits[0]:.0f}-{limits[1]:.0f} A"
         )
     lam, sharp = wavelength[used], np.zeros(used.sum()) if own is None else own[used]
@@ -135,7 +136,7 @@ def to_resolution(
         )
     fine = np.median(np.diff(np.log10(lam))) < 0.5 * _STEP
     if fine:
-        # Pixels of the result, whole multiples of the step; each is the mean of some subpixels.
+        # Pixels of the result are whole multiples of the step; each is the mean of some subpixels.
         low = np.ceil(np.round(np.log10(first) / _STEP, 6))
         high = np.floor(np.round(np.log10(last) / _STEP, 6))
         result = 10.0 ** (_STEP * np.arange(low, high + 1))
@@ -143,7 +144,7 @@ def to_resolution(
         count = int(high - low + 1 + 2 * margin) * _SUBPIXELS
         work = 10.0 ** (_STEP * (low - margin + (np.arange(count) - (_SUBPIXELS - 1) / 2) / _SUBPIXELS))
         work = work[(work > lam[0]) & (work < lam[-1])]
-        # Pixels, old and new, broaden as boxes of their width do: by its square over 12.
+        # Pixels, old and new, broaden like boxes of their width: by the square of the width divided by 12.
         box = ((np.gradient(work) * _SUBPIXELS) ** 2 + np.interp(work, lam, np.gradient(lam)) ** 2) / 12
         before, after = _overlap(lam, work), _overlap(work, result)
         sharp = np.interp(work, lam, sharp)
@@ -165,11 +166,10 @@ def to_resolution(
 
 
 def broadening(variance: Array) -> csr_array:
-    """Operator (P, P) that broadens by `variance` (P,), squared pixels at every pixel.
+    """Operator (P, P) that broadens by `variance` (P,), in squared pixels at every pixel.
 
     The kernel at offset d is the integral of exp(-variance q^2 / 2) cos(q d) dq / pi over 0 < q < pi: a
-    Gaussian where that is wider than a pixel, and the same broadening of resolved flux also where it is
-    narrower.
+    Gaussian if that is wider than a pixel; if narrower, it still broadens resolved flux by the same amount.
     """
     reach = int(np.ceil(_REACH * np.sqrt(variance.max()))) + _RINGING
     offset = np.arange(-reach, reach + 1)
@@ -187,7 +187,7 @@ def broadening(variance: Array) -> csr_array:
 
 
 def _overlap(wavelength: Array, grid: Array) -> csr_array:
-    """Operator that rebins flux density, flux conserved: how much of a new pixel each old one covers."""
+    """Operator that rebins flux density, conserving flux: fractions of the new pixels in each old one."""
     old, new = pixel_edges(wavelength), pixel_edges(grid)
     cut = np.unique(np.concatenate([old, new]))
     cut = cut[(cut >= max(old[0], new[0])) & (cut <= min(old[-1], new[-1]))]
@@ -203,9 +203,9 @@ def _tell_coarse(wavelength: Array, ratio: Array, limits: tuple[float, float]) -
     if there.any():
         coarse, most = wavelength[there], ratio[there].max()
         warnings.warn(
-            f"the models are coarser than the line-spread function wanted within {coarse[0]:.0f}-"
-            f"{coarse[-1]:.0f} A, by up to a factor of {most:.2f}; they are left as they are there, "
-            "and the lsf says so",
+            f"the models have a lower resolution than required within {coarse[0]:.0f}-"
+            f"{coarse[-1]:.0f} A, by up to a factor of {most:.2f}; they are not broadened there, "
+            "and lsf is that of the models",
             UserWarning,
             stacklevel=3,
         )

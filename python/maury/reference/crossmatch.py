@@ -1,4 +1,4 @@
-"""Which star of one survey is which of another: by Gaia source id, else by position and proper motion."""
+"""Cross-match of two surveys by Gaia source id, else by position and proper motion."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ NONE = -1
 
 @dataclass(frozen=True)
 class Sky:
-    """Where stars are, and when.
+    """Positions of stars and their epoch.
 
     Attributes
     ----------
     ra, dec : (N,)
         [degree], ICRS.
     epoch : (N,) or float
-        Of the positions [Julian year]; NaN = unknown, then nothing is moved.
+        Of the positions [Julian year]; NaN = unknown, then no proper motion is applied.
     pm_ra, pm_dec : (N,), optional
         Proper motion [mas/yr], that in right ascension times cos(dec); None or NaN = unknown, taken as 0.
     gaia_id : (N,) int64, optional
@@ -50,9 +50,9 @@ class Match:
     index : (N,) int
         Row of the other survey, -1 = none.
     separation : (N,) float
-        [arcsec] at the epoch of the star; NaN = no partner, or found by id with no position near.
+        [arcsec] at the epoch of the star; NaN = no partner, or matched by id without a position.
     counts : dict of str to int
-        Stars by how they were matched, or why not.
+        Number of stars by how they were matched, or why not.
     """
 
     index: Index
@@ -61,16 +61,16 @@ class Match:
 
 
 def cross_match(stars: Sky, others: Sky, radius: float = 3.0) -> Match:
-    """Find for every star its partner among the others.
+    """Find for every star its partner in another survey.
 
-    Stars with a Gaia id that an other has are that other. The rest get the nearest other within `radius`,
-    once the others have moved to the epoch of the star; if both have a Gaia id, and not the same, the match
-    is wrong and is dropped. An other is the partner of one star only, the nearest.
+    Stars are matched by Gaia id where both surveys have it. The others are matched to the nearest star within
+    `radius`, after the other survey has been moved to the epoch of the star; if both have a Gaia id and the
+    ids differ, the match is rejected. Each star of the other survey is matched to one star only, the nearest.
 
     Parameters
     ----------
     stars, others : Sky
-        The proper motions used are those of the others, whose epoch is one number.
+        Only the proper motions of the others are used; their epoch is one number.
     radius : float
         [arcsec]
 
@@ -116,7 +116,7 @@ def _same_id(ids: NDArray[np.int64], others: NDArray[np.int64]) -> Index:
     twice = ordered[1:][ordered[1:] == ordered[:-1]]
     if twice.size:
         raise ValueError(
-            f"others: {twice.size + 1} rows or more share a Gaia id, {twice[0]} for one; keep one row a star"
+            f"others: {twice.size + 1} or more rows have one Gaia id, {twice[0]}; keep one row per star"
         )
     if not ordered.size:
         return np.full(len(ids), NONE)
@@ -125,7 +125,7 @@ def _same_id(ids: NDArray[np.int64], others: NDArray[np.int64]) -> Index:
 
 
 def _nearest(stars: Sky, others: Sky, radius: float) -> tuple[Index, Array]:
-    """Nearest other within `radius` at the epoch of each star, by astropy; (N,) index and separation."""
+    """Nearest star of the other survey within `radius` at the epoch of each star; index, separation (N,)."""
     from astropy import units as u
     from astropy.coordinates import search_around_sky
 
@@ -138,7 +138,7 @@ def _nearest(stars: Sky, others: Sky, radius: float) -> tuple[Index, Array]:
     years = np.where(np.isfinite(years), years, 0.0)
     pm_ra, pm_dec = (_motion(pm, len(others.ra)) for pm in (others.pm_ra, others.pm_dec))
     speed = np.hypot(pm_ra, pm_dec)[other_rows]  # mas/yr
-    # Candidates within the way that the fastest can have come; slow and fast apart, the fast are few.
+    # Candidates within the largest possible motion; slow and fast stars separately, since few are fast.
     for fast in (False, True):
         rows = other_rows[(speed > 100.0) == fast]
         if not len(rows):
@@ -175,11 +175,11 @@ def _coordinates(sky: Sky, rows: ArrayLike) -> SkyCoord:
 
 
 def _moved(sky: Sky, rows: Index, pm_ra: Array, pm_dec: Array, years: Array) -> Any:
-    """Positions of rows after some years each."""
+    """Positions of rows after a number of years for each."""
     from astropy import units as u
     from astropy.coordinates import SkyCoord
 
-    # A distance is needed, but does not matter without a radial velocity; at 10 pc no star is too fast.
+    # A distance is required, but irrelevant without a radial velocity; at 10 pc no star is too fast.
     then = SkyCoord(
         sky.ra[rows] * u.deg,
         sky.dec[rows] * u.deg,
@@ -193,7 +193,7 @@ def _moved(sky: Sky, rows: Index, pm_ra: Array, pm_dec: Array, years: Array) -> 
 
 
 def _not_first(index: Index, separation: Array) -> NDArray[np.bool_]:
-    """Stars whose partner has a nearer star, or an earlier one as near."""
+    """Stars whose partner has a nearer star, or an earlier one at the same distance."""
     second = np.zeros(len(index), dtype=bool)
     rows = np.flatnonzero(index != NONE)
     rows = rows[np.lexsort((rows, separation[rows], index[rows]))]

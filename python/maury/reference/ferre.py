@@ -1,10 +1,9 @@
-"""Libraries of the code FERRE in ASCII: a Fortran namelist ``&SYNTH ... /``, then one model a line.
+"""Libraries of the code FERRE in ASCII: a Fortran namelist ``&SYNTH ... /``, then one model per line.
 
-Keywords as the code itself reads them (Allende Prieto & Apogee Team 2015, ASCL 1502.016): label i has
-N_P(i) values from LLIMITS(i) in STEPS(i), and the last label runs fastest. WAVE gives the first wavelength
-and the step, in log10 if LOGW is 1 and in ln if 2; VACUUM is 0 for air, which is its default. A missing
-model is a row of INVALID_CODE, 0 unless said. With MULTI = m there are m more headers, one for each part of
-a row.
+Keywords are interpreted as in FERRE (Allende Prieto & Apogee Team 2015, ASCL 1502.016): label i has
+N_P(i) values from LLIMITS(i) in STEPS(i), and the last label varies fastest. WAVE gives the first wavelength
+and the step, in log10 if LOGW is 1 and in ln if 2; VACUUM is 0 for air, the default. A missing model is a row
+of INVALID_CODE, by default 0. With MULTI = m there are m additional headers, one for each part of a row.
 """
 
 from __future__ import annotations
@@ -18,19 +17,19 @@ from numpy.typing import NDArray
 from maury.readers import ReadError
 
 Array = NDArray[np.float64]
-#: Names (L), labels (M, L), wavelength (P,), flux (M, P; 0 = missing), and what a file tells beside: whether
+#: Names (L), labels (M, L), wavelength (P,), flux (M, P; 0 = missing), and optional entries: whether
 #: wavelengths are in air, resolution, lsf.
 Models = tuple[list[str], Array, Array, NDArray[np.floating], dict[str, Any]]
 
 
 def is_ferre(path: Path) -> bool:
-    """Whether a file starts as a FERRE library does."""
+    """Whether a file starts like a FERRE library."""
     with path.open("rb") as stream:
         return stream.read(200).lstrip().upper().startswith(b"&SYNTH")
 
 
 def read_ferre(path: Path) -> Models:
-    """Read a library; the air and resolution told are those of its first header."""
+    """Read a library; air and resolution are those of its first header."""
     with path.open(encoding="ascii", errors="replace") as stream:
         head = _header(stream, path)
         parts = [_header(stream, path) for _ in range(int(_numbers(head, "MULTI", path, [0])[0]))] or [head]
@@ -54,7 +53,7 @@ def read_ferre(path: Path) -> Models:
     wanted = (int(np.prod(counts)), len(wavelength))
     if flux.shape != wanted:
         raise ReadError(
-            f"{path}: its header tells of {wanted[0]} models of {wanted[1]} pixels, but there are "
+            f"{path}: its header declares {wanted[0]} models of {wanted[1]} pixels, but there are "
             f"{flux.shape[0]} of {flux.shape[1]}; it may be cut short"
         )
     flux[(flux == np.float32(_numbers(head, "INVALID_CODE", path, [0])[0])).all(axis=1)] = 0
@@ -80,7 +79,7 @@ def _header(stream: TextIO, path: Path) -> dict[str, str]:
 
 def _text(header: dict[str, str], name: str, path: Path) -> str:
     if name not in header:
-        raise ReadError(f"{path}: its FERRE header lacks {name}")
+        raise ReadError(f"{path}: its FERRE header has no {name}")
     return header[name].strip("'\" ")
 
 

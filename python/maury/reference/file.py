@@ -3,9 +3,9 @@
 | HDU | holds |
 |---|---|
 | primary | MAURYREF (version of this layout), MAURYVER, DATE, and PROV: how it was made, JSON |
-| STARS | a row a spectrum: star_id, visit_id, file, origin, label_id, rv, snr, the labels and `<label>_err` |
-| WAVELENGTH | (P,), or (N, P) where grids differ: vacuum Angstrom |
-| FLUX, IVAR, LSF | (N, P) float32; a masked pixel has IVAR 0; LSF, sigma [Angstrom], only where known |
+| STARS | one row per spectrum: star_id, visit_id, file, origin, label_id, rv, snr, the labels and
+`<label>_err` | | WAVELENGTH | (P,), or (N, P) where grids differ: vacuum Angstrom | | FLUX, IVAR, LSF | (N,
+P) float32; a masked pixel has IVAR 0; LSF, sigma [Angstrom], only where known |
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _NUMBERS = {"rv": "km/s", "snr": ""}
 
 @dataclass(frozen=True)
 class Reference:
-    """Labelled spectra to train on.
+    """Labelled spectra for training.
 
     Attributes
     ----------
@@ -51,9 +51,9 @@ class Reference:
     origin : (N,) str
         One of `ORIGINS` each.
     label_id : (N,) str
-        Name of the star, or model, where its labels come from, as in APOGEE_ID; "" = the star_id itself.
+        Name of the star, or model, in the source of the labels, as in APOGEE_ID; "" = the same as star_id.
     provenance : dict
-        How the set was made: files, options, counts. Only what JSON holds.
+        How the set was made: files, options, counts. Only values that JSON can represent.
     """
 
     spectra: Spectra
@@ -65,7 +65,9 @@ class Reference:
     def __post_init__(self) -> None:
         n = len(self.spectra)
         if not self.spectra.labels:
-            raise ValueError("spectra: expected labels, got none; a reference set is what is known already")
+            raise ValueError(
+                "spectra: expected labels, got none; a reference set consists of labelled spectra"
+            )
         unknown = [name for name in self.label_errors if name not in self.spectra.labels]
         if unknown:
             raise ValueError(
@@ -78,20 +80,20 @@ class Reference:
             ("label_id", self.label_id),
         ):
             if np.shape(values) != (n,):
-                raise ValueError(f"{name}: expected shape ({n},), one a spectrum, got {np.shape(values)}")
+                raise ValueError(f"{name}: expected shape ({n},), one per spectrum, got {np.shape(values)}")
         if not np.isin(self.origin, ORIGINS).all():
             strange = str(next(o for o in self.origin if o not in ORIGINS))
             raise ValueError(f"origin: expected {' or '.join(ORIGINS)}, got {strange!r}")
 
     @staticmethod
     def of_theory(spectra: Spectra, provenance: dict[str, Any] | None = None) -> Reference:
-        """Model spectra with labels, as a reference set: their labels have no errors."""
+        """Model spectra with labels, as a reference set: the labels have no errors."""
         n = len(spectra)
         return Reference(spectra, {}, np.full(n, "theoretical"), np.full(n, ""), provenance or {})
 
     @staticmethod
     def concatenate(parts: Sequence[Reference]) -> Reference:
-        """All spectra of the parts, in order; a label error that a part does not know is NaN there."""
+        """All spectra of the parts, in order; label errors that a part does not have are NaN there."""
         spectra = Spectra.concatenate([part.spectra for part in parts])
         names = dict.fromkeys(name for part in parts for name in part.label_errors)
         errors = {
@@ -105,14 +107,14 @@ class Reference:
 
 
 def write_reference(reference: Reference, path: str | PathLike[str], overwrite: bool = False) -> None:
-    """Write a reference set; the file appears whole or not at all.
+    """Write a reference set; the file is either complete or absent.
 
     Raises
     ------
     ValueError
-        The name does not end in .fits or .fits.gz.
+        The extension is not .fits or .fits.gz.
     FileExistsError, FileNotFoundError
-        The file is there already, or its folder is not.
+        The file already exists, or its folder does not.
     """
     ending = check_reference_path(path, overwrite)
     path = Path(path)
@@ -141,7 +143,7 @@ def write_reference(reference: Reference, path: str | PathLike[str], overwrite: 
 
 
 def check_reference_path(path: str | PathLike[str], overwrite: bool = False) -> str:
-    """Return the ending of `path` if a reference set can be written there; call it before the work.
+    """Return the extension of `path` if a reference set can be written there; to be called first.
 
     Raises
     ------
@@ -151,13 +153,13 @@ def check_reference_path(path: str | PathLike[str], overwrite: bool = False) -> 
     path = Path(path)
     ending = next((e for e in (".fits", ".fits.gz") if path.name.lower().endswith(e)), None)
     if ending is None:
-        raise ValueError(f"{path}: a reference set is a FITS file; let its name end in .fits or .fits.gz")
+        raise ValueError(f"{path}: a reference set is a FITS file; its extension must be .fits or .fits.gz")
     check_new_file(path, overwrite)
     return ending
 
 
 def is_reference(path: str | PathLike[str]) -> bool:
-    """Whether a file is a reference set that `write_reference` wrote."""
+    """Whether a file is a reference set written by `write_reference`."""
     try:
         return is_fits(Path(path)) and _PRIMARY in fits.getheader(path, 0)
     except (OSError, EOFError):
@@ -165,12 +167,12 @@ def is_reference(path: str | PathLike[str]) -> bool:
 
 
 def read_reference(path: str | PathLike[str]) -> Reference:
-    """Read a reference set that `write_reference` wrote.
+    """Read a reference set written by `write_reference`.
 
     Raises
     ------
     ReadError
-        The file is not one, or is damaged; the message says how.
+        The file is not a reference set, or is damaged; the message gives the reason.
     """
     path = Path(path)
     if not path.is_file():
@@ -180,8 +182,8 @@ def read_reference(path: str | PathLike[str]) -> Reference:
             return _unpacked(hdus)
     except ReadError as error:
         raise ReadError(f"{path}: {error}") from None
-    except Exception as error:  # a damaged file can make astropy raise anything
-        raise ReadError(f"{path}: not a reference set that can be read ({error}); make it again") from error
+    except Exception as error:  # a damaged file can make astropy raise any exception
+        raise ReadError(f"{path}: the reference set cannot be read ({error}); make it again") from error
 
 
 def _star_table(reference: Reference) -> fits.BinTableHDU:
@@ -197,7 +199,7 @@ def _star_table(reference: Reference) -> fits.BinTableHDU:
         held.append(fits.Column(name, "D", unit=unit or None, array=getattr(spectra, name)))
     for name, values in spectra.labels.items():
         own = find_label(name).unit
-        in_fits = own if own and u.Unit(own) != u.dex else None  # FITS does not know dex
+        in_fits = own if own and u.Unit(own) != u.dex else None  # FITS has no unit dex
         held.append(fits.Column(name, "D", unit=in_fits, array=values))
         if name in reference.label_errors:
             held.append(fits.Column(f"{name}_err", "D", unit=in_fits, array=reference.label_errors[name]))
@@ -210,16 +212,16 @@ def _unpacked(hdus: fits.HDUList) -> Reference:
         raise ReadError("not a reference set of maury (no MAURYREF in its header)")
     if header[_PRIMARY] != VERSION:
         raise ReadError(
-            f"its layout has the version {header[_PRIMARY]}, this maury reads {VERSION}; "
-            "use the maury that wrote it, or make it again"
+            f"its layout has version {header[_PRIMARY]}, this maury reads {VERSION}; "
+            "use the version of maury that wrote it, or make it again"
         )
     missing = [name for name in (_STARS, "WAVELENGTH", "FLUX", "IVAR") if name not in hdus]
     if missing:
-        raise ReadError(f"it lacks {' and '.join(missing)}; make it again")
+        raise ReadError(f"it has no {' and no '.join(missing)}; make it again")
     table = {name: hdus[_STARS].data.field(name) for name in hdus[_STARS].columns.names}
     lost = [name for name in (*_TEXT, *_NUMBERS) if name not in table]
     if lost:
-        raise ReadError(f"its table {_STARS} lacks {' and '.join(lost)}; make it again")
+        raise ReadError(f"its table {_STARS} has no {' and no '.join(lost)}; make it again")
     shape = np.shape(hdus["FLUX"].data)
     for name in ("IVAR", "LSF", "WAVELENGTH"):
         wanted = (shape, shape[1:]) if name == "WAVELENGTH" else (shape,)

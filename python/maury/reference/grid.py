@@ -20,7 +20,7 @@ from maury.spectra import FWHM_PER_SIGMA, air_to_vacuum
 
 Array = NDArray[np.float64]
 
-# Names in use for each label, in small letters without blanks, brackets and underscores.
+# Names in use for each label, in lower case without blanks, brackets and underscores.
 _NAMES = {
     "teff": ("teff",),
     "logg": ("logg", "g", "grav"),
@@ -29,7 +29,7 @@ _NAMES = {
     "log_vmicro": ("logvmicro", "log10vmicro", "log10vdop", "logmicro", "log10micro"),
     "vmicro": ("vmicro", "micro", "vturb", "vt"),
 }
-# A list of models that leaves so many holes for each of them is not a grid.
+# A list of models with more holes than this for each of them is not a grid.
 _MOST_HOLES = 50
 
 
@@ -40,7 +40,7 @@ class Grid:
     Attributes
     ----------
     labels : tuple of str, L
-        Those maury knows by its own names: teff [K], logg, fe_h, alpha_fe, log_vmicro.
+        Under maury's own names where known: teff [K], logg, fe_h, alpha_fe, log_vmicro.
     axes : tuple of (n,) float64, L
         Increasing values of each label.
     wavelength : (P,) float64
@@ -50,7 +50,7 @@ class Grid:
     present : (n_1, ..., n_L) bool
         False = a hole.
     lsf : (P,) float64 or None
-        Gaussian sigma the models have already [Angstrom]; None = not known, taken as none.
+        Gaussian sigma of the models [Angstrom]; None = unknown, assumed 0.
     source : str
         The file.
     """
@@ -73,16 +73,16 @@ def read_grid(path: str | PathLike[str], *, resolution: float | None = None, air
         A FITS cube (wavelength on the first axis, a label on each of the others, their names in CTYPE2, ...);
         a FITS image of spectra with a table of their labels, or a table of both (columns FLUX, WAVE or
         LOGLAM, and the labels); a FERRE library in ASCII; or a table (CSV, ECSV, ...) with a column ``file``
-        and one column a label. Models that are missing, or 0 in every pixel, are holes.
+        and one column per label. Models that are missing, or 0 in every pixel, are holes.
     resolution : float, optional
-        R = wavelength / FWHM the models have; by default as the file says, else unlimited.
+        R = wavelength / FWHM of the models; by default that given in the file, else infinite.
     air : bool, optional
-        Whether wavelengths are in air; by default as the file says, else vacuum.
+        Whether wavelengths are in air; by default as given in the file, else vacuum.
 
     Raises
     ------
     ReadError
-        If the file is none of these, lacks labels or wavelengths, or a model has pixels that are not finite.
+        If the file is none of these, has no labels or wavelengths, or a model has pixels that are not finite.
     """
     file = Path(path).expanduser()
     if not file.exists():
@@ -124,7 +124,7 @@ def make_grid(
     wavelength : (P,) float64
         Vacuum Angstrom.
     flux : (M, P)
-        A model that is 0, or NaN, in every pixel is a hole. Pixels that are 0 in all models are cut off at
+        A model that is 0, or NaN, in every pixel is a hole. Pixels that are 0 in all models are removed at
         both ends.
     lsf : (P,) float64, optional
     source : str
@@ -132,10 +132,10 @@ def make_grid(
     Raises
     ------
     ReadError
-        If a label is missing in a model or everywhere, two models share their labels, the labels do not lie
-        on a grid, or a pixel of a model is not finite.
+        If a label is missing in a model or everywhere, two models have the same labels, the labels do not
+        form a grid, or a pixel of a model is not finite.
     """
-    # Adding 0 makes -0, which some files have, the same as 0.
+    # Adding 0 turns -0, which occurs in some files, into 0.
     values = np.asarray(points, dtype=np.float64) + 0.0
     spectra, lam = np.asarray(flux), np.asarray(wavelength, dtype=np.float64)
     if spectra.dtype.newbyteorder("=") not in (np.float32, np.float64):
@@ -149,7 +149,7 @@ def make_grid(
         lost = int((~np.isfinite(column)).sum())
         if lost:
             where = "every model" if lost == len(column) else f"{lost} of {len(column)} models"
-            raise ReadError(f"{source}: the label {name} is missing in {where}; fill it in, or leave it out")
+            raise ReadError(f"{source}: the label {name} is missing in {where}; fill it in, or omit it")
     bad = ~np.isfinite(spectra)
     hole = bad.all(axis=1) | ~spectra.any(axis=1)
     damaged = np.flatnonzero(bad.any(axis=1) & ~hole)
@@ -157,19 +157,19 @@ def make_grid(
         told = ", ".join(f"{n} {v:g}" for n, v in zip(labels, values[damaged[0]], strict=True))
         raise ReadError(
             f"{source}: {len(damaged)} models have pixels that are not finite, the first is {told} with "
-            f"{bad[damaged[0]].sum()}; mend them, or set the whole model to 0 to make it a hole"
+            f"{bad[damaged[0]].sum()}; correct them, or set the whole model to 0 to make it a hole"
         )
     if hole.all():
-        raise ReadError(f"{source}: no model has any flux")
+        raise ReadError(f"{source}: all models are empty")
     axes, place = zip(*(np.unique(column, return_inverse=True) for column in values.T), strict=True)
     shape = tuple(map(len, axes))
     if np.prod(np.array(shape, dtype=np.float64)) > _MOST_HOLES * len(values):
         counts = ", ".join(f"{n} of {name}" for name, n in zip(labels, shape, strict=True))
-        raise ReadError(f"{source}: {len(values)} models do not lie on a grid: they have {counts} values")
+        raise ReadError(f"{source}: {len(values)} models do not form a grid: they have {counts} values")
     rows = np.ravel_multi_index(tuple(p.ravel() for p in place), shape)
     if len(np.unique(rows)) < len(rows):
         raise ReadError(
-            f"{source}: some models have the same labels ({', '.join(labels)}); name the one they differ in"
+            f"{source}: models have equal labels ({', '.join(labels)}); add the label in which they differ"
         )
     lit = np.flatnonzero(spectra[~hole].any(axis=0))
     used = slice(lit[0], lit[-1] + 1)
@@ -204,7 +204,7 @@ def _named(source: Path, names: Sequence[str], points: Array) -> tuple[tuple[str
 
 
 def known_label(name: str) -> str | None:
-    """Label of maury (or vmicro, in km/s) that a name in a file stands for."""
+    """Label of maury (or vmicro, in km/s) for a name in a file."""
     plain = re.sub(r"[\s_\[\]()]", "", name.lower())
     return next((label for label, names in _NAMES.items() if plain in names), None)
 
@@ -230,7 +230,7 @@ def _read_fits(path: Path) -> Models:
                 wave = 10.0**wave if waves[0] == "LOGLAM" else wave
                 return *_label_columns(labelled[0]), wave, flux, _medium(labelled[0].header)
     raise ReadError(
-        f"{path}: not a grid of spectra; expected a cube with CTYPE2, ... naming labels, an image of spectra "
+        f"{path}: not a grid of spectra; expected a cube with labels in CTYPE2, ..., an image of spectra "
         "with a table of labels (TEFF, LOGG, FEH, ...), or a table with the columns FLUX, WAVE or LOGLAM, "
         "and labels"
     )
@@ -250,7 +250,7 @@ def _read_cube(hdu: Any) -> Models:
         if start is None or step is None:
             raise ReadError(f"axis {axis} ({names[-1]}) has no CRVAL{axis} and CDELT{axis}")
         pixel = np.arange(data.shape[data.ndim - axis]) + 1.0 - header.get(f"CRPIX{axis}", 1.0)
-        # Rounded, so that a step like 0.1 gives the same values from every file.
+        # Rounded, so that a step such as 0.1 gives the same values from every file.
         axes.append(np.round(start + pixel * step, 9))
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
     wavelength = _wavelength(header, data.shape[-1])
@@ -258,20 +258,20 @@ def _read_cube(hdu: Any) -> Models:
 
 
 def _wavelength(header: Any, n_pixels: int) -> Array:
-    """Angstrom; log10 where the header says so, or no wavelength could be so small."""
+    """Angstrom; log10 if stated in the header, or if the values are too small for wavelengths."""
     grid = linear_grid(header, n_pixels)
     log = header.get("DC-FLAG") == 1 or "LOG" in str(header.get("CTYPE1", "")).upper() or grid[-1] < 10
     return 10.0**grid if log else grid
 
 
 def _medium(header: Any) -> dict[str, Any]:
-    """Return what a header says of air or vacuum, and of the resolution."""
+    """Return air or vacuum, and the resolution, from a header."""
     known: dict[str, Any] = {}
     if "VACUUM" in header:
         known["air"] = not header["VACUUM"]
     elif str(header.get("CTYPE1", "")).upper().startswith("AWAV"):
         known["air"] = True
-    resolution = number(header, "RESOLUTION", "RESOLUTI")  # FITS has room for eight letters
+    resolution = number(header, "RESOLUTION", "RESOLUTI")  # FITS keys have at most eight characters
     if resolution > 0:
         known["resolution"] = resolution
     return known

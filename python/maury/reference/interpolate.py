@@ -1,16 +1,16 @@
-"""Spectra between the points of a grid of labels, by Bezier curves along one label after the other.
+"""Spectra between the points of a grid of labels, by Bezier curves along one label after another.
 
-Between two points of the grid with fluxes f0, f1 and slopes m0, m1, h apart, at the part u of the way
-(Auer 2003, ASP Conf. Ser. 288, 3):
+Between two points of the grid with fluxes f0, f1 and slopes m0, m1, a distance h apart, at the fraction u
+of the cell (Auer 2003, ASP Conf. Ser. 288, 3):
 
     linear      (1-u) f0 + u f1
     quadratic   (1-u)^2 f0 + 2 u (1-u) c + u^2 f1                        c  = (f0 + f1)/2 + (m0 - m1) h/4
     cubic       (1-u)^3 f0 + 3 u (1-u)^2 c0 + 3 u^2 (1-u) c1 + u^3 f1    c0 = f0 + m0 h/3, c1 = f1 - m1 h/3
 
-The slope at a point is that of the parabola through it and its two neighbours. Control points c are kept
-between f0 and f1 wherever the flux rises or falls through the cell, so that no curve overshoots; where the
-slopes differ in sign there is an extremum, and they are free. This is what the code FERRE does (Allende
-Prieto & Apogee Team 2015, ASCL 1502.016).
+The slope at a point is that of the parabola through it and its two neighbours. The control points c are
+kept between f0 and f1 wherever the flux rises or falls monotonically through the cell, so that no curve
+overshoots; where the slopes differ in sign there is an extremum, and they are unrestricted. The code FERRE
+uses the same scheme (Allende Prieto & Apogee Team 2015, ASCL 1502.016).
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ Flags = NDArray[np.bool_]
 Work = dict[tuple[int, ...], list[Array]]
 
 METHODS = ("linear", "quadratic", "cubic")
-# Numbers worked on at a time, few enough to stay in the cache.
+# Number of values processed at a time, small enough to stay in the cache.
 _BLOCK = 1 << 17
 _N_WORK = 9  # arrays that a curve needs
 
 
 def inside(axes: Sequence[ArrayLike], present: ArrayLike, labels: ArrayLike) -> Flags:
-    """Whether points can be interpolated: between points of the grid that are all there.
+    """Whether points can be interpolated: whether all grid points that they need exist.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def inside(axes: Sequence[ArrayLike], present: ArrayLike, labels: ArrayLike) -> 
     Returns
     -------
     (N,) bool
-        NaN is outside. A point on a line or plane of the grid needs the points on that alone.
+        NaN is outside. A point on a line or plane of the grid needs only the grid points there.
     """
     points = np.asarray(labels, dtype=np.float64)
     there = np.asarray(present, dtype=bool)
@@ -68,7 +68,7 @@ def interpolate(
     method: str = "cubic",
     present: ArrayLike | None = None,
 ) -> Array:
-    """Interpolate spectra; nothing is extrapolated.
+    """Interpolate spectra, without extrapolation.
 
     Parameters
     ----------
@@ -77,11 +77,11 @@ def interpolate(
     flux : (n_1, ..., n_L, P) float32 or float64
         Spectra at the points of the grid.
     labels : (N, L) float64
-        Where spectra are wanted.
+        Labels of the result.
     method : str
         "linear", "quadratic" or "cubic".
     present : (n_1, ..., n_L) bool, optional
-        False = a hole. To the curves a hole is an end of the grid.
+        False = a hole. A curve treats a hole as an end of the grid.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def interpolate(
     Raises
     ------
     ValueError
-        If a point lies outside the grid or touches a hole, or an argument does not fit.
+        If a point is outside the grid or its cell contains a hole, or an argument is invalid.
     """
     if method not in METHODS:
         raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
@@ -111,7 +111,7 @@ def interpolate(
     refused = np.flatnonzero(~inside(grid, there, points))
     if len(refused):
         raise ValueError(
-            f"labels: {len(refused)} of {len(points)} points lie outside the grid or in a hole of it, the "
+            f"labels: {len(refused)} of {len(points)} points are outside the grid or in a hole of it, the "
             f"first is {points[refused[0]].tolist()}; nothing is extrapolated, so leave out what `inside` "
             "refuses"
         )
@@ -142,7 +142,7 @@ def _interpolate_one(
 
 
 def _neighbours(axis: Array, value: float, method: str) -> NDArray[np.intp]:
-    """Return the points of an axis that a curve through a cell needs: up to four; one, if right on it."""
+    """Return the points of an axis that define a curve through a cell: up to four; one, if exactly on it."""
     low = int(np.searchsorted(axis, value, side="right")) - 1
     if axis[low] == value:
         return np.array([low])
@@ -152,7 +152,7 @@ def _neighbours(axis: Array, value: float, method: str) -> NDArray[np.intp]:
 
 
 def _along(x: Array, f: Array, known: Flags, at: float, method: str, work: Work) -> tuple[Array, Flags]:
-    """Reduce the first of the axes of f (n, ..., P) and known (n, ...)."""
+    """Interpolate along the first of the axes of f (n, ..., P) and known (n, ...)."""
     if len(x) == 1:
         return f[0], known[0]
     cell = int(np.searchsorted(x, at, side="right")) - 1
@@ -161,7 +161,7 @@ def _along(x: Array, f: Array, known: Flags, at: float, method: str, work: Work)
     result, ends = np.zeros_like(f[0]), known[cell] & known[cell + 1]
     patterns = known.reshape(len(x), -1)
     for pattern in np.unique(patterns[:, ends.ravel()], axis=1).T:
-        # A hole is an end: only points up to the next hole on either side count.
+        # A hole is an end: only points up to the next hole on either side are used.
         low, high = cell, cell + 2
         while low > 0 and pattern[low - 1]:
             low -= 1
@@ -175,8 +175,8 @@ def _along(x: Array, f: Array, known: Flags, at: float, method: str, work: Work)
 def _curve(x: Array, f: Array, cell: int, at: float, method: str, work: Work) -> Array:
     """Flux in a cell of the points x (n,) with fluxes f (n, ..., P), n from 2 to 4.
 
-    Nearly all of the time goes here, so numbers keep the dtype of the flux, and arrays are used again and
-    again: new ones would cost more than the arithmetic. The result is one of `work`.
+    This takes nearly all of the time, so numbers keep the dtype of the flux, and arrays are reused:
+    allocating new ones would cost more than the arithmetic. The result is one of `work`.
     """
     shape = f.shape[1:]
     if shape not in work:
@@ -201,9 +201,9 @@ def _curve(x: Array, f: Array, cell: int, at: float, method: str, work: Work) ->
         out += term
         return out
 
-    # Bends at both points of the cell. At an end of the grid it is that of the next point, unless it is not
-    # steady there: none where it changes sign, at most twice that of the second point, so that no kink is
-    # carried on.
+    # Second derivatives at both points of the cell. At an end of the grid that of the next point is used,
+    # unless it varies strongly there: none if it changes sign, at most twice that of the second point, so
+    # that a kink does not propagate.
     if 0 < cell < len(x) - 2:
         bend(cell, bend0), bend(cell + 1, bend1)
     else:
@@ -215,12 +215,12 @@ def _curve(x: Array, f: Array, cell: int, at: float, method: str, work: Work) ->
             far = bend(beyond, r0)
             far *= number(2)
             _limit(end, np.minimum(far, 0, out=low), np.maximum(far, 0, out=high))
-    # m0 h, m1 h, and the ends between which a control point may lie, counted from f0 or back from f1
+    # m0 h, m1 h, and the limits of the control points, measured from f0 or backwards from f1
     np.subtract(d, bend0, out=r0)
     np.add(d, bend1, out=r1)
     np.minimum(d, 0, out=low)
     np.maximum(d, 0, out=high)
-    if 0 < cell < len(x) - 2:  # at an end of the grid nothing tells of an extremum
+    if 0 < cell < len(x) - 2:  # at an end of the grid an extremum cannot be detected
         np.sign(r0, out=term)
         term *= r1
         np.multiply(term < 0, number(np.finfo(f.dtype).max / 4), out=term)

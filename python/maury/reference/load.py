@@ -1,4 +1,4 @@
-"""Reference sets: labelled spectra to train on."""
+"""Reference sets: labelled spectra for training."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from maury.labels import LABELS
 from maury.readers import ReadError, miles, read_spectra, stelib
-from maury.reference.file import ORIGINS, is_reference, read_reference
+from maury.reference.file import ORIGINS, Reference, is_reference, read_reference
 from maury.spectra import Spectra
 
 
 @dataclass(frozen=True)
 class Library:
-    """What maury knows of a library: how to train on it, and whom to cite.
+    """Known properties of a library: how to train on it, and what to cite.
 
     Attributes
     ----------
     wavelength : (float, float) or None
-        Range to train on, vacuum Angstrom; None = what the stars cover.
+        Range for training, vacuum Angstrom; None = the range covered by the stars.
     teff_max : float or None
-        [K]; hotter stars are too few to learn from.
+        [K]; hotter stars are too few for training.
     training_data, citation : str
     bounds : str
         Of a fit, see `maury.learn.train.Recipe`.
@@ -51,40 +52,58 @@ LIBRARIES = {
         "Le Borgne et al. 2003, A&A 402, 433",
     ),
 }
-# Of the method by which sets in one file are made.
+# Of the method used to make sets in one file.
 _CITATION = "Imig et al. 2021, AJ 163, 56"
 _FOLDERS = {"miles": miles.library_files, "stelib": stelib.library_files}
 
 
-def library(reference: str | PathLike[str]) -> Library | None:
-    """Tell what is known of a reference: a library, by its name or folder, or a set in one file."""
+@dataclass(frozen=True)
+class Labelled:
+    """What `open_reference` returns.
+
+    Attributes
+    ----------
+    spectra : Spectra
+        N spectra with `labels`.
+    origin : (N,) str or None
+        "empirical" or "theoretical" for each spectrum; None if the reference does not specify it.
+    library : Library or None
+        Training defaults, for a reference known to maury.
+    """
+
+    spectra: Spectra
+    origin: NDArray[np.str_] | None = None
+    library: Library | None = None
+
+
+def _library(reference: str | PathLike[str]) -> Library | None:
+    """Return the properties of a library, by its name or folder."""
     folder = Path(reference)
     for name, known in LIBRARIES.items():
         if str(reference) == name or (folder.is_dir() and _FOLDERS[name](folder)):
             return known
-    return _known_set(folder) if is_reference(folder) else None
+    return None
 
 
-def _known_set(path: Path) -> Library:
-    """Tell what the file of a reference set says; stars with models fill the paper's bounds."""
-    made = read_reference(path)
+def library_of(made: Reference, name: str) -> Library:
+    """Return the properties of a reference set in this file; stars with models fill the paper's bounds."""
     counts = {kind: int((made.origin == kind).sum()) for kind in ORIGINS}
     words = " and ".join(f"{n} {kind}" for kind, n in counts.items() if n)
     bounds = "paper" if all(counts.values()) else "training"
-    return Library(None, None, f"{path.name}: {words} spectra", _CITATION, bounds)
+    return Library(None, None, f"{name}: {words} spectra", _CITATION, bounds)
 
 
 def load_reference(reference: str | PathLike[str]) -> Spectra:
-    """Read a reference set: spectra whose `labels` are known.
+    """Read a reference set: spectra with known `labels`.
 
     Parameters
     ----------
     reference : str or path
-        ``"miles"`` or ``"stelib"`` (from the installed package sdss-mangadap), a folder that holds
-        one of the two, or a table (CSV, ECSV, FITS, Parquet) with a column ``file`` of spectra,
-        relative to the table, and one column a label, named as in maury (``teff``, ``logg``, ...);
-        an empty or NaN cell is a missing label. A column ``star_id`` keeps visits of one star together.
-        Or the one file of a whole set that `maury.reference.file.write_reference` wrote.
+        ``"miles"`` or ``"stelib"`` (from the installed package sdss-mangadap), a folder with one of the two,
+        or a table (CSV, ECSV, FITS, Parquet) with a column ``file`` of spectra, relative to the table, and
+        one column per label, named as in maury (``teff``, ``logg``, ...); an empty or NaN cell is a missing
+        label. A column ``star_id`` keeps visits of one star together. Alternatively, a whole set in one file,
+        written by `maury.reference.file.write_reference`.
 
     Returns
     -------
@@ -93,21 +112,28 @@ def load_reference(reference: str | PathLike[str]) -> Spectra:
     Raises
     ------
     ReadError
-        If nothing can be read, or the table lacks ``file`` or every label.
+        If nothing can be read, or the table has no column ``file`` or no label.
     """
+    return open_reference(reference).spectra
+
+
+def open_reference(reference: str | PathLike[str]) -> Labelled:
+    """Read a reference set once, with all that is known of it; arguments and errors as `load_reference`."""
     path = Path(reference)
+    if is_reference(path):
+        made = read_reference(path)
+        return Labelled(made.spectra, made.origin, library_of(made, path.name))
+    known = _library(reference)
     if str(reference) in LIBRARIES or path.is_dir():
         spectra = read_spectra(reference)
-    elif is_reference(path):
-        spectra = read_reference(path).spectra
     else:
         spectra = _read_labelled_table(path)
     if not spectra.labels:
         raise ReadError(
-            f"{reference}: no labels come with these spectra; write a table with the columns file, "
-            f"{', '.join(LABELS)} (those you know) and pass that"
+            f"{reference}: these spectra have no labels; write a table with the columns file, "
+            f"{', '.join(LABELS)} (those that are known) and pass the table"
         )
-    return spectra
+    return Labelled(spectra, library=known)
 
 
 def _read_labelled_table(path: Path) -> Spectra:
@@ -115,7 +141,7 @@ def _read_labelled_table(path: Path) -> Spectra:
 
     try:
         table = Table.read(path)
-    except Exception as error:  # astropy raises many kinds for one cause
+    except Exception as error:  # astropy raises many kinds of exceptions here
         raise ReadError(f"{path}: cannot be read as a table of reference spectra ({error})") from error
     names = [name for name in LABELS if name in table.colnames]
     if "file" not in table.colnames or not names:
@@ -125,7 +151,7 @@ def _read_labelled_table(path: Path) -> Spectra:
         )
     spectra = read_spectra([path.parent / str(name) for name in table["file"]])
     if len(spectra) != len(table):
-        raise ReadError(f"{path}: {len(table)} rows but {len(spectra)} spectra; name one spectrum a file")
+        raise ReadError(f"{path}: {len(table)} rows but {len(spectra)} spectra; name one spectrum per file")
     for name in names:
         values = np.ma.filled(np.ma.asarray(table[name], dtype=np.float64), np.nan)
         spectra.labels[name] = np.asarray(values, dtype=np.float64)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from maury.readers import ReadError
+from maury.readers import ReadError, read_blocks
 from maury.readers.apogee import POSITION_EPOCH, read_allstar
-from maury.readers.mastar import read_blocks, visit_names
+from maury.readers.mastar import visit_names
 from maury.readers.mastar_tables import (
     PAPER_BITS,
     PAPER_SNR,
@@ -56,13 +56,13 @@ def build_mastar_apogee(
     outlier_sigma: float = 5.0,
     rows: int = 500,
 ) -> Reference:
-    """Build the reference set of stars that MaStar and APOGEE both observed.
+    """Build the reference set of stars observed by both MaStar and APOGEE.
 
-    1. Visits of MaStar are chosen by S/N and quality bits; stars with a visit that shows emission lines
-       (bit EMLINE) are left out.
+    1. Visits of MaStar are selected by S/N and quality bits; stars with a visit that shows emission lines
+       (bit EMLINE) are rejected.
     2. Each star is matched with APOGEE: by Gaia EDR3 id if `gaia` is given, else by position within `radius`,
        the APOGEE star moved to the epoch of the MaStar position by its Gaia proper motion.
-    3. Stars that APOGEE flags, or calls binaries, or that lack a label, are left out.
+    3. Stars that are flagged or classified as binaries by APOGEE, or have no value for a label, are rejected.
     4. The visits of each star are stacked by inverse variance.
 
     Parameters
@@ -74,27 +74,27 @@ def build_mastar_apogee(
     radius : float
         [arcsec]
     snr_min, reject
-        Of visits; see `maury.readers.mastar_tables.select_visits`.
+        For visits; see `maury.readers.mastar_tables.select_visits`.
     aspcap, star, vscatter_max
-        Of APOGEE stars; see `maury.reference.apogee_quality.select_apogee`.
+        For APOGEE stars; see `maury.reference.apogee_quality.select_apogee`.
     outlier_sigma : float
-        Of pixels of visits; see `maury.reference.stack.stack_visits`.
+        For pixels of visits; see `maury.reference.stack.stack_visits`.
     rows : int
         Rows of goodspec in memory at a time.
 
     Returns
     -------
     Reference
-        One spectrum a star, of origin "empirical". Its ``provenance["counts"]`` has the number of visits and
-        stars lost to each reason, in order, and ``provenance["coverage"]`` the number of stars in the regions
-        that the paper calls badly covered.
+        One spectrum per star, of origin "empirical". Its ``provenance["counts"]`` has the number of visits
+        and stars rejected for each reason, in order, and ``provenance["coverage"]`` the number of stars in
+        the regions that are sparsely covered according to the paper.
 
     Raises
     ------
     ReadError
-        A file is not what it should be, or two files do not belong together.
+        A file has the wrong content, or two files do not belong together.
     ValueError
-        No star is left, or a label is missing for all stars that are.
+        No star is left, or a label is missing for all remaining stars.
     """
     reject, aspcap, star = tuple(reject), tuple(aspcap), tuple(star)
     visits = read_visits(mastarall)
@@ -113,7 +113,7 @@ def build_mastar_apogee(
     if not matched.any():
         raise ValueError(
             f"no star of {mastarall} is in {allstar} (radius {radius:g} arcsec): {_words(match.counts)}; "
-            "check that the files are of the same sky, or widen radius"
+            "check that the files cover the same sky, or increase radius (--radius)"
         )
     stars, partners = stars[matched], table[match.index[matched]]
 
@@ -147,7 +147,7 @@ def build_mastar_apogee(
 
 
 def coverage(labels: dict[str, Floats]) -> Counts:
-    """Count stars in the regions that the paper (end of sec. 2.3) warns of: there 27 and 22 of 1,675."""
+    """Count stars in the sparsely covered regions of the paper (end of sec. 2.3; 27 and 22 of 1,675)."""
     teff, logg, fe_h = (np.asarray(labels[name]) for name in ("teff", "logg", "fe_h"))
     dwarf = logg >= 4.0
     return {
@@ -183,7 +183,8 @@ def _chosen_visits(
     }
     if not kept.any():
         raise ValueError(
-            f"no visit of MaStar is left: {_words(counts['visits'])}; lower snr_min, or reject less"
+            f"no visit of MaStar is left: {_words(counts['visits'])}; lower snr_min (--snr-min) or "
+            "reject fewer bits (--reject)"
         )
     return kept
 
@@ -217,12 +218,15 @@ def _with_labels(
     """Stars that have all labels."""
     del counts["kept"]
     if not keep.any():
-        raise ValueError(f"no star is left that APOGEE does not flag: {_words(counts)}; reject fewer bits")
+        raise ValueError(
+            f"all stars are flagged by APOGEE: {_words(counts)}; reject fewer bits (--aspcap, --star)"
+        )
     for name, values in labels.items():
         missing = keep & ~np.isfinite(values)
         if missing.sum() == keep.sum():
             raise ValueError(
-                f"{name}: missing for all {int(keep.sum())} stars that are left; is this the allStar of DR17?"
+                f"{name}: missing for all {int(keep.sum())} remaining stars; "
+                "check that the file is allStar of DR17"
             )
         counts[f"no {name}"] = int(missing.sum())
         keep = keep & ~missing
@@ -232,7 +236,7 @@ def _with_labels(
 def _spectra(
     goodspec: str | PathLike[str], visits: Table, wanted: dict[str, int], sigma: float, rows: int
 ) -> Spectra:
-    """Stacked spectra of the wanted stars, from their chosen visits."""
+    """Stacked spectra of the selected stars, from their selected visits."""
     star = np.asarray(visits["MANGAID"])
     mine = np.isin(star, list(wanted))
     visit = {(str(s), str(v)) for s, v in zip(star[mine], visit_names(visits)[mine], strict=True)}
@@ -245,16 +249,17 @@ def _spectra(
             [pair in visit for pair in zip(stars.tolist(), names.tolist(), strict=True)], dtype=bool
         )
 
-    stacked = stack_stars(_usable(read_blocks(goodspec, rows, select)), number, sigma)
+    stacked = stack_stars(_usable(read_blocks(goodspec, "mastar", rows, select)), number, sigma)
     if not stacked:
         raise ReadError(
-            f"{fspath(goodspec)}: none of the {len(visit)} visits wanted is here; is it of this mastarall?"
+            f"{fspath(goodspec)}: has none of the {len(visit)} selected visits; "
+            "check that it belongs to mastarall"
         )
     return Spectra.concatenate(stacked)
 
 
 def _usable(blocks: Iterable[Spectra]) -> Iterator[Spectra]:
-    """Blocks without visits that have no good pixel."""
+    """Blocks, without visits that have no good pixel."""
     for block in blocks:
         some = ~block.mask.all(axis=1)
         yield block if some.all() else block[some]

@@ -10,40 +10,40 @@ from numpy.typing import NDArray
 from maury.prepare import running_median
 from maury.spectra import Floats, Spectra
 
-# Visits differ in resolution and calibration (4 %, Yan et al. 2019), so an error counts for this part of the
-# continuum at least when outliers are looked for.
+# Visits differ in resolution and calibration (4 %, Yan et al. 2019), so errors are at least this fraction of
+# the continuum in the search for outliers.
 _FLOOR = 0.02
-WINDOW = 400  # pixels; the one of the normalisation
+WINDOW = 400  # pixels; as in the normalisation
 _NEIGHBOURS = 10  # pixels
 
 
 def stack_visits(visits: Spectra, sigma: float = 5.0) -> Spectra:
     """Stack V visits of one star, on one grid, into one spectrum.
 
-    Each visit is first brought to the continuum of the one with the most signal,
+    Each visit is first scaled to the continuum of the visit with the most signal,
 
         f_v -> f_v c / c_v,  w_v -> w_v (c_v / c)^2,
 
     with c_v its running median over 400 pixels: the fluxes of visits differ by slit losses and
-    calibration, which the normalisation takes out later anyway. Then, in each pixel,
+    calibration, which the normalisation removes later anyway. Then, in each pixel,
 
         f = sum_v w_v f_v / sum_v w_v,  w = sum_v w_v,  lsf^2 = sum_v w_v lsf_v^2 / sum_v w_v
 
     over the visits that are good there and agree: within `sigma` errors of their median, or, of two visits
-    that disagree, the one that is nearer to the median of its neighbourhood.
+    that disagree, the one that is closer to the median of its neighbourhood.
 
     Parameters
     ----------
     visits : Spectra
         Of one star, with one shared grid.
     sigma : float
-        Limit for outliers, in errors of the pixel (no less than 2 % of the continuum each).
+        Limit for outliers, in errors of the pixel (each at least 2 % of the continuum).
 
     Returns
     -------
     Spectra
-        Of length 1. `visit_id` is that of the visits, joined by "+"; `snr` is the root of their summed
-        squares. A pixel that no visit knows has ivar 0 and is masked.
+        Of length 1. `visit_id` contains those of the visits, joined by "+"; `snr` is the root of their summed
+        squares. A pixel without data in any visit has ivar 0 and is masked.
 
     Raises
     ------
@@ -82,22 +82,22 @@ def stack_visits(visits: Spectra, sigma: float = 5.0) -> Spectra:
 
 
 def stack_stars(blocks: Iterable[Spectra], n_visits: Mapping[str, int], sigma: float = 5.0) -> list[Spectra]:
-    """Stack the visits of many stars from a stream of blocks; a star is stacked when its last visit is in.
+    """Stack the visits of many stars from a stream of blocks; a star is stacked once its last visit is read.
 
     Parameters
     ----------
     blocks : iterable of Spectra
         Visits in any order.
     n_visits : mapping of str to int
-        Visits to expect of each star_id.
+        Number of visits expected for each star_id.
     sigma : float
         See `stack_visits`.
 
     Returns
     -------
     list of Spectra
-        One a star, of length 1, those whose visits were complete first come first. A star of which visits
-        are missing at the end is stacked from those there are.
+        One per star, of length 1, in the order in which their visits became complete. A star with missing
+        visits at the end is stacked from those available.
     """
     waiting: dict[str, list[Spectra]] = {}
     done = []
@@ -111,7 +111,7 @@ def stack_stars(blocks: Iterable[Spectra], n_visits: Mapping[str, int], sigma: f
 
 
 def _on_one_continuum(visits: Spectra) -> tuple[Floats, Floats]:
-    """Flux and ivar (V, P), the continuum of all visits made that of the one with the most information."""
+    """Flux and ivar (V, P), scaled to the continuum of the visit with the most information."""
     good = ~visits.mask
     flux, ivar = np.where(good, visits.flux, 0.0), np.where(good, visits.ivar, 0.0)
     if len(visits) == 1:
@@ -136,7 +136,8 @@ def _outliers(flux: Floats, ivar: Floats, sigma: float) -> NDArray[np.bool_]:
     variance = np.divide(1.0, ivar, out=np.full_like(ivar, np.inf), where=good) + floor**2
     bad: NDArray[np.bool_] = good & (count > 2) & (np.abs(flux - middle) > sigma * np.sqrt(variance))
 
-    # Of two values the median lies halfway: their difference tells, and the neighbourhood which one is wrong.
+    # The median of two values is midway: their difference is tested, and the neighbourhood shows which one is
+    # wrong.
     two = count == 2
     first, last = np.argmax(good, axis=0), len(good) - 1 - np.argmax(good[::-1], axis=0)
     pixel = np.arange(flux.shape[1])

@@ -1,10 +1,10 @@
-"""A reference set of theory, end to end; read this first.
+"""A reference set of model spectra, end to end; read this first.
 
 grid of models -> resolution of the survey -> labels drawn from isochrones -> interpolation -> Spectra
 
 Imig et al. 2021, sec. 2.4: points of stellar isochrones above a temperature, each with random [alpha/Fe] and
-microturbulence within the grid, and the spectrum there by cubic Bezier interpolation. Models give hot stars,
-which a sample of real stars with known labels often lacks.
+microturbulence within the grid, and the spectrum there by cubic Bezier interpolation. Models supply hot
+stars, which are often missing in a sample of real stars with known labels.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from maury.spectra import Spectra, assumed_ivar
 Array = NDArray[np.float64]
 PathOrPaths = str | PathLike[str] | Sequence[str | PathLike[str]]
 
-TEFF_MIN = 6000.0  # K; the paper's
-N_SPECTRA = 1675  # as many as the paper's stars with known labels
-# Models have no noise. So that they weigh like good spectra, this S/N is assumed.
+TEFF_MIN = 6000.0  # K; as in the paper
+N_SPECTRA = 1675  # the number of stars with known labels in the paper
+# Models have no noise. This S/N is assumed, so that they have the weight of good spectra.
 SNR = 100.0
-# A grid that holds fewer than one in so many draws is not the one for these isochrones.
+# If fewer than one in this number of draws is inside a grid, the grid does not suit the isochrones.
 _MOST_DRAWS = 1000
 
 
@@ -58,32 +58,32 @@ def build_theory(
     isochrones : astropy Table or path or list of paths
         See `maury.readers.isochrones.read_isochrones`.
     n : int or Spectra
-        How many; of an empirical reference set, as many as it has stars.
+        Number of spectra; if an empirical reference set, the number of its stars.
     teff_min : float
-        Coolest point to draw [K].
+        Minimum Teff [K].
     seed : int
         The same seed gives the same set.
     lsf : float, (wavelength, sigma) or path, optional
-        Line-spread function to reach, Gaussian sigma [Angstrom]: one number, a curve, or a file for
+        Target line-spread function, Gaussian sigma [Angstrom]: one number, a curve, or a file for
         `read_lsf`; by default the median of MaStar.
     wavelength : (float, float)
-        Range to keep [vacuum Angstrom].
+        Range of the result [vacuum Angstrom].
     method : str
         "cubic", or "linear" and "quadratic" as checks.
     snr : float
-        Assumed signal to noise; sets `ivar` only, no noise is added.
+        Assumed signal-to-noise ratio; sets `ivar` only, no noise is added.
 
     Returns
     -------
     Spectra
-        With `labels` for each axis of the grid, the `lsf` reached, at rest, star_id "theory-0001" and on.
+        With `labels` for each axis of the grid, the resulting `lsf`, at rest, star_id "theory-0001" and on.
 
     Raises
     ------
     ReadError
         If a file cannot be read.
     ValueError
-        If no isochrone point lies in the grid, or an argument is wrong.
+        If no isochrone point is in the grid, or an argument is wrong.
     """
     models = grid if isinstance(grid, Grid) else read_grid(grid)
     tracks = isochrones if isinstance(isochrones, Table) else read_isochrones(isochrones)
@@ -106,7 +106,7 @@ def build_twin(
 ) -> Reference:
     """Make the synthetic twin of a reference set: a model spectrum at the labels of each of its spectra.
 
-    Imig et al. 2021, sec. 5.2. Spectra that the grid has no place for are left out.
+    Imig et al. 2021, sec. 5.2. Spectra with labels outside the grid are left out.
 
     Parameters
     ----------
@@ -125,20 +125,20 @@ def build_twin(
     Raises
     ------
     ValueError
-        If the reference set lacks a label of the grid, or lies outside the grid altogether.
+        If the reference set has no values for a label of the grid, or is entirely outside the grid.
     """
     models = grid if isinstance(grid, Grid) else read_grid(grid)
     known = reference.spectra.labels
     missing = [name for name in models.labels if name not in known]
     if missing:
         raise ValueError(
-            f"reference: the grid has the labels {', '.join(models.labels)}, the reference set lacks "
-            f"{', '.join(missing)}; a model cannot be chosen without"
+            f"reference: the grid has the labels {', '.join(models.labels)}, but the reference set has no "
+            f"{', '.join(missing)}; a model requires all labels of the grid"
         )
     points = np.column_stack([known[name] for name in models.labels])
     rows = np.flatnonzero(inside(models.axes, models.present, points))
     if not len(rows):
-        raise ValueError(f"reference: none of its {len(points)} spectra lies within the grid {models.source}")
+        raise ValueError(f"reference: none of its {len(points)} spectra is within the grid {models.source}")
     stars = reference.spectra[rows]
     made = _spectra_at(models, points[rows], stars.star_id, lsf, wavelength, method, snr)
     made = replace(made, visit_id=stars.visit_id)
@@ -171,16 +171,16 @@ def _spectra_at(
 
 
 def draw_labels(grid: Grid, isochrones: Table, n: int, *, teff_min: float = TEFF_MIN, seed: int = 0) -> Array:
-    """Labels (n, L) of isochrone points that the grid can give a spectrum for.
+    """Labels (n, L) of isochrone points for which the grid can give a spectrum.
 
-    Labels that isochrones do not tell, like [alpha/Fe] and microturbulence, are drawn evenly between the ends
-    of the grid. Points outside the grid or in a hole are refused and others drawn; no isochrone point is
-    drawn again before all have been.
+    Labels that isochrones do not have, like [alpha/Fe] and microturbulence, are drawn uniformly between the
+    ends of the grid. Points outside the grid or in a hole are rejected and others drawn; no isochrone point
+    is drawn twice before all have been drawn.
 
     Raises
     ------
     ValueError
-        If hardly any point lies in the grid.
+        If hardly any point is in the grid.
     """
     rng = np.random.default_rng(seed)
     told = [name for name in ("teff", "logg", "fe_h") if name in grid.labels]
@@ -193,7 +193,8 @@ def draw_labels(grid: Grid, isochrones: Table, n: int, *, teff_min: float = TEFF
         covers = ", ".join(f"{name} {a:g} to {b:g}" for name, a, b in zip(told, low, high, strict=True))
         raise ValueError(
             f"isochrones: none of their {len(able)} points is above {teff_min:g} K and within the grid "
-            f"({covers}); give isochrones of the ages and metallicities of the grid, or lower teff_min"
+            f"({covers}); pass isochrones with the ages and metallicities of the grid, or lower "
+            "teff_min (--teff-min)"
         )
     points = np.empty((0, len(grid.axes)))
     draws = 0
@@ -206,8 +207,8 @@ def draw_labels(grid: Grid, isochrones: Table, n: int, *, teff_min: float = TEFF
         draws += len(order)
         if draws > _MOST_DRAWS * (len(points) + 1):
             raise ValueError(
-                f"isochrones: of {draws} points drawn, {len(points)} lie between models that are there; "
-                "the holes of the grid are where these isochrones are"
+                f"isochrones: of {draws} points drawn, only {len(points)} are between existing models; "
+                "the grid has holes along these isochrones"
             )
     return points[:n]
 

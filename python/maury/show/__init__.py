@@ -1,1 +1,1 @@
-"""Pictures of the results."""
+"""Figures and tables of the results."""

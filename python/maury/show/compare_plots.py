@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 _DPI = 130
 _LINE = "0.5"
 _COLOURS = ("#3b6fb6", "#3f9b5c", "#e3b505", "#d1342f", "#7a4fa3", "#666666")
-_KEPT = (0.5, 99.5)  # per cent of the points that decide the ends of an axis
+_KEPT = (0.5, 99.5)  # percentiles of the points that define the ends of an axis
 
 
 def plot_one_to_one(matched: Matched) -> Figure:
-    """Theirs against ours, one panel a label, coloured by the number of stars; the line is one to one."""
+    """Theirs against ours, one panel per label, coloured by the number of stars; the line is one to one."""
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
 
@@ -36,7 +36,7 @@ def plot_one_to_one(matched: Matched) -> Figure:
         axes.set_ylabel(f"{label.latex}{unit}, {other}")
         axes.tick_params(direction="in", top=True, right=True)
         if not both.any():
-            axes.set_title("no star has both", fontsize=10)
+            axes.set_title("no star in common", fontsize=10)
             continue
         low, high = _ends(np.concatenate([ours, theirs]))
         axes.hexbin(
@@ -54,7 +54,7 @@ def plot_one_to_one(matched: Matched) -> Figure:
 
 
 def plot_spread(spread: Spread) -> Figure:
-    """Deviation of each catalogue from the median of all, against that median; histograms at the right."""
+    """Deviation of each catalogue from the median of all, against that median, with histograms."""
     from matplotlib.figure import Figure
 
     n = len(spread.names)
@@ -89,7 +89,7 @@ def plot_spread(spread: Spread) -> Figure:
 
 
 def _ends(values: Any) -> tuple[float, float]:
-    """Return ends of an axis that a few outliers do not stretch."""
+    """Return ends of an axis that are insensitive to a few outliers."""
     known = values[np.isfinite(values)]
     if not known.size:
         return -1.0, 1.0

@@ -1,4 +1,4 @@
-"""Comparisons of catalogues in words (Imig et al. 2021, table 2)."""
+"""Comparisons of catalogues as text (Imig et al. 2021, table 2)."""
 
 from __future__ import annotations
 

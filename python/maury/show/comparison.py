@@ -1,4 +1,4 @@
-"""Measured labels against known ones (Imig et al. 2021, fig. 6)."""
+"""Measured labels against known labels (Imig et al. 2021, fig. 6)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def plot_comparison(
     title: str = "",
     rchi2: ArrayLike | None = None,
 ) -> Figure:
-    """Two panels a label: measured against known, and the difference below.
+    """Two panels per label: measured against known, and the difference below.
 
     Points are coloured by the reduced chi-square of their fits, or else by known Teff.
 
@@ -38,7 +38,7 @@ def plot_comparison(
     known, measured : (N, L)
         In physical units; NaN = missing.
     title : str
-        What was compared.
+        Title of the figure.
     rchi2 : (N,), optional
         Reduced chi-square.
     """
@@ -105,7 +105,7 @@ def _draw(
     top.tick_params(direction="in", top=True, right=True, labelbottom=False)
     bottom.tick_params(direction="in", top=True, right=True)
     if not len(known):
-        top.set_title("no star has both", fontsize=10)
+        top.set_title("no star in common", fontsize=10)
         return points
     ends = [min(known.min(), measured.min()), max(known.max(), measured.max())]
     top.plot(ends, ends, color=_LINE, lw=1, zorder=0)

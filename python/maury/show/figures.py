@@ -1,6 +1,6 @@
 """Figures of Imig et al. (2021): abundances, isochrones, chi-square, colours, errors, examples, resolution.
 
-Figures are made without pyplot, so no window opens and nothing global changes.
+Figures are made without pyplot, so that no window opens and no global state changes.
 """
 
 from __future__ import annotations
@@ -50,18 +50,18 @@ def plot_abundances(catalog: QTable) -> Figure:
 
 
 def plot_isochrones(catalog: QTable, isochrones: Table) -> Figure:
-    """Kiel diagram coloured by [Fe/H], with isochrones in the same colours, a style of line an age (fig. 8).
+    """Kiel diagram coloured by [Fe/H], with isochrones in the same colours, one line style per age (fig. 8).
 
     Parameters
     ----------
     catalog : QTable
     isochrones : Table
-        From `maury.readers.isochrones.read_isochrones`; of many, choose those to show.
+        From `maury.readers.isochrones.read_isochrones`; if there are many, select those to be drawn.
 
     Raises
     ------
     ValueError
-        If the catalogue lacks one of the labels ``teff``, ``logg`` and ``fe_h``.
+        If the catalogue has no labels ``teff``, ``logg`` and ``fe_h``.
     """
     _need(catalog, ("teff", "logg", "fe_h"), "a Kiel diagram with isochrones")
     figure, (axes,) = _panels(1, 7.5, 6.2)
@@ -142,9 +142,9 @@ def plot_colour_magnitude(catalog: QTable, colour: str, magnitude: str) -> Figur
 
 
 def plot_errors(catalog: QTable) -> Figure:
-    """Median reported and formal errors along Teff, one panel a label (Table 3).
+    """Median reported and formal errors along Teff, one panel per label (Table 3).
 
-    A catalogue of stars has no formal errors, so it has one curve a panel.
+    A catalogue of stars has no formal errors, so it has one curve per panel.
     """
     names = label_names(catalog)
     kinds = {"reported": "_err", "formal": "_err_formal"}
@@ -166,10 +166,10 @@ def plot_errors(catalog: QTable) -> Figure:
 
 
 def plot_reported_pulls(catalog: QTable) -> Figure:
-    """Differences of visits of a star over their joint reported error, beside a Gaussian of width 1.
+    """Differences of visits of a star divided by their joint reported error, beside a Gaussian of width 1.
 
-    The errors are those of the catalogue, whatever they are; `maury.show.pulls.plot_pulls` has those of an
-    `ErrorModel`. The rows are those of `maury.catalog.repeats.repeat_pairs`.
+    The errors are those of the catalogue; `maury.show.pulls.plot_pulls` uses those of an `ErrorModel`. The
+    rows are those of `maury.catalog.repeats.repeat_pairs`.
     """
     names = label_names(catalog)
     pairs = repeat_pairs(catalog, names)
@@ -185,7 +185,7 @@ def plot_reported_pulls(catalog: QTable) -> Figure:
         if not known.any():
             axes.set_title("no star has two usable visits", fontsize=9)
             continue
-        # The last bins hold all beyond.
+        # The last bins contain all pulls beyond them.
         inside = np.clip(pulls[known], -4.99, 4.99)
         axes.hist(inside, list(_PULL_EDGES), weights=pairs.weight[known], density=True, color=_BAR)
         width = pull_width(pulls[known], pairs.weight[known])
@@ -195,23 +195,21 @@ def plot_reported_pulls(catalog: QTable) -> Figure:
 
 
 def plot_examples(fits: Sequence[BestFit], rows: Sequence[QTable.Row], labels: Sequence[str]) -> Figure:
-    """Spectra with their models and residuals, and where each star lies in the Kiel diagram (fig. 10).
+    """Spectra with their models and residuals, and the position of each star in the Kiel diagram (fig. 10).
 
     Parameters
     ----------
     fits : sequence of BestFit
         From `maury.measure.best_fit.best_fit`.
     rows : sequence of QTable.Row
-        Their rows of the catalogue, which is what the Kiel diagram shows.
+        Their rows of the catalogue, which is shown in the Kiel diagram.
     labels : sequence of str
-        Labels to write above each.
+        Labels to print above each.
     """
     from matplotlib.figure import Figure
 
     if len(fits) != len(rows) or not fits:
-        raise ValueError(
-            f"fits, rows: expected as many of each and at least one, got {len(fits)} and {len(rows)}"
-        )
+        raise ValueError(f"fits, rows: expected equal numbers, at least one, got {len(fits)} and {len(rows)}")
     _need(rows[0].table, ("teff", "logg"), "a Kiel diagram")
     figure = Figure(figsize=(13, 2.9 * len(fits)), dpi=110, layout="constrained")
     grid = figure.add_gridspec(2 * len(fits), 2, height_ratios=[3, 1] * len(fits), width_ratios=[4, 1])
@@ -237,7 +235,7 @@ def plot_examples(fits: Sequence[BestFit], rows: Sequence[QTable.Row], labels: S
 
 
 def _mark_star(axes: Axes, row: QTable.Row) -> None:
-    """Kiel diagram of the catalogue with one of its stars."""
+    """Kiel diagram of the catalogue with one of its stars highlighted."""
     catalog = row.table
     x, y = (column_values(catalog, name) for name in ("teff", "logg"))
     axes.plot(x, y, ".", color="0.75", ms=1.5, rasterized=True)
@@ -270,7 +268,7 @@ def _need(catalog: QTable, names: Sequence[str], what: str) -> None:
 
 
 def _panels(n: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
-    """`n` panels, three a line at most."""
+    """`n` panels, at most three per row."""
     from matplotlib.figure import Figure
 
     n_columns = min(n, 3)
@@ -283,7 +281,7 @@ def _panels(n: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
 
 
 def _scatter(figure: Figure, axes: Axes, catalog: QTable, pair: tuple[str, str], colour: str) -> Any:
-    """Points coloured by a column, drawn in the order of its values from the middle outwards."""
+    """Points coloured by a column, drawn in order of their distance from its median, extremes last."""
     x, y, c = (column_values(catalog, name) for name in (*pair, colour))
     shown = np.flatnonzero(np.isfinite(x) & np.isfinite(y) & np.isfinite(c))
     finite = c[shown]

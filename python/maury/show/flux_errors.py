@@ -1,4 +1,4 @@
-"""How well an emulator gives the flux, in a picture (Imig et al. 2021, fig. 5)."""
+"""Accuracy of the emulated flux, as a figure (Imig et al. 2021, fig. 5)."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ if TYPE_CHECKING:
 
 _LINE, _FILL = "#d1342f", "#7fb0e0"
 _SHOWN = 0.1  # errors
-_REBIN = 25  # of the fine steps, for the histogram
+_REBIN = 25  # fine steps per bin of the histogram
 
 
 def plot_flux_errors(found: FluxErrors, title: str = "") -> Figure:
-    """Three panels for each range of Teff that has spectra.
+    """Three panels for each range of Teff with spectra.
 
-    The flux of the emulator over the true one; a histogram of their difference; and the part of the pixels
-    whose difference is within a limit.
+    The emulated against the true flux; a histogram of their difference; and the fraction of pixels
+    with a difference within a limit.
 
     Parameters
     ----------
     found : FluxErrors
     title : str
-        Which spectra these are.
+        Description of the spectra.
 
     Raises
     ------
     ValueError
-        There is no spectrum.
+        If there are no spectra.
     """
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
 
     bins = np.flatnonzero(found.spectra)
     if not len(bins):
-        raise ValueError("found: no spectrum to show the errors of")
+        raise ValueError("found: no spectra, so there are no errors to show")
     figure = Figure(figsize=(0.6 + 2.9 * len(bins), 8.2), dpi=130, layout="constrained")
     axes = figure.subplots(3, len(bins), squeeze=False)
     size, part = found.cumulative()
@@ -75,7 +75,7 @@ def plot_flux_errors(found: FluxErrors, title: str = "") -> Figure:
         for ax in (top, middle, bottom):
             ax.tick_params(direction="in", top=True, right=True, labelsize=8)
     for ax, text in zip(
-        axes[:, 0], ("flux of the emulator", "part of the pixels", "part within"), strict=True
+        axes[:, 0], ("flux of the emulator", "fraction of pixels", "fraction within"), strict=True
     ):
         ax.set_ylabel(text)
     figure.suptitle(title, fontsize=11, fontweight="bold")

@@ -1,6 +1,6 @@
-"""Pictures: a spectrum with its model, and all stars in the Kiel diagram (Imig et al. 2021, figs. 7 and 10).
+"""Figures: a spectrum with its model, and all stars in the Kiel diagram (Imig et al. 2021, figs. 7 and 10).
 
-Figures are made without pyplot, so no window opens and nothing global changes.
+Figures are made without pyplot, so that no window opens and no global state changes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _NO_DATA, _WARN, _QUIET = "#ececec", "#b3261e", "#666666"
 _DPI = 130
 _MAX_ERROR_BARS = 300
 
-# Features that the eye looks for, vacuum Angstrom.
+# Prominent features, vacuum Angstrom.
 _LINES = {
     "Ca K": 3934.8,
     "Ca H": 3969.6,
@@ -47,7 +47,7 @@ _LINES = {
     "TiO": 7055.0,
     "Ca T": 8544.4,
 }
-# Close neighbours lean away from each other.
+# Labels of close neighbours are aligned away from each other.
 _LEAN = {"Ca K": "right", "Ca H": "left", "G": "right", r"H$\gamma$": "left"}
 _TEFF_TICKS = (3000, 4000, 5000, 6000, 8000, 10000, 15000, 20000, 30000, 50000)
 
@@ -60,7 +60,7 @@ def plot_star(
     row: QTable.Row,
     scatter: ArrayLike | None = None,
 ) -> Figure:
-    """One spectrum, the fitted model over it and the residual below, with labels and flags in words above.
+    """One spectrum with the fitted model and the residual below; labels and flags are printed above.
 
     Parameters
     ----------
@@ -69,11 +69,11 @@ def plot_star(
     flux, ivar : (P,)
         Normalised flux and its inverse variance; pixels with ivar 0 are shown as gaps on grey.
     model : (P,)
-        Flux of the emulator at the fitted labels; NaN if the fit failed, then it is left out.
+        Flux of the emulator at the fitted labels; NaN if the fit failed, and then not drawn.
     row : QTable.Row
         The row of the catalogue.
     scatter : (P,), optional
-        Rms that the emulator cannot explain; widens the band of expected residuals.
+        Rms not explained by the emulator; widens the band of expected residuals.
     """
     from matplotlib.figure import Figure
 
@@ -129,7 +129,7 @@ def plot_star(
 
 
 def plot_kiel(catalog: QTable, emulator: Emulator) -> Figure:
-    """Measured stars in the Kiel diagram, coloured by [Fe/H], the training set of the emulator faint behind.
+    """Measured stars in the Kiel diagram, coloured by [Fe/H], with the training set of the emulator in grey.
 
     Raises
     ------
@@ -194,14 +194,14 @@ def plot_kiel(catalog: QTable, emulator: Emulator) -> Figure:
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure; the ending of `path` says the format."""
+    """Write a figure; the extension of `path` selects the format."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # names in other scripts
         figure.savefig(path)
 
 
 def picture_names(catalog: QTable) -> list[str]:
-    """Name of the PNG of every row: star and visit in kebab-case, numbered where two would be the same."""
+    """File name of the PNG of every row: star and visit in kebab-case, numbered if two would be the same."""
     taken: set[str] = set()
     names = []
     for row in catalog:
@@ -224,7 +224,7 @@ def _shade_gaps(axes: Axes, wave: Array, usable: NDArray[np.bool_]) -> None:
 
 
 def _flux_limits(observed: Array, model: Array) -> tuple[float, float]:
-    """Limits that a few bad pixels do not spoil; the model is shown whole."""
+    """Limits that are insensitive to a few bad pixels; the whole model is shown."""
     seen = observed[np.isfinite(observed)]
     if not seen.size:
         return 0.0, 1.5
@@ -257,7 +257,7 @@ def _mark_lines(axes: Axes) -> None:
 
 
 def _write_head(figure: Figure, row: QTable.Row) -> None:
-    """Name, labels and numbers at the top; flags in words at the right."""
+    """Name, labels and numbers at the top; names of the flags at the right."""
     names = label_names(row.table)
     figure.text(0.06, 0.945, row_name(row), fontsize=13, fontweight="bold", parse_math=False)
     parts = []
@@ -294,7 +294,7 @@ def _colour_limits(values: Array) -> tuple[float, float]:
 
 
 def _teff_axis(axes: Axes, teff: Array) -> None:
-    """Hot on the left; logarithmic where the stars span more than a factor of 2.5."""
+    """Hot on the left; logarithmic if the stars span more than a factor of 2.5."""
     from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, ScalarFormatter
 
     teff = teff[np.isfinite(teff) & (teff > 0)]

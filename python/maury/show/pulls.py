@@ -1,4 +1,4 @@
-"""Errors of a catalogue in words and pictures: formal and repeat (Imig et al. 2021, table 3), and pulls."""
+"""Errors of a catalogue as tables and figures: formal and repeat (Imig et al. 2021, table 3), and pulls."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _KINDS = ("formal", "repeat")
 
 
 def error_table(catalog: QTable, model: ErrorModel) -> str:
-    """Median formal and repeat errors in ranges of Teff, as in the paper's table 3."""
+    """Median formal and repeat errors in ranges of Teff, as in table 3 of the paper."""
     names = label_names(catalog)
     teff = column_values(catalog, "teff") if "teff" in names else np.full(len(catalog), np.nan)
     repeat = model.predict(catalog)
@@ -50,7 +50,7 @@ def error_table(catalog: QTable, model: ErrorModel) -> str:
 
 
 def pull_table(catalog: QTable, models: list[ErrorModel]) -> str:
-    """Widths of pulls of stars left out of the calibration, one line a method; 1 is right."""
+    """Widths of pulls of stars left out of the calibration, one line per method; 1 if correct."""
     names = label_names(catalog)
     rows = [
         [model.method, *(f"{model.pull_width[model.labels.index(name)]:.2f}" for name in names)]
@@ -60,7 +60,7 @@ def pull_table(catalog: QTable, models: list[ErrorModel]) -> str:
 
 
 def plot_pulls(catalog: QTable, model: ErrorModel) -> Figure:
-    """Histogram of the pulls of repeat visits, and their width against Teff and S/N, one row a label.
+    """Histogram of the pulls of repeat visits, and their width against Teff and S/N, one row per label.
 
     A pull is (x1 - x2) / sqrt(sigma1^2 + sigma2^2) of two visits of a star. The curve is the normal
     distribution, the grey band a width of 1.0 +- 0.1.

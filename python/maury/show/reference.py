@@ -1,4 +1,4 @@
-"""A reference set in pictures: where its stars are, and how well they are known (paper, figs. 2 and 3)."""
+"""A reference set as figures: positions of its stars, and accuracy of their labels (paper, figs. 2 and 3)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _SIZES = {"theoretical": 9.0, "empirical": 26.0}
 
 
 def plot_reference(reference: Reference) -> Figure:
-    """Kiel diagram coloured by [Fe/H], and [alpha/Fe] over [Fe/H] coloured by Teff; stars and models apart.
+    """Kiel diagram coloured by [Fe/H], and [alpha/Fe] over [Fe/H] coloured by Teff; models apart.
 
-    The second panel is left out if the set has no [alpha/Fe].
+    The second panel is omitted if the set has no [alpha/Fe].
 
     Raises
     ------
     ValueError
-        The set lacks teff, logg or fe_h.
+        If the set has no teff, logg or fe_h.
     """
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
@@ -34,9 +34,7 @@ def plot_reference(reference: Reference) -> Figure:
     labels = reference.spectra.labels
     missing = [name for name in ("teff", "logg", "fe_h") if name not in labels]
     if missing:
-        raise ValueError(
-            f"reference: this picture needs teff, logg and fe_h; {', '.join(missing)} is missing"
-        )
+        raise ValueError(f"reference: this figure needs teff, logg and fe_h; {', '.join(missing)} is missing")
     panels = 2 if "alpha_fe" in labels else 1
     figure = Figure(figsize=(6.4 * panels, 5.2), dpi=130, layout="constrained")
     axes = figure.subplots(1, panels, squeeze=False)[0]
@@ -72,12 +70,12 @@ def plot_reference(reference: Reference) -> Figure:
 
 
 def plot_label_errors(reference: Reference) -> Figure:
-    """Histograms of the errors of all labels that have some, with the median of each.
+    """Histograms of the errors of all labels with errors, with the median of each.
 
     Raises
     ------
     ValueError
-        No label of the set has an error.
+        If no label of the set has an error.
     """
     from matplotlib.figure import Figure
 

@@ -1,6 +1,6 @@
 """Spectra before any fit: their pseudo-continuum, and beside model spectra (Imig et al. 2021, figs. 1 and 4).
 
-Figures are made without pyplot, so no window opens and nothing global changes.
+Figures are made without pyplot, so that no window opens and no global state changes.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def plot_normalisation(spectrum: Spectra, window: int = WINDOW) -> Figure:
     from matplotlib.figure import Figure
 
     if len(spectrum) != 1:
-        raise ValueError(f"spectrum: expected one, got {len(spectrum)}; choose one, as in spectra[0]")
+        raise ValueError(f"spectrum: expected one, got {len(spectrum)}; select one, as in spectra[0]")
     wave, flux, _ = _at_rest(spectrum, 0)
     continuum = running_median(flux, window, np.isnan(flux))
     figure = Figure(figsize=(11, 5.4), dpi=110, layout="constrained")
@@ -67,29 +67,31 @@ def plot_libraries(
 ) -> Figure:
     """Observed spectra with model spectra of the same labels, and how the models differ (fig. 4).
 
-    Each is divided by its median flux within `scale_range`. Below is (model - observed) / observed.
+    Each is divided by its median flux within `scale_range`. The lower panels show (model - observed) /
+    observed.
 
     Parameters
     ----------
     spectra : Spectra
         One panel each.
     models : mapping of Spectra
-        By the name of the library, a row for each row of `spectra`, as `maury.reference.theory.build_twin`
-        makes them; at the resolution of `spectra`.
+        By the name of the library, one row for each row of `spectra`, as made by
+        `maury.reference.theory.build_twin`, at the resolution of `spectra`.
     scale_range : (float, float)
         Rest wavelengths [vacuum Angstrom].
 
     Raises
     ------
     ValueError
-        If a library has not one row a spectrum, or a spectrum no usable pixel within `scale_range`.
+        If a library does not have one row per spectrum, or a spectrum has no usable pixel within
+        `scale_range`.
     """
     from matplotlib.figure import Figure
 
     for name, made in models.items():
         if len(made) != len(spectra):
             raise ValueError(
-                f"models: expected {len(spectra)} rows of {name}, one a spectrum, got {len(made)}"
+                f"models: expected {len(spectra)} rows of {name}, one per spectrum, got {len(made)}"
             )
     figure = Figure(figsize=(11, 3.6 * len(spectra)), dpi=110, layout="constrained")
     grid = figure.add_gridspec(2 * len(spectra), 1, height_ratios=[3, 1] * len(spectra))
@@ -117,7 +119,7 @@ def plot_libraries(
 
 
 def _at_rest(spectra: Spectra, i: int) -> tuple[Array, Array, str]:
-    """Rest wavelengths of a spectrum, its flux, NaN where masked, and its labels in words."""
+    """Rest wavelengths of a spectrum, its flux, NaN where masked, and its labels as text."""
     wave = spectra.wavelength if spectra.wavelength.ndim == 1 else spectra.wavelength[i]
     wave = wave / (1 + np.nan_to_num(spectra.rv[i]) / SPEED_OF_LIGHT)
     words = [
@@ -132,7 +134,7 @@ def _to_scale(what: str, wave: Array, flux: Array, scale_range: tuple[float, flo
     inside = (wave >= scale_range[0]) & (wave <= scale_range[1]) & np.isfinite(flux)
     if not inside.any():
         low, high = scale_range
-        raise ValueError(f"scale_range: no usable pixel of {what} lies within {low:g}-{high:g} A")
+        raise ValueError(f"scale_range: no usable pixel of {what} within {low:g}-{high:g} A")
     return np.asarray(flux / np.median(flux[inside]))
 
 

@@ -1,4 +1,4 @@
-"""Words for a terminal: the summary after a fit and the comparison with known labels."""
+"""Text for a terminal: the summary after a fit and the comparison with known labels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from maury.catalog.columns import column_values, label_names, row_value
 from maury.catalog.flags import flag_names
-from maury.labels import TEFF_BINS, offset_and_mad
+from maury.labels import TEFF_BINS
+from maury.learn.stars import DOUBTFUL
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -19,15 +20,16 @@ if TYPE_CHECKING:
     from maury.learn.flux_errors import FluxErrors
 
 _WIDTH_ID = 28
+_SHOWN = 20  # maximum number of stars listed
 
 
 def format_label(name: str, value: float) -> str:
-    """Write a value with the digits that make sense: whole kelvins, hundredths of a dex; "-" for NaN."""
+    """Format a value with its significant digits: whole kelvins, hundredths of a dex; "-" for NaN."""
     return "-" if not np.isfinite(value) else f"{value:.0f}" if name == "teff" else f"{value:.2f}"
 
 
 def row_name(row: QTable.Row) -> str:
-    """Name a row: star and visit where they differ, else the file."""
+    """Name a row: star and visit if they differ, else the file."""
     star, visit = str(row["star_id"]), str(row["visit_id"])
     if visit and visit != star:
         return f"{star} {visit}".strip()
@@ -35,7 +37,7 @@ def row_name(row: QTable.Row) -> str:
 
 
 def summary_table(catalog: QTable, n_rows: int = 20) -> str:
-    """Show the first rows of a catalogue: names, labels +- errors, reduced chi2, flags in words."""
+    """Show the first rows of a catalogue: names, labels +- errors, reduced chi2, names of the flags."""
     names = label_names(catalog)
     head = ["star", *names, "rchi2", "flags"]
     rows = []
@@ -54,7 +56,7 @@ def summary_table(catalog: QTable, n_rows: int = 20) -> str:
 
 
 def summary_sentence(catalog: QTable) -> str:
-    """How many spectra there are, how many fits converged, how many rows carry a flag."""
+    """Return the numbers of spectra, of converged fits, and of rows with a flag, as text."""
     n, converged = len(catalog), int(np.sum(catalog["converged"]))
     flagged = int(np.sum(np.asarray(catalog["flags"]) != 0))
     spectra = "1 spectrum" if n == 1 else f"{n} spectra"
@@ -62,14 +64,14 @@ def summary_sentence(catalog: QTable) -> str:
 
 
 def comparison_table(catalog: QTable, known: Mapping[str, NDArray[np.float64]]) -> str:
-    """Measured labels beside known ones, and the median absolute differences below.
+    """Measured labels beside known labels, and the median absolute differences below.
 
     Parameters
     ----------
     catalog : QTable
         N rows.
     known : mapping of (N,) arrays
-        Known labels by name, NaN where missing; names that the catalogue does not have are left out.
+        Known labels by name, NaN where missing; names that are not in the catalogue are ignored.
     """
     names = [name for name in label_names(catalog) if name in known]
     head = ["star"]
@@ -92,40 +94,39 @@ def comparison_table(catalog: QTable, known: Mapping[str, NDArray[np.float64]]) 
     return columns_text(head, [*rows, medians])
 
 
-def difference_table(catalog: QTable, known: Mapping[str, NDArray[np.float64]]) -> str:
-    """Offset and spread of measured minus known labels, one line a label.
-
-    ``offset`` is the median difference, ``MAD`` the median absolute deviation from it, ``reported`` the
-    median of the reported errors.
-    """
-    rows = []
-    for name in label_names(catalog):
-        if name not in known:
-            continue
-        difference = column_values(catalog, name) - known[name]
-        difference = difference[np.isfinite(difference)]
-        if not difference.size:
-            continue
-        reported = float(np.nanmedian(column_values(catalog, f"{name}_err")))
-        numbers = [format_label(name, value) for value in (*offset_and_mad(difference), reported)]
-        rows.append([name, str(catalog[name].unit or ""), *numbers, str(difference.size)])
-    return columns_text(["label", "unit", "offset", "MAD", "reported", "stars"], rows)
-
-
 def training_words(emulator: Emulator) -> str:
-    """Say what `maury.train` did with its stars: how many it used for what, why it left others out."""
+    """Describe how `maury.train` used its stars: numbers by use, and numbers rejected by reason."""
     meta = emulator.meta
     stars = ", ".join(f"{count} for {use}" for use, count in meta["stars"].items())
     left_out = [f"  {count} {reason}" for reason, count in meta["left_out"].items() if count]
     lines = [f"{emulator!r}", f"Stars: {stars}, {len(meta['validation_stars'])} for validation."]
     if left_out:
-        lines += ["Left out:", *left_out]
+        lines += ["Rejected:", *left_out]
     lines += convergence_words(meta)
     return "\n".join(lines)
 
 
+def doubt_words(stars: QTable) -> str:
+    """List the first twenty stars that training rejected as doubtful; "" if there are none.
+
+    Parameters
+    ----------
+    stars : QTable
+        From `maury.learn.stars.star_table`.
+    """
+    found = [
+        (str(row["star_id"]), str(row["reason"]).partition(": ")[2])
+        for row in stars
+        if str(row["reason"]).startswith(DOUBTFUL)
+    ]
+    lines = [f"  {star}: {why}" for star, why in found[:_SHOWN]]
+    if len(found) > _SHOWN:
+        lines.append(f"  ... and {len(found) - _SHOWN} more; see the table of stars")
+    return "\n".join(["Doubtful labels:", *lines]) if found else ""
+
+
 def convergence_words(meta: Mapping[str, Any]) -> list[str]:
-    """Say whether training had converged, and how far apart the networks of an ensemble are.
+    """Describe whether the training converged, and the spread between the networks of an ensemble.
 
     Parameters
     ----------
@@ -139,9 +140,9 @@ def convergence_words(meta: Mapping[str, Any]) -> list[str]:
         verdict = (
             "converged: the last cycle gained less than 1 %"
             if meta["converged"]
-            else "not converged: the last cycle still gained 1 % or more; allow more cycles"
+            else "not converged: the last cycle still gained 1 % or more; increase cycles (--cycles)"
         )
-        lines.append(f"Rms flux error of the stars held for stopping, after each cycle: {told}; {verdict}.")
+        lines.append(f"Rms flux error of the stopping set after each cycle: {told}; {verdict}.")
     spread = meta.get("model_error")
     if spread:
         names = [name for name in spread if name not in ("members", "teff_edges", "stars")]
@@ -157,12 +158,12 @@ def convergence_words(meta: Mapping[str, Any]) -> list[str]:
 
 
 def format_small(name: str, value: float) -> str:
-    """Write an error with one digit more than a label has."""
+    """Format an error with one digit more than its label."""
     return f"{value:.1f}" if name == "teff" else f"{value:.3f}"
 
 
 def teff_words(low: float | None, high: float | None) -> str:
-    """Say a range of Teff that may be open at either end."""
+    """Format a range of Teff that may be open at either end."""
     if low is None:
         return "all" if high is None else f"below {high:.0f} K"
     return f"above {low:.0f} K" if high is None else f"{low:.0f}-{high:.0f} K"
@@ -184,7 +185,7 @@ def validation_table(summary: QTable, names: Sequence[str]) -> str:
 
 
 def flux_error_table(found: FluxErrors) -> str:
-    """Errors that half, 90 % and 99 % of the pixels do not exceed, in ranges of Teff."""
+    """Errors not exceeded by half, 90 % and 99 % of the pixels, in ranges of Teff."""
     parts = (0.5, 0.9, 0.99)
     limits = [found.within(part) for part in parts]
     rows = [
@@ -200,7 +201,7 @@ def _shorten(text: str, width: int) -> str:
 
 
 def columns_text(head: list[str], rows: list[list[str]]) -> str:
-    """Lines of a table; the first column, "unit" and "flags" are text, the rest numbers."""
+    """Lines of a table; the first column, "unit" and "flags" are text, the others numbers."""
     widths = [max(len(line[j]) for line in [head, *rows]) for j in range(len(head))]
     lines = []
     for cells in [head, *rows]:

@@ -1,4 +1,4 @@
-"""Two emulators on the same stars, in pictures and words (Imig et al. 2021, figs. 15 and 16)."""
+"""Two emulators on the same stars, as figures and text (Imig et al. 2021, figs. 15 and 16)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from maury.learn.twins import Twins
 
 _COLOURS = ("#d1342f", "#1f5fb4")
-# Stars to show, and the labels [K, dex] they should be close to.
+# Stars to show, and the labels [K, dex] they should be closest to.
 _EXAMPLES = {"cool dwarf": (3500.0, 4.5), "warm dwarf": (6000.0, 4.0), "cool giant": (3500.0, 0.5)}
-_RANGES = ((0.0, 5000.0), (5000.0, np.inf))  # K; the paper's models fail below
+_RANGES = ((0.0, 5000.0), (5000.0, np.inf))  # K; the models of the paper fail below
 
 
 def twin_table(twins: Twins) -> str:
@@ -43,7 +43,7 @@ def twin_table(twins: Twins) -> str:
 
 
 def plot_twin_labels(twins: Twins) -> Figure:
-    """Measured minus known, of both emulators, over known Teff and as histograms: two panels a label."""
+    """Measured minus known labels of both emulators, over known Teff and as histograms, per label."""
     from matplotlib.figure import Figure
 
     names = twins.names
@@ -81,13 +81,13 @@ def plot_twin_fits(twins: Twins) -> Figure:
     Raises
     ------
     ValueError
-        The labels lack teff or logg, by which the stars are chosen.
+        If the labels do not include teff and logg, by which the stars are selected.
     """
     from matplotlib.figure import Figure
 
     names = twins.names
     if not {"teff", "logg"} <= set(names):
-        raise ValueError(f"twins: stars are chosen by teff and logg, the labels are {', '.join(names)}")
+        raise ValueError(f"twins: stars are selected by teff and logg, the labels are {', '.join(names)}")
     teff, logg = (twins.known[:, names.index(name)] for name in ("teff", "logg"))
     figure = Figure(figsize=(11, 9), dpi=130, layout="constrained")
     for ax, (what, (hot, dense)) in zip(figure.subplots(3, 1), _EXAMPLES.items(), strict=True):

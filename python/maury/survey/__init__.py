@@ -1,4 +1,4 @@
-"""Files of any number and size to one catalogue. Read `run.py` first."""
+"""Files of any number and size to one catalogue. Start reading at `run.py`."""
 
 from maury.survey.run import fit_files
 

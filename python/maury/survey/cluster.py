@@ -1,6 +1,6 @@
-"""The same run on a Dask cluster: blocks are sent to its workers, columns come back.
+"""The same run on a Dask cluster: blocks are sent to its workers, columns are returned.
 
-The one who starts the run reads the files and writes the catalogue, so workers need no common disk.
+The process that starts the run reads the files and writes the catalogue, so workers need no shared disk.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from maury.spectra import Spectra
     from maury.survey.recipe import Recipe
 
-_AHEAD = 2  # blocks that wait for each thread of the cluster
-_TRIES = 5  # of a block whose worker was lost
+_AHEAD = 2  # blocks queued per thread of the cluster
+_TRIES = 5  # for a block whose worker was lost
 
 
 @contextmanager
 def workers_of(
     scheduler: str | Path | Client, recipe: Recipe
 ) -> Iterator[tuple[Callable[[Spectra], Future[Columns]], int]]:
-    """Give a function that has spectra measured on a cluster, and how many blocks may wait there.
+    """Return a function that measures spectra on a cluster, and the number of blocks that may be queued.
 
     Parameters
     ----------
@@ -42,20 +42,20 @@ def workers_of(
     ValueError
         If Dask is not installed, or the cluster has no workers.
     OSError
-        If nobody answers at the address.
+        If the address does not respond.
     """
     with _client_of(scheduler) as client:
         n_threads = sum(client.nthreads().values())
         if n_threads == 0:
             raise ValueError(
-                f"scheduler: the cluster at {scheduler} has no workers; start some, then the run"
+                f"scheduler: the cluster at {scheduler} has no workers; start some before the run"
             )
         import dask
 
         data = recipe.emulator.to_bytes()
         bare = replace(recipe, emulator=cast("Any", None))
         executor = client.get_executor(pure=False, retries=_TRIES)
-        # Spectra go to the scheduler with their task, so that no worker takes them down with it.
+        # Spectra are sent to the scheduler with their task, so that they are not lost with a worker.
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 GiB"}):
             yield lambda spectra: executor.submit(_measure_here, spectra, bare, data), _AHEAD * n_threads
 
@@ -65,7 +65,7 @@ def _client_of(scheduler: Any) -> Iterator[Client]:
     try:
         from distributed import Client
     except ImportError as error:
-        raise ValueError('scheduler: needs Dask; pip install "maury[cluster]"') from error
+        raise ValueError('scheduler: requires Dask; pip install "maury[cluster]"') from error
     if isinstance(scheduler, Client):
         yield scheduler
         return
@@ -76,7 +76,7 @@ def _client_of(scheduler: Any) -> Iterator[Client]:
 
 
 def _measure_here(spectra: Spectra, recipe: Recipe, emulator: bytes) -> Columns:
-    """Run on a worker, one thread a block."""
+    """Run on a worker, one thread per block."""
     return replace(recipe, emulator=_emulator(emulator))(spectra, 1)
 
 

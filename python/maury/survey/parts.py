@@ -1,21 +1,23 @@
-"""What an unfinished run has measured: a folder beside the catalogue, so that the run can go on.
+"""Finished blocks of a run, in a folder beside the catalogue, from which an interrupted run resumes.
 
-One file a block, NumPy's .npz, which appears whole or not at all; and ``run.json``, which says of what run.
+One file per block, NumPy's .npz, either complete or absent; ``run.json``, which describes the run; and
+``lock.json``, which identifies the process that is writing there.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from maury.catalog.columns import Columns
+from maury.survey.lock import InUseError, Lock
 
 _BLOCKS = "[0-9]*.npz"
 
@@ -23,52 +25,71 @@ _BLOCKS = "[0-9]*.npz"
 class Parts:
     """The folder of a run; see `open`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, output: Path) -> None:
+        """Parts of the catalogue that will be written to `output`; nothing is created yet."""
+        self.output = output
+        self.folder = output.with_name(f"{output.name}.parts")
+        self._lock = Lock(self.folder / "lock.json", str(output))
 
-    @classmethod
-    def of(cls, output: Path) -> Parts:
-        """Parts of the catalogue that will be written to `output`; nothing is touched."""
-        return cls(output.with_name(f"{output.name}.parts"))
+    @property
+    def held(self) -> bool:
+        """Whether this run has locked the folder: between `open` and `close`, or `remove`."""
+        return self._lock.held
 
-    def exist(self, run: Mapping[str, Any]) -> bool:
-        """Whether there are parts of this very run."""
-        return not self._differences(run) and self._description.is_file()
+    def wrote(self, run: Mapping[str, Any]) -> bool:
+        """Whether the same run was interrupted while, or just before, its catalogue was written."""
+        return self._mark.is_file() and not self._differences(run)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Mark that the catalogue is being written, so that a run interrupted here can replace it."""
+        self._mark.touch()
+        try:
+            yield
+        except FileExistsError:  # it is not the catalogue of this run
+            self._mark.unlink(missing_ok=True)
+            raise
 
     def are_none(self) -> bool:
-        """Whether no block is done yet."""
+        """Whether no block is finished yet."""
         return not any(self.folder.glob(_BLOCKS))
 
     def open(self, run: Mapping[str, Any], overwrite: bool = False) -> dict[int, Columns]:
-        """Make the folder, or find in it the blocks that are done, by number.
+        """Create the folder, or find the finished blocks in it, by number; `close` or `remove` it later.
+
+        The folder is locked from then on, even if this raises any error other than InUseError.
 
         Parameters
         ----------
         run : mapping
-            What decides the result, as JSON knows it: files, emulator, options.
+            Everything that determines the result, as JSON values: files, emulator, options.
         overwrite : bool
-            Throw the parts of another run away.
+            Discard the parts of another run.
 
         Raises
         ------
+        InUseError
+            If another process has locked the folder.
         ValueError
-            If the folder is of another run and `overwrite` is False.
+            If the folder belongs to another run and `overwrite` is False.
         OSError
-            If nothing can be written there.
+            If the folder is not writable.
         """
+        try:
+            self._lock.take()
+        except InUseError:
+            raise
+        except OSError as error:
+            text = f"{error.strerror}: cannot write beside the catalogue; choose another folder"
+            raise OSError(error.errno, text, str(self.folder)) from error
         other = self._differences(run)
         if other and not overwrite and not self.are_none():
             raise ValueError(
-                f"{self.folder} holds an unfinished run with other {', '.join(other)}: repeat that command "
-                "to finish it, say overwrite to begin anew, or choose another output"
+                f"{self.folder} contains an unfinished run with other {', '.join(other)}: repeat that "
+                "command to finish it, pass overwrite=True to discard it, or choose another output"
             )
         if other:
-            self.remove()
-        try:
-            self.folder.mkdir(exist_ok=True)
-        except OSError as error:
-            text = f"{error.strerror}: nothing can be written beside the catalogue; choose another folder"
-            raise OSError(error.errno, text, str(self.folder)) from error
+            self._empty()
         if not self._description.is_file():
             draft = self.folder / f".run-{os.getpid()}.json"
             draft.write_text(json.dumps(run, indent=1), encoding="utf-8")
@@ -79,7 +100,7 @@ class Parts:
         return {number: columns for number, columns in known.items() if columns is not None}
 
     def save(self, number: int, columns: Columns) -> None:
-        """Keep a block that is done."""
+        """Store a finished block."""
         draft = self.folder / f".{number:08d}-{os.getpid()}.npz"
         try:
             with draft.open("wb") as file:
@@ -91,19 +112,35 @@ class Parts:
             raise OSError(error.errno, f"{error.strerror} (block {number})", str(draft)) from error
 
     def remove(self) -> None:
-        """Throw all of it away."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Delete all parts, and release the folder to other runs."""
+        self._empty()
+        self.close()
+        with suppress(OSError):  # another run has started there
+            self.folder.rmdir()
+
+    def close(self) -> None:
+        """Release the folder to other runs; finished blocks are kept."""
+        self._lock.release()
+
+    def _empty(self) -> None:
+        for path in self.folder.glob("*"):
+            if path != self._lock.path:
+                path.unlink(missing_ok=True)
 
     @property
     def _description(self) -> Path:
         return self.folder / "run.json"
 
+    @property
+    def _mark(self) -> Path:
+        return self.folder / "writing"
+
     def _differences(self, run: Mapping[str, Any]) -> list[str]:
-        """Names of what another run has otherwise; none where there is no other run."""
-        if not self._description.is_file():
-            return []
+        """Names of the entries in which another run differs; empty if there is no other run."""
         try:
             other = json.loads(self._description.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return []
         except ValueError:
             return ["contents (its run.json is damaged)"]
         mine = json.loads(json.dumps(run))
@@ -111,7 +148,7 @@ class Parts:
 
 
 def _read(path: Path) -> Columns | None:
-    """Columns of a block, of which the first array has the names; None if the file is damaged."""
+    """Columns of a block, by the names in the first array; None if the file is damaged."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             names, *values = (arrays[key] for key in arrays.files)

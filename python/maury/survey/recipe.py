@@ -1,4 +1,4 @@
-"""How the blocks of a run are measured, and what describes the run."""
+"""How the blocks of a run are measured; description of the run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class Recipe:
     emulator : Emulator
     options : Options
     photometric_labels : mapping, optional
-        Labels (L,) by star_id, one more start for these stars; see `maury.measure.photometry.labels_by_name`.
+        Labels (L,) by star_id, an additional start for these stars; see
+        `maury.measure.photometry.labels_by_name`.
     """
 
     emulator: Emulator
@@ -47,7 +48,7 @@ class Recipe:
 
 
 def describe_run(paths: Sequence[Path], recipe: Recipe) -> dict[str, Any]:
-    """Return all that decides the result, as JSON holds it."""
+    """Return everything that determines the result, as JSON values."""
     stars = recipe.photometric_labels or {}
     return {
         "version of maury": __version__,

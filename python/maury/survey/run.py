@@ -1,4 +1,4 @@
-"""Files of any number and size to a catalogue on disk: block by block, and on from where a run was ended.
+"""Measure any number of files of any size, block by block, into a catalogue on disk; resume interrupted runs.
 
 files -> blocks -> measure, on threads or on a Dask cluster -> parts -> catalogue
 """
@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from itertools import chain, islice
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maury.catalog.columns import Columns, join_columns
-from maury.catalog.error_file import read_errors
+from maury.catalog.error_file import errors_for
 from maury.catalog.errors import ErrorModel
 from maury.catalog.table import check_output, write_catalog
 from maury.emulator.emulator import Emulator
@@ -23,7 +24,8 @@ from maury.measure.jobs import Workers, available_threads
 from maury.measure.options import Options
 from maury.measure.photometry import labels_by_name, why_none_is_named
 from maury.measure.pipeline import finished_catalog
-from maury.readers.blocks import FILES, Block, count, spectra_blocks
+from maury.output import progress as show_progress
+from maury.readers.blocks import Block, count, spectra_blocks
 from maury.readers.read import list_files, none_readable
 from maury.survey.parts import Parts
 from maury.survey.recipe import Recipe, describe_run
@@ -51,10 +53,10 @@ def fit_files(
 ) -> QTable:
     """Measure the spectra of files as `maury.fit` does, and write their catalogue.
 
-    Blocks of spectra are read, measured and kept on disk one after the other, so memory does not grow with
-    the files. A run that was ended goes on where it stopped when it is called again with the same arguments,
-    and writes the same bytes; until the catalogue is written, what is done stands in the folder
-    ``<output>.parts``. A file that cannot be read is a flagged row.
+    Blocks of spectra are read, measured and stored on disk one after the other, so memory use does not grow
+    with the files. An interrupted run resumes where it stopped if this function is called again with the same
+    arguments, and the catalogue is identical to that of an uninterrupted run. Until the catalogue is written,
+    finished blocks are in the folder ``<output>.parts``. A file that cannot be read becomes a flagged row.
 
     Parameters
     ----------
@@ -65,15 +67,15 @@ def fit_files(
     emulator, errors
         See `maury.fit`.
     photometry, isochrones : Table, optional
-        See `maury.fit`. Where no star is in the table, a warning says so.
+        See `maury.fit`. A warning is issued if the table contains none of the stars.
     threads : int, optional
         All available processors by default. The result does not depend on it.
     scheduler : str or dask.distributed.Client, optional
-        Address, or scheduler file, of a Dask cluster to measure on instead; see `maury.cluster`.
+        Address, or scheduler file, of a Dask cluster to use instead; see `maury.cluster`.
     overwrite : bool
-        Replace a catalogue that exists, and an unfinished run with other arguments.
+        Replace an existing catalogue, and an unfinished run with other arguments.
     progress : bool
-        Show a progress bar with rate and time left.
+        Show progress on stderr, with rate and remaining time.
     **options
         Fields of `maury.measure.options.Options`: velocity, max_rv, arm_rv, broadening, leave_out, bounds,
         use_scatter, n_starts, clip, resolution, fwhm, format.
@@ -81,22 +83,24 @@ def fit_files(
     Returns
     -------
     astropy.table.QTable
-        What was written.
+        The catalogue that was written.
 
     Raises
     ------
     ValueError
         If an argument is wrong, or none of the files can be read.
+    InUseError
+        If another run is writing the same output; see `maury.survey.lock`.
+    FileExistsError
+        If the output exists, or is created by another program during the run, and `overwrite` is False.
     OSError
-        If something cannot be written, as on a full disk. What is done is kept.
+        If something cannot be written, as on a full disk. Finished blocks are kept.
     """
-    from tqdm import tqdm
-
     if (photometry is None) != (isochrones is None):
-        raise ValueError("photometry, isochrones: give both, or none")
+        raise ValueError("photometry, isochrones: pass both, or neither")
     if not isinstance(emulator, Emulator):
         emulator = Emulator.load(emulator)
-    model = errors if errors is None or isinstance(errors, ErrorModel) else read_errors(errors)
+    model = errors_for(errors, emulator.labels, emulator.file_hash)
     labels = None
     if photometry is not None and isochrones is not None:
         labels = labels_by_name(photometry, isochrones, emulator.labels)
@@ -105,23 +109,23 @@ def fit_files(
     format = recipe.options.format
     paths = list_files(files)
     run = describe_run(paths, recipe)
-    parts = Parts.of(Path(output))
-    output = check_output(output, overwrite or parts.exist(run))
+    parts = Parts(Path(output))
+    output = check_output(output, overwrite or parts.wrote(run))
     with _nothing_lost(parts):
         done = parts.open(run, overwrite)
+        replace = overwrite or parts.wrote(run)
+        check_output(output, replace)  # again, now that no other run can write it
         total = count(paths, format)
         before = sum(len(columns["star_id"]) for columns in done.values())
+        blocks = spectra_blocks(paths, format, frozenset(done))
+        n_threads = threads or available_threads()
+        first = list(islice(blocks, n_threads))
+        threads_each = max(1, n_threads // max(1, len(first)))  # few blocks: several threads per block
         with (
-            _workers(recipe, scheduler, threads, total) as (submit, most),
-            tqdm(
-                total=total,
-                initial=before,
-                desc="fitting",
-                unit="spectra",
-                disable=None if progress else True,
-            ) as bar,
+            _workers(recipe, scheduler, n_threads, threads_each) as (submit, most),
+            show_progress(total, "fitting", "spectra", progress, before) as bar,
         ):
-            for block, columns in _in_turn(spectra_blocks(paths, format), done, submit, most):
+            for block, columns in _in_turn(chain(first, blocks), submit, most):
                 parts.save(block.number, columns)
                 done[block.number] = columns
                 bar.update(block.size)
@@ -132,22 +136,20 @@ def fit_files(
             raise none_readable(len(paths), str(problem[0]))
         if labels is not None:
             unnamed = why_none_is_named(joined["star_id"], labels, photometry)
-            if unnamed:  # said late: of the blocks before, none tells
+            if unnamed:  # known only now: single blocks do not show it
                 warnings.warn(f"{unnamed}; all fits began with the search", stacklevel=2)
         catalog = finished_catalog(joined, emulator, recipe.options, model, photometry=labels is not None)
-        write_catalog(catalog, output, overwrite=True)
-    parts.remove()
+        with parts.writing():
+            write_catalog(catalog, output, replace)
+        parts.remove()
     return catalog
 
 
-def _in_turn(
-    blocks: Iterable[Block], done: Container[int], submit: Submit, most: int
-) -> Iterator[tuple[Block, Columns]]:
-    """Blocks that are not done, in their order, with what was measured; most wait at a time."""
+def _in_turn(blocks: Iterable[Block], submit: Submit, most: int) -> Iterator[tuple[Block, Columns]]:
+    """Blocks in order, with their results; at most `most` are waiting at a time."""
     waiting: deque[tuple[Block, Future[Columns]]] = deque()
     for block in blocks:
-        if block.number not in done:
-            waiting.append((block, submit(block)))
+        waiting.append((block, submit(block)))
         while len(waiting) > most:
             block, future = waiting.popleft()
             yield block, future.result()
@@ -156,17 +158,17 @@ def _in_turn(
 
 
 @contextmanager
-def _workers(recipe: Recipe, scheduler: Any, threads: int | None, total: int) -> Iterator[tuple[Submit, int]]:
-    """Give a function that has a block measured, and how many blocks may wait for it."""
+def _workers(
+    recipe: Recipe, scheduler: Any, n_threads: int, threads_each: int
+) -> Iterator[tuple[Submit, int]]:
+    """Return a function that submits a block, and how many blocks may be waiting."""
     if scheduler is not None:
         from maury.survey.cluster import workers_of
 
         with workers_of(scheduler, recipe) as (measure_remotely, most):
             yield lambda block: measure_remotely(block.read()), most
         return
-    n = threads or available_threads()
-    with Workers(n) as workers:
-        threads_each = max(1, n // max(1, -(-total // FILES)))  # few blocks share all the threads out
+    with Workers(n_threads) as workers:
 
         def keep_on(_: int) -> None:
             workers.check()
@@ -176,19 +178,29 @@ def _workers(recipe: Recipe, scheduler: Any, threads: int | None, total: int) ->
                 return workers.submit(lambda: recipe(block.read(), threads_each, keep_on))
             return workers.submit(recipe, block.read(), threads_each, keep_on)
 
-        yield submit, n + 1
+        yield submit, n_threads + 1
 
 
 @contextmanager
 def _nothing_lost(parts: Parts) -> Iterator[None]:
-    """Say where the work is, if it cannot go on; leave nothing behind if none was done."""
+    """On an error, report where the finished blocks are; if there are none, remove the folder."""
     try:
         yield
     except BaseException as error:
+        if not parts.held:
+            raise
         if parts.are_none():
             parts.remove()
+        elif isinstance(error, FileExistsError):
+            raise FileExistsError(
+                f"{parts.output} was written by another process during this run; finished blocks are kept "
+                f"in {parts.folder}: move {parts.output.name} away, or pass overwrite=True, and repeat this "
+                "command"
+            ) from error
         elif isinstance(error, OSError):
             why = error.strerror or str(error)
-            text = f"{why}; what was measured is kept in {parts.folder}: mend that, and run this once more"
+            text = f"{why}; finished blocks are kept in {parts.folder}: correct this, and repeat the command"
             raise OSError(error.errno, text, error.filename) from error
         raise
+    finally:
+        parts.close()

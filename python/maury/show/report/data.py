@@ -1,4 +1,4 @@
-"""What the report shows, as plain arrays: columns, binned curves, chosen rows, packed spectra."""
+"""Content of the report, as plain arrays: columns, binned curves, selected rows, packed spectra."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-# Fluxes are kept as whole numbers: value = number * STEP + LOWEST; MISSING stands for NaN.
+# Fluxes are stored as whole numbers: value = number * STEP + LOWEST; MISSING stands for NaN.
 STEP, LOWEST, MISSING = 1.25e-4, -1.0, 65535
 WAVE_STEP = 0.01  # Angstrom
-_LOG_RATIO = 30.0  # a column that spans more is shown as its log10
+_LOG_RATIO = 30.0  # a column with a larger range is shown as its log10
 _MIN_IN_BIN = 5
 _TEFF_EDGES = (2500.0, 3500.0, 4000.0, 4500.0, 5000.0, 5500.0, 6000.0, 6500.0, 7000.0, 8000.0, 10000.0,
               15000.0, 20000.0, 35000.0)  # fmt: skip
@@ -34,7 +34,7 @@ _TEFF_EDGES = (2500.0, 3500.0, 4000.0, 4500.0, 5000.0, 5500.0, 6000.0, 6500.0, 7
 
 @dataclass(frozen=True)
 class Shown:
-    """A column that points can be coloured by.
+    """A column for the colours of the points.
 
     Attributes
     ----------
@@ -43,9 +43,9 @@ class Shown:
     title : str
         Name and unit.
     low, high : float
-        Ends of the colours: percentiles 2 and 98, of log10 of the values where `log`.
+        Ends of the colour scale: percentiles 2 and 98, of log10 of the values if `log`.
     log : bool
-        Whether to colour by log10.
+        Whether the colour scale is in log10.
     """
 
     values: NDArray[np.float32]
@@ -56,7 +56,7 @@ class Shown:
 
 
 def shown_columns(catalog: QTable) -> dict[str, Shown]:
-    """All columns with one number a row; those without any finite number are left out."""
+    """All columns with one number per row; those without any finite number are omitted."""
     found = {}
     for name in catalog.colnames:
         if catalog[name].ndim != 1 or catalog[name].dtype.kind not in "fiub":
@@ -78,7 +78,7 @@ def shown_columns(catalog: QTable) -> dict[str, Shown]:
 
 
 def text(catalog: QTable, name: str) -> list[str]:
-    """One text a row; empty where the column is missing."""
+    """One text per row; empty if the column is missing."""
     if name not in catalog.colnames:
         return [""] * len(catalog)
     values = np.ma.filled(np.ma.asarray(catalog[name]).astype(str), "")
@@ -86,7 +86,7 @@ def text(catalog: QTable, name: str) -> list[str]:
 
 
 def star_names(catalog: QTable) -> list[str]:
-    """Star and visit of each row, or its file, as `maury.show.tables.row_name` has it."""
+    """Star and visit of each row, or its file, as in `maury.show.tables.row_name`."""
     names = []
     for star, visit, file in zip(*(text(catalog, n) for n in ("star_id", "visit_id", "file")), strict=True):
         names.append(f"{star} {visit}".strip() if visit and visit != star else star or file)
@@ -94,9 +94,9 @@ def star_names(catalog: QTable) -> list[str]:
 
 
 def flag_counts(catalog: QTable) -> list[tuple[str, str, int]]:
-    """Name, meaning and number of rows of each flag, beginning with the rows that have none."""
+    """Name, meaning and number of rows of each flag; the first entry counts the rows without a flag."""
     flags = np.asarray(catalog["flags"]).astype(np.int64)
-    counts = [("no flag", "no complaint", int(np.sum(flags == 0)))]
+    counts = [("no flag", "no flag set", int(np.sum(flags == 0)))]
     return counts + [(flag_names(bit)[0], bit.meaning, int(np.sum((flags & bit) != 0))) for bit in Flag]
 
 
@@ -108,7 +108,7 @@ def chi2_map(
     Returns
     -------
     teff_edges (n + 1,) [K], logg_edges (m + 1,), median (n, m)
-        NaN where there is no star.
+        NaN if there are no stars.
     """
     from scipy.stats import binned_statistic_2d
 
@@ -120,14 +120,14 @@ def chi2_map(
 
 
 def thin_rows(across: Array, up: Array, n_cells: tuple[int, int]) -> NDArray[np.intp]:
-    """Rows to draw so that a crowded diagram looks as if all were drawn: the first one of each cell.
+    """Rows to draw so that a crowded diagram looks as if all were drawn: the first row in each cell.
 
     Parameters
     ----------
     across, up : (N,)
-        Place in the diagram, 0 to 1; what is outside is left out.
+        Position in the diagram, 0 to 1; rows outside are omitted.
     n_cells : (int, int)
-        Cells across and up; a cell as wide as a point hides no star that is not hidden behind another.
+        Number of cells in each direction; with cells as wide as a point only hidden stars are omitted.
     """
     inside = np.flatnonzero((across >= 0) & (across < 1) & (up >= 0) & (up < 1))
     cell = (across[inside] * n_cells[0]).astype(np.int64) * n_cells[1] + (up[inside] * n_cells[1]).astype(
@@ -137,7 +137,7 @@ def thin_rows(across: Array, up: Array, n_cells: tuple[int, int]) -> NDArray[np.
 
 
 def error_curves(teff: Array, errors: Iterable[Array]) -> tuple[Array, list[Array]]:
-    """Median errors in bins of Teff: the median Teff of each bin with enough stars; a curve an array."""
+    """Median errors in bins of Teff: the median Teff of each bin with enough stars; one curve per array."""
     errors = list(errors)
     centres: list[float] = []
     curves: list[list[float]] = [[] for _ in errors]
@@ -151,11 +151,11 @@ def error_curves(teff: Array, errors: Iterable[Array]) -> tuple[Array, list[Arra
 
 
 def choose_rows(catalog: QTable, candidates: ArrayLike, n: int) -> NDArray[np.intp]:
-    """At most `n` of the candidate rows to show spectra of.
+    """At most `n` of the candidate rows, whose spectra are shown.
 
-    A third are those with the largest reduced chi-square, and as many are flagged rows, in turn one of each
-    flag: these are what one wants to look at. The others are taken from all over the Kiel diagram, in turn
-    one from each cell that has stars.
+    A third are those with the largest reduced chi-square, and as many are flagged rows, with the flags in
+    turn: these are of most interest. The others are taken from all parts of the Kiel diagram, in turn one
+    from each cell that contains stars.
 
     Returns
     -------
@@ -180,7 +180,7 @@ def choose_rows(catalog: QTable, candidates: ArrayLike, n: int) -> NDArray[np.in
 
 
 def _in_turn(cell: NDArray[np.int64], n: int) -> NDArray[np.intp]:
-    """`n` items: one of each cell, then a second of each, ...; in the last turn of cells evenly apart."""
+    """`n` items: one from each cell, then a second from each, ...; in the last round evenly spaced."""
     order = np.argsort(cell, kind="stable")
     _, first, count = np.unique(cell[order], return_index=True, return_counts=True)
     turn = np.arange(len(cell)) - np.repeat(first, count)
@@ -190,7 +190,7 @@ def _in_turn(cell: NDArray[np.int64], n: int) -> NDArray[np.intp]:
 
 
 def _flagged_in_turn(flags: NDArray[np.integer], rows: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Rows that have a flag: first one of each flag, then a second of each, ..."""
+    """Rows with a flag: first one for each flag, then a second for each, ..."""
     turn = np.full(len(rows), len(rows))
     for bit in Flag:
         having = np.flatnonzero(flags & int(bit))
@@ -203,8 +203,9 @@ def pack_spectrum(fit: BestFit) -> str:
     """One spectrum for the page: base64 of deflated bytes.
 
     Wavelengths as differences in units of `WAVE_STEP` (int32); flux, model and the expected 1-sigma error as
-    whole numbers in units of `STEP` above `LOWEST` (uint16), clipped to what these hold, `MISSING` where ivar
-    is 0. Bytes of equal weight stand together, which deflates to half. `maury.show.report.page.js` undoes it.
+    whole numbers in units of `STEP` above `LOWEST` (uint16), clipped to their range, `MISSING` where ivar
+    is 0. Bytes of equal significance are contiguous, which halves the compressed size. The inverse is in
+    `page.js`.
     """
     order = np.argsort(fit.wavelength, kind="stable")  # arms may overlap
     order = order[np.isfinite(fit.wavelength[order])]
@@ -223,14 +224,14 @@ def pack(raw: bytes) -> str:
 
 
 def pack_column(values: NDArray[np.float32]) -> str:
-    """One column for the page, to 16 bits: float32 with a last byte of 0, bytes of equal weight together."""
+    """One column for the page, to 16 bits: float32 with a last byte of 0, sorted by significance."""
     bits = values.astype("<f4").view("<u4")
     rounded = np.where(np.isfinite(values), (bits + np.uint32(0x80)) & np.uint32(0xFFFFFF00), bits)
     return pack(_planes(rounded.astype("<u4")))
 
 
 def json_for_page(value: Any) -> str:
-    """JSON that may stand inside a <script>: no text in it can end the element."""
+    """JSON that is safe inside a <script>: no text in it can end the element."""
     words = json.dumps(value, allow_nan=False, separators=(",", ":"))
     return words.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 

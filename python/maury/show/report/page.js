@@ -1,5 +1,5 @@
 "use strict";
-// Colours, filters, and a star's labels and spectrum. Bokeh draws; texts go in by textContent, so that no name is ever HTML.
+// Colours, filters, and labels and spectrum of a star. Bokeh draws; text is set by textContent, so that names are never HTML.
 (() => {
   const element = (id) => document.getElementById(id);
   const facts = JSON.parse(element("facts").textContent);
@@ -13,7 +13,7 @@
     return new Uint8Array(await new Response(stream).arrayBuffer());
   };
 
-  // What few need is read when it is first asked for.
+  // Rarely used data are unpacked when first requested.
   const once = (make) => {
     const kept = new Map();
     return (key) => kept.get(key) ?? kept.set(key, make(key)).get(key);
@@ -27,7 +27,7 @@
     return new Float32Array(planes.map((_, i) => planes[(i % 4) * n + (i >> 2)]).buffer);
   });
 
-  // The inverse of pack_spectrum in report_data.py.
+  // The inverse of pack_spectrum in data.py.
   const readSpectrum = async (packed) => {
     const bytes = await unpack(packed);
     const n = bytes.length / 10; // four bytes of wavelength and three times two
@@ -72,7 +72,7 @@
     element("count").textContent = `${n} of ${flags.length} rows`;
   };
 
-  // Draws the first row of each cell of the screen: what is left out would be hidden anyway, and shows on zooming in.
+  // Draws the first row of each cell of the screen: rows left out would be hidden anyway, and appear on zooming in.
   const draw = (name) => {
     const [figure, [x, y]] = [model(name), facts.axes[name]];
     const {across, up} = places(figure);
@@ -136,7 +136,7 @@
     const margin = 0.06 * (high - low) || 0.1;
     const half = Math.max(1.4 * percentile(pixels.residual.map(Math.abs), 0.98), 1e-3) || 0.1;
     model("pixels").data = pixels;
-    // The widest star so far must not decide the ends for the next one.
+    // The axes must not keep the range of the previous star.
     const ends = {start: pixels.wave[0], end: pixels.wave[pixels.wave.length - 1]};
     model("wave_range").setv({...ends, reset_start: ends.start, reset_end: ends.end});
     model("flux_range").setv({start: low - margin, end: high + margin});
@@ -145,7 +145,7 @@
 
   const pick = async (row) => {
     const point = Object.fromEntries(Object.keys(model("picked").data).map((name) => [name, [stars.data[name][row]]]));
-    const mine = ++turn; // another star may be picked while this one is being read
+    const mine = ++turn; // another star may be selected while this one is being read
     model("picked").data = point;
     element("star").textContent = stars.data._name[row];
     const has = withSpectrum.has(row);
@@ -154,14 +154,14 @@
     if (mine !== turn) return;
     showTable(lines);
     element("note").textContent = has
-      ? "Normalised flux in black, model in red; below, flux less model, and the expected error in blue."
+      ? "Normalised flux in black, model in red; below, flux minus model, and the expected error in blue."
       : `The spectrum of this star is not in this page. ${facts.spectra_words}`;
     element("plots").hidden = !has;
     if (has) showSpectrum(pixels);
     document.body.dataset.star = row;
   };
 
-  // From a value to its place between the ends of an axis, 0 to 1.
+  // Position of a value between the ends of an axis, 0 to 1.
   const along = (range, scale) => {
     const f = scale.type === "LogScale" ? Math.log : (x) => x;
     const start = f(range.start), span = f(range.end) - start;
@@ -169,7 +169,7 @@
   };
   const places = (figure) => ({across: along(figure.x_range, figure.x_scale), up: along(figure.y_range, figure.y_scale)});
 
-  // The nearest star on the screen, of all rows that are to be shown: one pass needs no index.
+  // The nearest star on the screen among all selected rows; one pass is fast enough without an index.
   const nearest = (figure, [x, y], event) => {
     const {across, up} = places(figure);
     const xs = stars.data[x], ys = stars.data[y];
@@ -187,7 +187,7 @@
     const names = stars.data._name;
     const row = wanted ? names.findIndex((name) => name.toLowerCase().includes(wanted)) : -1;
     if (row >= 0) pick(row);
-    else if (wanted) element("count").textContent = `no star is called ${part}`;
+    else if (wanted) element("count").textContent = `no star is named ${part}`;
   };
 
   const start = () => {

@@ -34,28 +34,29 @@ def write_report(
     cmd: tuple[str, str] | None = None,
     title: str = "maury catalogue",
 ) -> None:
-    """Write a catalogue as one HTML file that needs nothing else, not even a network.
+    """Write a catalogue as one self-contained HTML file, which needs no network.
 
     Parameters
     ----------
     catalog : QTable
         N rows, from `maury.fit` or `maury.read_catalog`; columns may have been added.
     path : path
-        The .html file; the file appears whole or not at all.
+        The .html file, which is either complete or absent.
     spectra : mapping, optional
         Packed spectra by row number, from `maury.show.report.spectra.pack_spectra`.
     cmd : (str, str), optional
-        Columns with the colour and the magnitude of the colour-magnitude diagram. Not given: found by the
-        names in `maury.show.report.plots.COLOURS` and ``MAGNITUDES``; without them there is no such diagram.
+        Columns with the colour and the magnitude of the colour-magnitude diagram. By default they are found
+        by the names in `maury.show.report.plots.COLOURS` and ``MAGNITUDES``; without them there is no such
+        diagram.
     title : str
-        Head of the page.
+        Title of the page.
 
     Raises
     ------
     ImportError
-        Without bokeh.
+        If bokeh is not installed.
     ValueError
-        If the catalogue has no rows, no labels ``teff`` and ``logg``, or `cmd` names no columns of numbers.
+        If the catalogue has no rows, no labels ``teff`` and ``logg``, or `cmd` names columns without numbers.
     """
     need_bokeh()
     check_catalog(catalog)
@@ -69,15 +70,15 @@ def write_report(
 
 
 def need_bokeh() -> None:
-    """Raise ImportError with the words that mend it where there is no bokeh."""
+    """Raise ImportError with instructions if bokeh is not installed."""
     from importlib.util import find_spec
 
     if find_spec("bokeh") is None:
-        raise ImportError('a report needs bokeh: pip install "maury[report]"')
+        raise ImportError('a report requires bokeh: pip install "maury[report]"')
 
 
 def check_catalog(catalog: QTable) -> None:
-    """Raise ValueError if there is nothing that a report can show."""
+    """Raise ValueError if there is nothing to show in a report."""
     names = label_names(catalog)
     if not {"teff", "logg"} <= set(names):
         raise ValueError(f"catalog: a report needs the labels teff and logg, got {', '.join(names)}")
@@ -131,7 +132,7 @@ def _page(catalog: QTable, spectra: Mapping[int, str], cmd: tuple[str, str] | No
 
 
 def _pictures(catalog: QTable) -> dict[str, Callable[[QTable], Figure]]:
-    """Choose plots of what the catalogue has: one of stars has no chi-square, and no visits to compare."""
+    """Select the plots for which the catalogue has data: a table of stars has no chi-square and no visits."""
     pictures: dict[str, Callable[[QTable], Figure]] = {"errors": plot_errors}
     if "rchi2" in catalog.colnames:
         pictures["chi2"] = plot_chi2
@@ -141,7 +142,7 @@ def _pictures(catalog: QTable) -> dict[str, Callable[[QTable], Figure]]:
 
 
 def _picture(figure: Figure) -> str:
-    """SVG as the address of an <img>, in which no script can run."""
+    """SVG as the source of an <img>, in which no script can run."""
     drawn = io.BytesIO()
     figure.savefig(drawn, format="svg")
     return f"data:image/svg+xml;base64,{base64.b64encode(drawn.getvalue()).decode()}"
@@ -150,7 +151,7 @@ def _picture(figure: Figure) -> str:
 def _facts(
     catalog: QTable, columns: Mapping[str, data.Shown], axes: Mapping[str, tuple[str, str]], words: str
 ) -> dict[str, Any]:
-    """Collect what the script of the page needs to know."""
+    """Collect the data required by the script of the page."""
     labels = [
         {
             "name": name,
@@ -191,8 +192,8 @@ def _summary(catalog: QTable) -> str:
 
 def _spectra_words(n: int, of: int) -> str:
     if n in (0, of):
-        return f"The page holds {'all' if n else 'no'} spectra."
+        return f"The page has {'all' if n else 'no'} spectra."
     return (
-        f"The page holds {n} of {of} spectra: the worst fits, some of each flag, and others from all over "
-        'the Kiel diagram; "Show" has which they are. For more: maury report --max-spectra.'
+        f"The page has {n} of {of} spectra: the worst fits, some for each flag, and others from all parts of "
+        'the Kiel diagram; select them in "Show". For more: maury report --max-spectra.'
     )

@@ -1,4 +1,4 @@
-"""The plots of the report that one can explore, in bokeh."""
+"""The interactive plots of the report, in bokeh."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-# Columns that make a colour-magnitude diagram where they are there; Gaia, dereddened first.
+# Columns used for the colour-magnitude diagram if present; Gaia, dereddened first.
 COLOURS = ("bp_rp0", "bp_rp")
 MAGNITUDES = ("m_g", "phot_g_mean_mag")
 
@@ -29,7 +29,7 @@ _TITLES = {
     "log_vmicro": "log vmicro [dex, km/s]",
 }
 _OBSERVED, _MODEL, _BAND = "#333333", "#d1342f", "#7fb0e0"
-_FIRST_CELLS = (170, 180)  # until the page knows how large it is
+_FIRST_CELLS = (170, 180)  # until the size of the page is known
 
 
 def star_diagrams(
@@ -47,7 +47,7 @@ def star_diagrams(
     needed = {name for pair in axes.values() for name in pair} | set(label_names(catalog))
     nothing = np.full(len(catalog), np.nan, dtype=np.float32)
     values: dict[str, Any] = {name: columns[name].values if name in columns else nothing for name in needed}
-    # A column of the catalogue may be called anything but these.
+    # The columns of the catalogue may have any names except these.
     shown = columns[colour]
     values["_colour"] = np.log10(shown.values) if shown.log else shown.values
     values["_flags"] = np.asarray(catalog["flags"]).astype(np.int32)
@@ -112,7 +112,7 @@ def _diagram(
 
 
 def star_figures() -> dict[str, Any]:
-    """Make the empty plots of one star, spectrum and residual, which the script of the page fills."""
+    """Make the empty plots of one star, spectrum and residual, which are filled by the script of the page."""
     from bokeh.models import ColumnDataSource, Range1d
 
     keys = ("wave", "flux", "model", "residual", "upper", "lower")
@@ -128,7 +128,7 @@ def star_figures() -> dict[str, Any]:
     top.yaxis.axis_label, bottom.yaxis.axis_label = "normalised flux", "residual"
     bottom.xaxis.axis_label = "rest wavelength in vacuum [Å]"
     for figure in (top, bottom):
-        figure.min_border_left = 80  # so that the two stand in line
+        figure.min_border_left = 80  # so that the two are aligned
     return {"spectrum": top, "residual": bottom}
 
 
@@ -149,14 +149,14 @@ def _spans(teff: Array) -> bool:
 
 
 def _along(values: Array, ends: tuple[float, float], log: bool) -> Array:
-    """Place between the ends of an axis, 0 to 1; NaN for what has no place."""
+    """Position between the ends of an axis, 0 to 1; NaN if outside or missing."""
     start, end = np.log(ends) if log else ends
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(((np.log(values) if log else values) - start) / (end - start))
 
 
 def _ends(values: Array, log: bool, reverse: bool) -> tuple[float, float]:
-    """Choose ends of an axis that shows all values."""
+    """Return ends of an axis that include all values."""
     values = values[np.isfinite(values) & ((values > 0) | (not log))]
     if not values.size:
         return (1.0, 0.0) if reverse else (0.0, 1.0)

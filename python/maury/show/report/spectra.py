@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import warnings
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from maury.measure.best_fit import best_fit
 from maury.measure.options import Options
-from maury.readers import ReadError, ReadWarning, read_spectra
-from maury.readers.mastar import read_blocks
+from maury.readers import ReadError, ReadWarning
+from maury.readers.read import row_blocks
 from maury.show.report import data as data
 
 if TYPE_CHECKING:
@@ -34,26 +33,26 @@ def pack_spectra(
     sources: Iterable[str | os.PathLike[str]] | None = None,
     n: int = N_SPECTRA,
 ) -> dict[int, str]:
-    """Read and fit again, at the labels of the catalogue, the spectra that a report is to show.
+    """Read the spectra to be shown in a report, and compute their fits at the labels of the catalogue.
 
-    Of the large files of MaStar one block of rows is held at a time.
+    Only one block of spectra of a large file is in memory at a time.
 
     Parameters
     ----------
     catalog : QTable
         From `maury.fit`.
     emulator : Emulator
-        The one that the catalogue was made with.
+        The emulator of the catalogue.
     sources : iterable of paths, optional
-        Files and folders that hold the spectra; a file is known by its name, so it may have moved. Not given:
-        the files are where the catalogue says, or they are left out.
+        Files and folders of the spectra; a file is identified by its name, so it may have moved. By default
+        the files are those of the catalogue, or are omitted if missing.
     n : int
-        How many at most; see `maury.show.report.data.choose_rows`.
+        Maximum number; see `maury.show.report.data.choose_rows`.
 
     Returns
     -------
     dict
-        Packed spectra by row number. A file that cannot be read, or does not hold the star, gives none.
+        Packed spectra by row number. A file that cannot be read, or does not contain the star, gives none.
 
     Raises
     ------
@@ -66,7 +65,7 @@ def pack_spectra(
         raise ValueError(
             f"emulator: the catalogue was made with {catalog.meta['EMULATOR'] or 'one without a name'} "
             f"({catalog.meta['EMUHASH'][:12]}), got {emulator.name or 'one without a name'} "
-            f"({emulator.file_hash[:12]}); give the file that it was made with"
+            f"({emulator.file_hash[:12]}); pass the emulator of the catalogue (--emulator)"
         )
     options = Options.of_catalog(catalog.meta)
     paths = _paths(data.text(catalog, "file"), sources)
@@ -78,34 +77,25 @@ def pack_spectra(
     packed = {}
     for path, rows in rows_of.items():
         wanted = {keys[row]: row for row in rows}
-        try:
-            for spectra in _read(path, wanted, options.format):
-                for i, row in _places(spectra, wanted):
+        with suppress(ReadError), warnings.catch_warnings():  # blocks before the damage are kept
+            warnings.simplefilter("ignore", ReadWarning)
+            for spectra, alone in _read(path, options.format):
+                for i, row in _places(spectra, wanted, alone):
                     packed[row] = data.pack_spectrum(best_fit(spectra[i], emulator, catalog[row]))
-        except (ReadError, OSError, EOFError):  # what came before a cut stays
-            continue
     return packed
 
 
-def _read(path: Path, wanted: Collection[Key], format: str | None) -> Iterator[Spectra]:
-    """Spectra of a file, block by block where it is one of MaStar; then only those wanted."""
-    blocks = read_blocks(path, select=lambda *names: np.array([key in wanted for key in _keys(*names)]))
-    try:
-        first = next(blocks, None)
-    except (ValueError, OSError, EOFError):  # another format; astropy says so in many ways
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ReadWarning)
-            yield read_spectra(path, format)
-        return
-    if first is not None:
-        yield first
-        yield from blocks
+def _read(path: Path, format: str | None) -> Iterator[tuple[Spectra, bool]]:
+    """Spectra of a file, block by block; with each block, whether the file contains only one spectrum."""
+    for block in row_blocks(path, format):
+        if block.read is not None:
+            yield block.read(), block.total == 1
 
 
-def _places(spectra: Spectra, wanted: Mapping[Key, int]) -> Iterator[tuple[int, int]]:
-    """Which of the spectra belongs to which row; the only one of a file needs no name."""
+def _places(spectra: Spectra, wanted: Mapping[Key, int], alone: bool) -> Iterator[tuple[int, int]]:
+    """Match spectra to rows; the only spectrum of a file needs no name."""
     keys = list(_keys(spectra.star_id, spectra.visit_id))
-    if len(keys) == len(wanted) == 1:
+    if alone and len(wanted) == 1:
         keys = list(wanted)
     for i, key in enumerate(keys):
         if key in wanted and not spectra.problem[i]:
@@ -117,7 +107,7 @@ def _keys(star: Iterable[str], visit: Iterable[str]) -> Iterator[Key]:
 
 
 def _paths(files: list[str], sources: Iterable[str | os.PathLike[str]] | None) -> dict[int, Path]:
-    """Find the file of each row that has one."""
+    """Find the file of each row, if there is one."""
     if sources is None:
         exists = {file: bool(file) and Path(file).is_file() for file in set(files)}
         return {row: Path(file) for row, file in enumerate(files) if exists[file]}

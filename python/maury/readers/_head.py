@@ -1,0 +1,194 @@
+"""One HDU of a FITS file as bytes: its header, and rows of its image or table as arrays.
+
+astropy reads the header and determines the layout of a row. Extensions of one survey have the same header in
+thousands of files, so the results for a header are cached; numbers are then read directly from the bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+_CARD = 80  # bytes
+_PLAIN = {"A", "B", "I", "J", "K", "E", "D"}  # column formats whose values are stored unchanged
+_PIXEL = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}  # by BITPIX
+
+
+class Head:
+    """A header and the layout derived from it; immutable, so that files can share it.
+
+    Attributes
+    ----------
+    header : astropy.io.fits.Header
+    shape : tuple of int
+        Shape of the image; of a table (rows, bytes per row). () if there are no data.
+    n_bytes : int
+        Size of the data, without the padding.
+    """
+
+    def __init__(self, block: bytes) -> None:
+        self.header = fits.Header.fromstring(block)
+        n_axes = int(self.header["NAXIS"])
+        self.shape = tuple(int(self.header[f"NAXIS{i}"]) for i in range(n_axes, 0, -1))
+        if min(self.shape, default=0) < 0:
+            raise ValueError(f"its header gives the size {self.shape}")
+        self.bitpix = int(self.header["BITPIX"])
+        n = int(np.prod(self.shape, dtype=object)) if self.shape else 0
+        self.n_bytes = abs(self.bitpix) // 8 * (n + int(self.header.get("PCOUNT", 0)))
+
+    @property
+    def is_table(self) -> bool:
+        """Whether this is a binary table."""
+        return bool(self.header.get("XTENSION") == "BINTABLE")
+
+    @cached_property
+    def name(self) -> str:
+        """EXTNAME in upper case."""
+        return str(self.header.get("EXTNAME", "")).strip().upper()
+
+    @property
+    def n_rows(self) -> int:
+        """Length of the first axis: rows of a table or image, pixels of a spectrum."""
+        return self.shape[0] if self.shape else 0
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes per row."""
+        row = int(np.prod(self.shape[1:], dtype=object)) if len(self.shape) > 1 else 1
+        return abs(self.bitpix) // 8 * row
+
+    @cached_property
+    def column_names(self) -> frozenset[str]:
+        """Names of the columns in upper case; none if this is not a table."""
+        if not self.is_table:
+            return frozenset()
+        return frozenset(
+            str(self.header.get(f"TTYPE{i}", "")).strip().upper()
+            for i in range(1, int(self.header.get("TFIELDS", 0)) + 1)
+        )
+
+    def has_columns(self, *names: str) -> bool:
+        """Whether this is a table with these columns, in any case."""
+        return self.column_names.issuperset(names)
+
+    @cached_property
+    def layout(self) -> tuple[np.dtype[Any] | None, dict[str, str]]:
+        """Type of a table row, and by upper-case name the fields whose values are stored unchanged."""
+        definition = self.astropy_table(b"", 0).columns
+        row_type: np.dtype[Any] = definition.dtype.newbyteorder(">")
+        if row_type.itemsize != self.row_bytes:
+            return None, {}
+        plain = [
+            column.name
+            for column in definition
+            if column.format.format in _PLAIN
+            and column.bscale in ("", None, 1)
+            and column.bzero in ("", None, 0)
+        ]
+        return row_type, {name.upper(): name for name in plain}
+
+    @cached_property
+    def is_plain_image(self) -> bool:
+        """Whether pixels are stored unscaled."""
+        get = self.header.get
+        return get("BSCALE", 1) == 1 and get("BZERO", 0) == 0 and "BLANK" not in self.header
+
+    def astropy_table(self, data: bytes, n: int) -> fits.BinTableHDU:
+        """Table of n rows: astropy decodes strings, scaled columns and byte order."""
+        return fits.BinTableHDU.fromstring(self._padded(data, n), uint=True)
+
+    def astropy_image(self, data: bytes, n: int) -> NDArray[Any]:
+        """Return n rows of the image: astropy scales them."""
+        kind = fits.ImageHDU if "XTENSION" in self.header else fits.PrimaryHDU
+        hdu = kind.fromstring(self._padded(data, n), uint=True)
+        array: NDArray[Any] = hdu.data
+        return array
+
+    def _padded(self, data: bytes, n: int) -> bytes:
+        """Bytes of an HDU of n rows."""
+        part = self.header.copy()
+        part[f"NAXIS{len(self.shape)}"] = n
+        if "PCOUNT" in part:
+            part["PCOUNT"] = 0
+        for key in ("THEAP", "CHECKSUM", "DATASUM"):
+            part.remove(key, ignore_missing=True)
+        return str(part.tostring()).encode("ascii") + data + b"\0" * (-len(data) % 2880)
+
+
+def extension_head(block: bytes) -> Head:
+    """Return the head of an extension without its checksums, the only part that differs between files."""
+    for name in (b"CHECKSUM=", b"DATASUM ="):
+        at = block.find(name)
+        if at >= 0 and at % _CARD == 0:
+            block = block[:at] + b" " * _CARD + block[at + _CARD :]
+    return _kept_head(block)
+
+
+@lru_cache(maxsize=64)
+def _kept_head(block: bytes) -> Head:
+    return Head(block)
+
+
+def forget() -> None:
+    """Clear the cache of extension headers."""
+    _kept_head.cache_clear()
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Complete rows of an image or table as bytes, which can be decoded later, in another thread."""
+
+    head: Head
+    data: memoryview
+    n: int
+
+    def image(self) -> NDArray[Any]:
+        """Return (n, ...) pixels as stored, in their byte order, or as scaled by astropy."""
+        if not self.head.is_plain_image:
+            return self.head.astropy_image(bytes(self.data), self.n)
+        pixels = np.frombuffer(self.data, dtype=_PIXEL[self.head.bitpix])
+        return pixels.reshape(self.n, *self.head.shape[1:])
+
+    def table(self) -> Table:
+        """Columns by upper-case name."""
+        return Table(self)
+
+
+class Table(Mapping[str, NDArray[Any]]):
+    """Columns of some rows by upper-case name, (n, ...) each; their case differs between releases."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        row_type, self._plain = rows.head.layout
+        self._values = None if row_type is None else np.frombuffer(rows.data, dtype=row_type)
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """Return the values of a column; text stored unchanged is returned as bytes."""
+        if name in self._plain and self._values is not None:
+            return self._values[self._plain[name]]
+        if name not in self._rows.head.column_names:
+            raise KeyError(name)
+        values: NDArray[Any] = self._unpacked.field(name)
+        return values
+
+    def __contains__(self, name: object) -> bool:
+        """Whether the column exists; nothing is decoded."""
+        return name in self._rows.head.column_names
+
+    def __iter__(self) -> Iterator[str]:
+        """Upper-case names."""
+        return iter(self._rows.head.column_names)
+
+    def __len__(self) -> int:
+        """Return the number of columns."""
+        return len(self._rows.head.column_names)
+
+    @cached_property
+    def _unpacked(self) -> Any:
+        return self._rows.head.astropy_table(bytes(self._rows.data), self._rows.n).data
