@@ -69,7 +69,7 @@ def test_photometric_labels_of_the_wrong_shape_are_refused():
 def test_photometry_and_isochrones_go_together():
     emulator = made_up_stars.emulator()
     spectra = made_up_stars.spectra(emulator, rv=0.0)
-    with pytest.raises(ValueError, match="photometry, isochrones: give both"):
+    with pytest.raises(ValueError, match="photometry, isochrones: pass both, or neither"):
         maury.fit(spectra, emulator, photometry=photometry(["star 0"]))
     catalog = maury.fit(spectra, emulator, photometry=photometry(["star 1"]), isochrones=ISOCHRONES)
     assert json.loads(catalog.meta["OPTIONS"])["photometry"] is True
