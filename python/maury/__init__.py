@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from maury.catalog import Flag, read_catalog, write_catalog
     from maury.emulator import Emulator
     from maury.learn.train import train
+    from maury.measure.best_fit import best_fit
     from maury.measure.fit import fit_normalized
     from maury.measure.pipeline import fit
     from maury.prepare import running_median
@@ -33,6 +34,7 @@ _HOME = {
     "ReadWarning": "maury.readers",
     "Spectra": "maury.spectra",
     "__version__": "maury._version",
+    "best_fit": "maury.measure.best_fit",
     "cluster": "maury.survey",
     "fit": "maury.measure.pipeline",
     "fit_files": "maury.survey",
@@ -51,6 +53,7 @@ __all__ = [
     "ReadWarning",
     "Spectra",
     "__version__",
+    "best_fit",
     "cluster",
     "fit",
     "fit_files",

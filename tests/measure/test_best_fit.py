@@ -6,7 +6,7 @@ import pytest
 import made_up_stars
 import maury
 from instrument_twin import moving_stars
-from maury.measure.best_fit import best_fit
+from maury.measure.best_fit import fit_of_row
 from maury.spectra import Spectra
 
 N = made_up_stars.N_PIXELS
@@ -35,7 +35,7 @@ def chi2(fit):
 def rows_of(emulator, spectra, **options):
     catalog = maury.fit(spectra, emulator, **options)
     assert catalog["converged"].all()
-    return catalog, [best_fit(spectra[i], emulator, catalog[i]) for i in range(len(spectra))]
+    return catalog, [fit_of_row(spectra[i], emulator, catalog[i]) for i in range(len(spectra))]
 
 
 @pytest.mark.parametrize("options", [{}, {"broadening": True}])
@@ -87,11 +87,45 @@ def test_what_has_no_fit_has_no_model(emulator):
     spectra = made_up_stars.spectra(emulator, rv=0.0)
     spectra.mask[0] = True
     catalog = maury.fit(spectra, emulator)
-    fit = best_fit(spectra[0], emulator, catalog[0])
+    fit = fit_of_row(spectra[0], emulator, catalog[0])
     assert np.isnan(fit.model).all() and not fit.ivar.any()
     unreadable = Spectra(
         np.full(N, np.nan), np.full((1, N), np.nan), np.zeros((1, N)), problem="no such file"
     )
-    fit = best_fit(unreadable, emulator, maury.fit(unreadable, emulator)[0])
+    fit = fit_of_row(unreadable, emulator, maury.fit(unreadable, emulator)[0])
     assert np.isnan(fit.model).all() and not fit.ivar.any()
     np.testing.assert_array_equal(fit.wavelength, emulator.wavelength)
+
+
+def test_models_of_a_catalogue_are_times_their_continuum(emulator):
+    spectra = stars(emulator)
+    catalog = maury.fit(spectra, emulator)
+    model = maury.best_fit(catalog, spectra, emulator)
+    assert model.shape == spectra.flux.shape
+    inside = np.isfinite(model)
+    assert inside.mean() > 0.9
+    pull = ((spectra.flux - model) * np.sqrt(spectra.ivar))[inside & ~spectra.mask]
+    assert 0.8 < np.std(pull) < 1.2
+    for i in (0, 3):
+        fit = fit_of_row(spectra[i], emulator, catalog[i])
+        own = model[i][np.isfinite(model[i])]
+        np.testing.assert_allclose((fit.model * fit.continuum)[np.isfinite(fit.model)], own, rtol=1e-12)
+    reverse = maury.best_fit(catalog[::-1], spectra[::-1], emulator)
+    np.testing.assert_array_equal(reverse, model[::-1])
+
+
+def test_rows_without_a_fit_have_no_model_in_company(emulator):
+    spectra = stars(emulator)
+    spectra.mask[1] = True
+    model = maury.best_fit(maury.fit(spectra, emulator), spectra, emulator)
+    assert np.isnan(model[1]).all()
+    assert np.isfinite(model[[0, 2, 3]]).any(axis=1).all()
+
+
+def test_models_of_other_spectra_or_emulators_are_refused(emulator):
+    spectra = stars(emulator)
+    catalog = maury.fit(spectra, emulator)
+    with pytest.raises(ValueError, match=r"spectra: expected the 4 spectra of the rows .* got 3"):
+        maury.best_fit(catalog, spectra[:3], emulator)
+    with pytest.raises(ValueError, match=r"emulator: the catalogue was made with made up .*, got MILES"):
+        maury.best_fit(catalog, spectra)

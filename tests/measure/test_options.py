@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import made_up_stars
 import maury
 from maury.catalog import read_catalog, write_catalog
-from maury.measure.best_fit import best_fit
+from maury.measure.best_fit import fit_of_row
 from maury.measure.options import Options
 from maury.measure.regions import REGIONS
 from maury.spectra import Spectra
@@ -107,12 +107,12 @@ def test_what_is_redrawn_is_what_was_fitted():
     own = Spectra(made.wavelength, emulator.predict(made_up_stars.LABELS), np.full((4, 1500), 1e6), rv=0.0)
     catalog = maury.fit(own, emulator, resolution=1500.0, leave_out=["balmer"])
     other = maury.fit(own, emulator)
-    row, plain = (best_fit(own[1], emulator, table[1]) for table in (catalog, other))
+    row, plain = (fit_of_row(own[1], emulator, table[1]) for table in (catalog, other))
     common = np.isin(plain.wavelength, row.wavelength)  # a broader row needs more of the emulator at its ends
     assert common.mean() > 0.99 and not np.allclose(row.model, plain.model[common], atol=1e-3)
     balmer = (row.wavelength > 4855) & (row.wavelength < 4870)
     assert balmer.any()
     assert (row.ivar[balmer] == 0).all()
     assert (plain.ivar[common][balmer] > 0).all()
-    given = best_fit(replace(own[1], lsf=own.wavelength / 1500 / 2.3548), emulator, catalog[1])
+    given = fit_of_row(replace(own[1], lsf=own.wavelength / 1500 / 2.3548), emulator, catalog[1])
     np.testing.assert_allclose(row.model, given.model, atol=1e-5)

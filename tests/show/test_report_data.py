@@ -162,7 +162,7 @@ def test_of_a_mastar_file_the_rows_wanted_are_read_in_blocks(measured, tmp_path,
     monkeypatch.setattr("maury.readers._row_blocks.BYTES", 150_000)  # two rows
     seen = []
     monkeypatch.setattr(
-        "maury.show.report.spectra.best_fit",
+        "maury.show.report.spectra.fit_of_row",
         lambda spectrum, _, row: seen.append((spectrum.flux[0, 0], row["visit_id"])) or made_up_fit(),
     )
     catalog = survey_catalog(6)[[3, 0, 5, 1]]

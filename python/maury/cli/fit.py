@@ -206,7 +206,7 @@ def _demo_stars() -> Spectra:
 
 def _draw(spectra: Iterable[Spectra], catalog: QTable, emulator: Emulator, folder: Path) -> None:
     """One figure per spectrum, and the Kiel diagram."""
-    from maury.measure.best_fit import best_fit
+    from maury.measure.best_fit import fit_of_row
     from maury.output import progress
     from maury.show.plots import picture_names, plot_kiel, plot_star, save_figure
 
@@ -214,7 +214,7 @@ def _draw(spectra: Iterable[Spectra], catalog: QTable, emulator: Emulator, folde
     names = picture_names(catalog)
     with progress(len(catalog), "drawing", "figure") as bar:
         for spectrum, row, name in zip(spectra, catalog, names, strict=True):
-            shown = best_fit(spectrum, emulator, row)
+            shown = fit_of_row(spectrum, emulator, row)
             figure = plot_star(shown.wavelength, shown.flux, shown.ivar, shown.model, row, shown.scatter)
             save_figure(figure, folder / name)
             bar.update()

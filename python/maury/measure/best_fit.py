@@ -1,15 +1,17 @@
-"""The best fit of a row of a catalogue, computed again from the spectrum and the row alone."""
+"""Best fits computed again from the spectra and the rows of their catalogue."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import maury._core as _core
-from maury.catalog.columns import column_values, row_value
+from maury.catalog.columns import column_values
+from maury.emulator.emulator import Emulator
 from maury.measure.fit import core_options, core_spectra
 from maury.measure.lsf import with_lsf
 from maury.measure.options import Options
@@ -17,14 +19,58 @@ from maury.measure.plan import fit_plan
 from maury.spectra import SPEED_OF_LIGHT, Spectra
 
 if TYPE_CHECKING:
-    from maury.emulator.emulator import Emulator
+    from astropy.table import QTable
 
 Array = NDArray[np.float64]
 
 
+def best_fit(
+    catalog: QTable, spectra: Spectra, emulator: Emulator | str | PathLike[str] = "default"
+) -> Array:
+    """Compute the best-fit model of each spectrum on its own pixels, times its continuum.
+
+    Parameters
+    ----------
+    catalog : QTable
+        From `maury.fit`; the options of the fit are those of its header.
+    spectra : Spectra
+        The N spectra of its rows, in the same order.
+    emulator : Emulator or path
+        The one of the catalogue.
+
+    Returns
+    -------
+    (N, P) float64
+        In the unit of the flux; NaN outside the range of the emulator, and where the fit failed.
+
+    Raises
+    ------
+    ValueError
+        If the catalogue has another number of rows, or was made with another emulator.
+    """
+    if not isinstance(emulator, Emulator):
+        emulator = Emulator.load(emulator)
+    if len(catalog) != len(spectra):
+        raise ValueError(
+            f"spectra: expected the {len(catalog)} spectra of the rows of the catalogue, got {len(spectra)}"
+        )
+    check_emulator(catalog, emulator)
+    return _shown(catalog, spectra, emulator)["model"]
+
+
+def check_emulator(catalog: QTable, emulator: Emulator) -> None:
+    """Raise ValueError if a catalogue was made with another emulator."""
+    if emulator.file_hash != catalog.meta["EMUHASH"]:
+        raise ValueError(
+            f"emulator: the catalogue was made with {catalog.meta['EMULATOR'] or 'one without a name'} "
+            f"({catalog.meta['EMUHASH'][:12]}), got {emulator.name or 'one without a name'} "
+            f"({emulator.file_hash[:12]}); pass the file of the emulator of the catalogue"
+        )
+
+
 @dataclass(frozen=True)
 class BestFit:
-    """One spectrum as it was fitted, on its own pixels.
+    """One spectrum as it was fitted, on its own pixels inside the range of the emulator.
 
     Attributes
     ----------
@@ -33,8 +79,7 @@ class BestFit:
     flux, ivar, model, scatter : (P,) float64
         Divided by the continuum; `ivar` 0 = excluded, or rejected as an outlier.
     continuum : (P,) float64
-        In the unit of the flux of the spectrum; NaN where it is not constrained. Flux, ivar and model of the
-        spectrum as observed are flux * continuum, ivar / continuum^2 and model * continuum.
+        In the unit of the flux of the spectrum; NaN where it is not constrained.
     """
 
     wavelength: Array
@@ -45,8 +90,8 @@ class BestFit:
     continuum: Array | None = None
 
 
-def best_fit(spectrum: Spectra, emulator: Emulator, row: Any) -> BestFit:
-    """Compute the fit of a spectrum again.
+def fit_of_row(spectrum: Spectra, emulator: Emulator, row: Any) -> BestFit:
+    """Compute the fit of one spectrum again, with all that a figure shows.
 
     Parameters
     ----------
@@ -54,58 +99,46 @@ def best_fit(spectrum: Spectra, emulator: Emulator, row: Any) -> BestFit:
         Of length 1.
     emulator : Emulator
     row : astropy.table.Row
-        Of a catalogue written by `maury.fit`; the options of the fit are those of its header.
+        Of a catalogue written by `maury.fit`.
     """
     if not np.isfinite(spectrum.wavelength).any():  # a file that could not be read
         nothing = np.full(len(emulator.wavelength), np.nan)
         return BestFit(
             emulator.wavelength, nothing, np.zeros_like(nothing), nothing, emulator.scatter, nothing
         )
-    options = Options.of_catalog(row.meta)
-    spectrum = with_lsf(spectrum, options)
-    rv = np.array([_number(row, "rv", 0.0)])
-    labels = np.array([[_number(row, name, np.nan) for name in emulator.labels]])
-    shown = _core.show(
-        fit_plan(emulator, options.box(emulator)),
-        core_spectra(spectrum, emulator),
-        core_options(options),
-        labels,
-        rv,
-        _arm_rv(row),
-        np.array([_number(row, "broadening", 0.0)]),
-    )
-    continuum = shown["continuum"][0]
+    one_row = row.table[row.index : row.index + 1]
+    shown = {name: values[0] for name, values in _shown(one_row, spectrum, emulator).items()}
+    continuum = shown["continuum"]
     known = np.isfinite(continuum) & (continuum != 0)
-    used = known & ~spectrum.mask[0] & (shown["weight"][0] > 0)
+    used = known & ~spectrum.mask[0] & (shown["weight"] > 0)
     divisor = np.where(known, continuum, 1.0)
-    wavelength = np.atleast_2d(spectrum.wavelength)[0] / (1.0 + rv[0] / SPEED_OF_LIGHT)
-    covered = slice(*_span(known))
+    rv = np.nan_to_num(column_values(one_row, "rv"))[0]
+    wavelength = np.atleast_2d(spectrum.wavelength)[0] / (1.0 + rv / SPEED_OF_LIGHT)
+    inside = np.flatnonzero(known)
+    covered = slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(None)
     return BestFit(
         wavelength=wavelength[covered],
         flux=np.where(used, spectrum.flux[0] / divisor, 1.0)[covered],
         ivar=np.where(used, spectrum.ivar[0] * divisor**2, 0.0)[covered],
-        model=np.where(known, shown["model"][0] / divisor, np.nan)[covered],
+        model=np.where(known, shown["model"] / divisor, np.nan)[covered],
         scatter=np.interp(wavelength, emulator.wavelength, emulator.scatter)[covered],
         continuum=np.where(known, continuum, np.nan)[covered],
     )
 
 
-def _span(known: NDArray[np.bool_]) -> tuple[int, int]:
-    """Range from the first to the last pixel inside the emulator; all pixels if there are none."""
-    inside = np.flatnonzero(known)
-    return (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (0, len(known))
+def _shown(catalog: QTable, spectra: Spectra, emulator: Emulator) -> dict[str, Array]:
+    """Model times continuum, continuum and weight, (N, P) each, at the labels and velocities of the rows."""
+    options = Options.of_catalog(catalog.meta)
 
+    def column(name: str) -> Array | None:
+        return np.ascontiguousarray(column_values(catalog, name)) if name in catalog.colnames else None
 
-def _arm_rv(row: Any) -> Array | None:
-    """Velocities (1, A - 1) of the further arms relative to the first; None if they were not fitted."""
-    if "arm_rv" not in row.colnames:
-        return None
-    told = np.atleast_1d(column_values(row, "arm_rv"))
-    return np.ascontiguousarray(told, dtype=np.float64)[None] if len(told) else None
-
-
-def _number(row: Any, name: str, missing: float) -> float:
-    if name not in row.colnames:
-        return missing
-    value = row_value(row, name)
-    return value if np.isfinite(value) or np.isnan(missing) else missing
+    return _core.show(
+        fit_plan(emulator, options.box(emulator)),
+        core_spectra(with_lsf(spectra, options), emulator),
+        core_options(options),
+        np.column_stack([column_values(catalog, name) for name in emulator.labels]),
+        np.nan_to_num(column_values(catalog, "rv")),
+        column("arm_rv"),
+        column("broadening"),
+    )

@@ -200,7 +200,7 @@ def plot_examples(fits: Sequence[BestFit], rows: Sequence[QTable.Row], labels: S
     Parameters
     ----------
     fits : sequence of BestFit
-        From `maury.measure.best_fit.best_fit`.
+        From `maury.measure.best_fit.fit_of_row`.
     rows : sequence of QTable.Row
         Their rows of the catalogue, which is shown in the Kiel diagram.
     labels : sequence of str

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maury.measure.best_fit import best_fit
+from maury.measure.best_fit import check_emulator, fit_of_row
 from maury.measure.options import Options
 from maury.readers import ReadError, ReadWarning
 from maury.readers.read import row_blocks
@@ -61,12 +61,7 @@ def pack_spectra(
     FileNotFoundError
         If one of `sources` does not exist.
     """
-    if emulator.file_hash != catalog.meta["EMUHASH"]:
-        raise ValueError(
-            f"emulator: the catalogue was made with {catalog.meta['EMULATOR'] or 'one without a name'} "
-            f"({catalog.meta['EMUHASH'][:12]}), got {emulator.name or 'one without a name'} "
-            f"({emulator.file_hash[:12]}); pass the emulator of the catalogue (--emulator)"
-        )
+    check_emulator(catalog, emulator)
     options = Options.of_catalog(catalog.meta)
     paths = _paths(data.text(catalog, "file"), sources)
     readable = [row for row, problem in enumerate(data.text(catalog, "problem")) if not problem]
@@ -81,7 +76,7 @@ def pack_spectra(
             warnings.simplefilter("ignore", ReadWarning)
             for spectra, alone in _read(path, options.format):
                 for i, row in _places(spectra, wanted, alone):
-                    packed[row] = data.pack_spectrum(best_fit(spectra[i], emulator, catalog[row]))
+                    packed[row] = data.pack_spectrum(fit_of_row(spectra[i], emulator, catalog[row]))
     return packed
 
 
