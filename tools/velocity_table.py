@@ -106,9 +106,9 @@ def surveys(folder: Path) -> None:
     listed = dict(zip(known["filename"], known["rv"], strict=True))
     worst = []
     print("| spectra | n | compared with | median | MAD | more than 10 km/s off |\n|---|---|---|---|---|---|")
-    for name in ("sdss", "lamost_dr1"):
+    for name, arm_rv in (("sdss", False), ("lamost_dr1", False), ("lamost_dr1", True)):
         spectra = maury.read_spectra(sorted((folder / name).glob("*.fits")))
-        table = maury.fit(replace(spectra, rv=np.full(len(spectra), np.nan)))
+        table = maury.fit(replace(spectra, rv=np.full(len(spectra), np.nan)), arm_rv=arm_rv)
         rv = table["rv"].value
         in_list = np.array([listed.get(Path(file).name, np.nan) for file in spectra.file])
         for against, values in (("header", spectra.rv), ("list", in_list)):
@@ -116,12 +116,16 @@ def surveys(folder: Path) -> None:
             if len(off):
                 mad = np.median(np.abs(off - np.median(off)))
                 far = np.sum(np.abs(off) > 10)
-                print(f"| {name} | {len(off)} | {against} | {np.median(off):+.1f} | {mad:.1f} | {far} |")
+                which = f"{name}, blue arm" if arm_rv else name
+                print(f"| {which} | {len(off)} | {against} | {np.median(off):+.1f} | {mad:.1f} | {far} |")
+        if arm_rv:
+            continue
         for i in np.flatnonzero(np.abs(rv - spectra.rv) > 10):
             measured = f"{rv[i]:+.0f} ± {table['rv_err'][i].value:.0f}"
+            in_catalogue = f"{in_list[i]:+.0f}" if np.isfinite(in_list[i]) else ""
             worst.append(
                 f"| {Path(spectra.file[i]).stem} | {table['snr'][i]:.0f} | {spectra.rv[i]:+.0f} | "
-                f"{in_list[i]:+.0f} | {measured} | {table['teff'][i].value:.0f} |"
+                f"{in_catalogue} | {measured} | {table['teff'][i].value:.0f} |"
             )
     print("\n| spectrum | S/N | header | list | measured | Teff [K] |\n|---|---|---|---|---|---|")
     print("\n".join(worst))
