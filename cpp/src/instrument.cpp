@@ -51,6 +51,7 @@ void Instrument::place(const std::vector<double>& shift, double extra, Derivativ
     shift_ = shift;
     extra_ = extra;
     derivatives_ = derivatives;
+    is_moved_ = false;
     make_rows();
 }
 
@@ -192,12 +193,27 @@ void Instrument::apply_with_derivatives(const double* coefficients, double* out,
                                        start_.data(), pixels_.n, coefficients, out, by_shift, by_extra);
 }
 
+void Instrument::move(const std::vector<double>& away) {
+    if (is_moved_ && away == away_)
+        return;
+    away_ = away;
+    is_moved_ = std::any_of(away.begin(), away.end(), [](double shift) { return shift != 0.0; });
+    if (!is_moved_)
+        return;
+    moved_.resize(weight_.size());
+    for (std::size_t p = 0; p < pixels_.n; ++p) {
+        const double by = away[static_cast<std::size_t>(pixels_.arm ? pixels_.arm[p] : 0)];
+        for (std::size_t k = start_[p]; k < start_[p + 1]; ++k)
+            moved_[k] = weight_[k] + by * (by_shift_[k] + by * by_extra_[k]);
+    }
+}
+
 void Instrument::apply_eight(const float* rows, double* out) const {
-    simd::kernels().banded_eight(weight_.data(), first_.data(), start_.data(), pixels_.n, rows, out);
+    simd::kernels().banded_eight((is_moved_ ? moved_ : weight_).data(), first_.data(), start_.data(), pixels_.n, rows, out);
 }
 
 void Instrument::apply_adjoint(const double* values, double* out) const {
-    simd::kernels().banded_adjoint(weight_.data(), first_.data(), start_.data(), pixels_.n, values, out);
+    simd::kernels().banded_adjoint((is_moved_ ? moved_ : weight_).data(), first_.data(), start_.data(), pixels_.n, values, out);
 }
 
 void Instrument::apply_rows(const float* rows, std::size_t stride, float* out) const {

@@ -50,6 +50,7 @@ void SpectrumFit::store(std::size_t i) {
     }
     results_.chi2[i] = least_;
     finish_.chi2(best_.data());
+    hessian_ = finish_.exact_hessian();
     double noise = 0.0;
     for (std::size_t p = 0; p < n_used_; ++p)
         if (finish_.weight()[p] > 0.0) {
