@@ -21,6 +21,7 @@ constexpr double line_part = 0.5;
 constexpr double hessian_reach = 2.0;       // formal errors: farther a hessian is made anew
 constexpr std::size_t few_dropped = 100;    // a part in so many of the pixels changes no hessian
 constexpr double same_hessian = 0.02;       // formal errors
+constexpr double no_move = 3e-4;            // pixels: too little for the derivatives to differ
 
 } // namespace
 
@@ -284,8 +285,11 @@ void Finish::move() {
     if (native_)
         return;
     away_ = shift_;
-    for (std::size_t arm = 0; arm < shift_.size(); ++arm)
+    for (std::size_t arm = 0; arm < shift_.size(); ++arm) {
         away_[arm] -= placed_shift_[arm];
+        if (std::abs(away_[arm]) < no_move)
+            away_[arm] = 0.0;
+    }
     instrument_.move(away_);
 }
 

@@ -94,10 +94,12 @@ void Instrument::make_rows() {
     start_[pixels.n] = static_cast<std::uint32_t>(n_weights_);
 }
 
-// Room for the weights of coefficients first to end - 1. Beyond the ends of the grid f is its last value.
+// Room for the weights of coefficients first to end - 1, from a multiple of pad on, so that vectors of
+// neighbouring rows coincide. Beyond the ends of the grid f is its last value.
 void Instrument::begin_row(std::size_t p, std::ptrdiff_t first, std::ptrdiff_t end) {
     const std::ptrdiff_t last = static_cast<std::ptrdiff_t>(n_grid_) - 1;
-    const std::ptrdiff_t begin = std::clamp<std::ptrdiff_t>(first, 0, last);
+    const std::ptrdiff_t begin =
+        std::clamp<std::ptrdiff_t>(first, 0, last) / std::ptrdiff_t{pad} * std::ptrdiff_t{pad};
     const std::ptrdiff_t n = std::clamp<std::ptrdiff_t>(end - 1, 0, last) - begin + 1;
     row_ = n_weights_;
     first_of_row_ = begin;
@@ -201,10 +203,15 @@ void Instrument::move(const std::vector<double>& away) {
     if (!is_moved_)
         return;
     moved_.resize(weight_.size());
-    for (std::size_t p = 0; p < pixels_.n; ++p) {
-        const double by = away[static_cast<std::size_t>(pixels_.arm ? pixels_.arm[p] : 0)];
-        for (std::size_t k = start_[p]; k < start_[p + 1]; ++k)
-            moved_[k] = weight_[k] + by * (by_shift_[k] + by * by_extra_[k]);
+    const auto arm_of = [&](std::size_t p) { return pixels_.arm ? pixels_.arm[p] : 0; };
+    for (std::size_t p = 0, end = 0; p < pixels_.n; p = end) {
+        while (end < pixels_.n && arm_of(end) == arm_of(p))
+            ++end;
+        const double by = away[static_cast<std::size_t>(arm_of(p))];
+        const double *at = weight_.data(), *slope = by_shift_.data(), *bend = by_extra_.data();
+        double* const to = moved_.data();
+        for (std::size_t k = start_[p]; k < start_[end]; ++k)
+            to[k] = at[k] + by * (slope[k] + by * bend[k]);
     }
 }
 

@@ -1,6 +1,7 @@
 // Eight columns side by side: derivatives of a model, a row of eight for each pixel.
 #pragma once
 
+#include "banded.hpp"
 #include "kernels.hpp"
 #include "vector.hpp"
 
@@ -64,13 +65,8 @@ void banded_adjoint(const double* weight, const std::uint32_t* first, const std:
         double* to = out + first[p];
         const double value = values[p];
         for (std::size_t k = start[p]; k < start[p + 1]; k += 4, to += 4)
-            MAURY_UNROLL for (std::size_t i = 0; i < 4; i += n_doubles < 4 ? n_doubles : 4) {
-                if constexpr (n_doubles <= 4)
-                    store(to + i, load<Doubles>(to + i) + load<Doubles>(weight + k + i) * value);
-                else
-                    for (std::size_t j = 0; j < 4; ++j)
-                        to[j] += weight[k + j] * value;
-            }
+            MAURY_UNROLL for (std::size_t i = 0; i < 4; i += 4 / parts_of_four)
+                store(to + i, load<FourDoubles>(to + i) + load<FourDoubles>(weight + k + i) * value);
     }
 }
 
