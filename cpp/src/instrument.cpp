@@ -157,6 +157,26 @@ void Instrument::add_edge(const PixelEdge& edge, double scale, std::ptrdiff_t fi
     }
 }
 
+// The average of f over a pixel of the grid around u, not blurred: sum_j c_j C(u - j), C the cubic B-spline;
+// by d / d shift = -d / du, d / d extra = d2 / du2 / 2.
+void Instrument::add_point(double u, double scale) {
+    const double whole = std::floor(u), t = u - whole, s = 1.0 - t;
+    const double value[4] = {s * s * s / 6.0, (t * t * (3.0 * t - 6.0) + 4.0) / 6.0,
+                             (s * s * (3.0 * s - 6.0) + 4.0) / 6.0, t * t * t / 6.0};
+    const double slope[4] = {-0.5 * s * s, t * (1.5 * t - 2.0), s * (2.0 - 1.5 * s), 0.5 * t * t};
+    const double bend[4] = {s, 3.0 * t - 2.0, 3.0 * s - 2.0, t};
+    const auto last = static_cast<std::ptrdiff_t>(n_grid_) - 1;
+    for (std::ptrdiff_t k = 0; k < 4; ++k) {
+        const std::ptrdiff_t j = std::clamp<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(whole) - 1 + k, 0, last);
+        const std::size_t at = row_ + static_cast<std::size_t>(j - first_of_row_);
+        weight_[at] += scale * value[k];
+        if (derivatives_ >= Derivatives::shift)
+            by_shift_[at] -= scale * slope[k];
+        if (derivatives_ == Derivatives::both)
+            by_extra_[at] += 0.5 * scale * bend[k];
+    }
+}
+
 // The flux that pixel p sees of a neighbour is the average over a pixel of the grid around its centre.
 void Instrument::add_neighbours(std::size_t p, double shift, double variance) {
     const std::size_t n = pixels_.n_neighbours, side = n / 2;
@@ -176,6 +196,8 @@ void Instrument::add_neighbours(std::size_t p, double shift, double variance) {
     const double reach = 3.0 + blur_reach * std::sqrt(1.03 * variance); // and a node's reach is a little more
     begin_row(p, static_cast<std::ptrdiff_t>(std::ceil(low - reach)),
               static_cast<std::ptrdiff_t>(std::floor(high + reach)) + 1);
+    if (variance == 0.0)
+        return each([&](double place, double seen) { add_point(place, seen); });
     each([&](double place, double seen) {
         steps_->set(*lower_, place - 0.5, variance, static_cast<int>(derivatives_));
         steps_->set(*upper_, place + 0.5, variance, static_cast<int>(derivatives_));

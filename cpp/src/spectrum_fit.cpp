@@ -12,7 +12,7 @@ constexpr int most_moves = 3;            // searches at another velocity
 constexpr double far = 0.5;              // pixels: a search elsewhere may end in another minimum
 constexpr double misleading = 0.2;       // part of chi2 that may have led the search astray
 constexpr double near_enough = 0.3;      // formal errors: to tell outliers
-constexpr double coarse_reach = 0.15, fine_reach = 0.01;  // pixels: see Finish::set_reach
+constexpr double coarse_reach = 0.25, fine_reach = 0.01;  // pixels: see Finish::set_reach
 constexpr double newton = 1e-4;                           // damping of what starts next to the least
 constexpr double most_arm_shift = 3.0, most_extra = 36.0; // pixels, squared pixels
 

@@ -31,7 +31,7 @@ class BestFit:
     wavelength : (P,) float64
         At rest [vacuum Angstrom].
     flux, ivar, model, scatter : (P,) float64
-        Divided by the continuum; `ivar` 0 = excluded, or rejected as an outlier.
+        As fitted, so convolved where the spectrum is sharper than the emulator, and divided by the continuum; `ivar` 0 = excluded, or rejected as an outlier.
     continuum : (P,) float64
         In the unit of the flux of the spectrum; NaN where it is not constrained. Flux, ivar and model of the
         spectrum as observed are flux * continuum, ivar / continuum^2 and model * continuum.
@@ -76,14 +76,14 @@ def best_fit(spectrum: Spectra, emulator: Emulator, row: Any) -> BestFit:
     )
     continuum = shown["continuum"][0]
     known = np.isfinite(continuum) & (continuum != 0)
-    used = known & ~spectrum.mask[0] & (shown["weight"][0] > 0)
+    used = known & (shown["weight"][0] > 0)
     divisor = np.where(known, continuum, 1.0)
     wavelength = np.atleast_2d(spectrum.wavelength)[0] / (1.0 + rv[0] / SPEED_OF_LIGHT)
     covered = slice(*_span(known))
     return BestFit(
         wavelength=wavelength[covered],
-        flux=np.where(used, spectrum.flux[0] / divisor, 1.0)[covered],
-        ivar=np.where(used, spectrum.ivar[0] * divisor**2, 0.0)[covered],
+        flux=np.where(used, shown["flux"][0] / divisor, 1.0)[covered],
+        ivar=np.where(used, shown["ivar"][0] * divisor**2, 0.0)[covered],
         model=np.where(known, shown["model"][0] / divisor, np.nan)[covered],
         scatter=np.interp(wavelength, emulator.wavelength, emulator.scatter)[covered],
         continuum=np.where(known, continuum, np.nan)[covered],
