@@ -160,21 +160,26 @@ void Instrument::add_edge(const PixelEdge& edge, double scale, std::ptrdiff_t fi
 // The average of f over a pixel of the grid around u, not blurred: sum_j c_j C(u - j), C the cubic B-spline;
 // by d / d shift = -d / du, d / d extra = d2 / du2 / 2.
 void Instrument::add_point(double u, double scale) {
-    const double whole = std::floor(u), t = u - whole, s = 1.0 - t;
-    const double value[4] = {s * s * s / 6.0, (t * t * (3.0 * t - 6.0) + 4.0) / 6.0,
-                             (s * s * (3.0 * s - 6.0) + 4.0) / 6.0, t * t * t / 6.0};
-    const double slope[4] = {-0.5 * s * s, t * (1.5 * t - 2.0), s * (2.0 - 1.5 * s), 0.5 * t * t};
-    const double bend[4] = {s, 3.0 * t - 2.0, 3.0 * s - 2.0, t};
+    auto whole = static_cast<std::ptrdiff_t>(u);
+    whole -= u < static_cast<double>(whole);
+    const double t = u - static_cast<double>(whole), s = 1.0 - t, sixth = scale / 6.0, half = 0.5 * scale;
+    const double value[4] = {sixth * s * s * s, sixth * (t * t * (3.0 * t - 6.0) + 4.0),
+                             sixth * (s * s * (3.0 * s - 6.0) + 4.0), sixth * t * t * t};
+    const double slope[4] = {half * s * s, half * t * (4.0 - 3.0 * t), half * s * (3.0 * s - 4.0),
+                             -half * t * t};
+    const double bend[4] = {half * s, half * (3.0 * t - 2.0), half * (3.0 * s - 2.0), half * t};
     const auto last = static_cast<std::ptrdiff_t>(n_grid_) - 1;
-    for (std::ptrdiff_t k = 0; k < 4; ++k) {
-        const std::ptrdiff_t j = std::clamp<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(whole) - 1 + k, 0, last);
+    const auto add = [&](std::ptrdiff_t k, std::ptrdiff_t j) {
         const std::size_t at = row_ + static_cast<std::size_t>(j - first_of_row_);
-        weight_[at] += scale * value[k];
-        if (derivatives_ >= Derivatives::shift)
-            by_shift_[at] -= scale * slope[k];
-        if (derivatives_ == Derivatives::both)
-            by_extra_[at] += 0.5 * scale * bend[k];
-    }
+        weight_[at] += value[k];
+        if (derivatives_ == Derivatives::none)
+            return;
+        by_shift_[at] += slope[k]; // there is room for both
+        by_extra_[at] += bend[k];
+    };
+    const bool inside = whole > 0 && whole + 2 <= last;
+    for (std::ptrdiff_t k = 0; k < 4; ++k)
+        add(k, inside ? whole - 1 + k : std::clamp<std::ptrdiff_t>(whole - 1 + k, 0, last));
 }
 
 // The flux that pixel p sees of a neighbour is the average over a pixel of the grid around its centre.

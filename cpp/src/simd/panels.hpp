@@ -90,22 +90,6 @@ void normal_eight(const double* a, const double* b, const double* w, std::size_t
     }
 }
 
-void sum_eight(const double* a, const double* v_of, std::size_t n_pixels, double* out) {
-    Doubles sum[2][double_parts] = {};
-    std::size_t p = 0;
-    for (; p + 2 <= n_pixels; p += 2)
-        MAURY_UNROLL for (std::size_t i = 0; i < 2; ++i)
-            MAURY_UNROLL for (std::size_t v = 0; v < double_parts; ++v) sum[i][v] +=
-            load<Doubles>(a + (p + i) * eight + v * n_doubles) * v_of[p + i];
-    if (p < n_pixels)
-        MAURY_UNROLL for (std::size_t v = 0; v < double_parts; ++v) sum[0][v] +=
-            load<Doubles>(a + p * eight + v * n_doubles) * v_of[p];
-    MAURY_UNROLL for (std::size_t v = 0; v < double_parts; ++v) {
-        double* to = out + v * n_doubles;
-        store(to, load<Doubles>(to) + (sum[0][v] + sum[1][v]));
-    }
-}
-
 // out (n,) = sum_i v_i rows_i, n a multiple of panel
 void sum_of_rows(const float* const* rows, const float* v, std::size_t n_rows, std::size_t n, float* out) {
     constexpr std::size_t parts = panel / n_floats;
