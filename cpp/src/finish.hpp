@@ -96,12 +96,12 @@ class Finish final : public Problem {
     bool model_known_ = false, fitted_known_ = false, columns_known_ = false, gradient_known_ = false,
          hessian_known_ = false, hessian_exact_ = false;
     std::vector<std::size_t> runs_;
-    std::vector<double> x_, hessian_x_, gradient_, hessian_, shift_, away_, placed_shift_, weight_, ones_, grid_model_, model_,
-        fitted_, weighted_, adjoint_;
+    std::vector<double> x_, hessian_x_, gradient_, hessian_, shift_, away_, placed_shift_, weight_, ones_,
+        grid_model_, model_, fitted_, weighted_, adjoint_;
     std::vector<double> by_shift_, by_extra_, grid_sum_;
     Aligned<double> projected_;
     Aligned<float> grid_values_, tangents_, grid_columns_; // (stride, 8), (P of the grid + pad, 8)
-    Aligned<double> columns_, jacobian_;     // (panels, n, 8): of m, and of c m
+    Aligned<double> columns_, jacobian_;                   // (panels, n, 8): of m, and of c m
 };
 
 } // namespace maury

@@ -243,11 +243,13 @@ void Instrument::move(const std::vector<double>& away) {
 }
 
 void Instrument::apply_eight(const float* rows, double* out) const {
-    simd::kernels().banded_eight((is_moved_ ? moved_ : weight_).data(), first_.data(), start_.data(), pixels_.n, rows, out);
+    simd::kernels().banded_eight((is_moved_ ? moved_ : weight_).data(), first_.data(), start_.data(),
+                                 pixels_.n, rows, out);
 }
 
 void Instrument::apply_adjoint(const double* values, double* out) const {
-    simd::kernels().banded_adjoint((is_moved_ ? moved_ : weight_).data(), first_.data(), start_.data(), pixels_.n, values, out);
+    simd::kernels().banded_adjoint((is_moved_ ? moved_ : weight_).data(), first_.data(), start_.data(),
+                                   pixels_.n, values, out);
 }
 
 void Instrument::apply_rows(const float* rows, std::size_t stride, float* out) const {

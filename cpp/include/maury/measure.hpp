@@ -73,7 +73,8 @@ struct Results {
     double* model = nullptr;              // (N, P) emulator on the pixels of the spectrum times its continuum
     double* continuum = nullptr;          // (N, P)
     double* weight = nullptr;             // (N, P) of the fit; 0 = excluded, or an outlier
-    double *flux = nullptr, *ivar = nullptr; // (N, P) that were fitted: blurred where sharper than the emulator
+    double *flux = nullptr,
+           *ivar = nullptr; // (N, P) that were fitted: blurred where sharper than the emulator
 };
 
 // Quantities shared by all spectra measured with one emulator inside the same bounds. Make one, use it from

@@ -31,7 +31,8 @@ class BestFit:
     wavelength : (P,) float64
         At rest [vacuum Angstrom].
     flux, ivar, model, scatter : (P,) float64
-        As fitted, so convolved where the spectrum is sharper than the emulator, and divided by the continuum; `ivar` 0 = excluded, or rejected as an outlier.
+        As fitted (convolved where sharper than the emulator), divided by the continuum; `ivar` 0
+        = excluded, or rejected as an outlier.
     continuum : (P,) float64
         In the unit of the flux of the spectrum; NaN where it is not constrained. Flux, ivar and model of the
         spectrum as observed are flux * continuum, ivar / continuum^2 and model * continuum.
