@@ -24,14 +24,14 @@ MOST = 200  # spectra per set
 REPEATS = 20  # copies of a set with fewer spectra than this
 
 
-def spectra_of(pattern):
+def spectra_of(pattern, most=MOST):
     """Return the first readable spectra of a set, or None if there are no files."""
     folder = Path(os.environ.get("MAURY_TEST_DATA", "."))
-    files = sorted(str(path) for path in folder.glob(pattern))[:MOST]
+    files = sorted(str(path) for path in folder.glob(pattern))[:most]
     if not files:
         return None
     spectra = maury.read_spectra(files)
-    return spectra[np.flatnonzero(spectra.problem == "")[:MOST]]
+    return spectra[np.flatnonzero(spectra.problem == "")[:most]]
 
 
 def least_time(work, rounds):

@@ -163,6 +163,8 @@ py::dict measure_spectra(const Plan& plan, const SpectraArrays& spectra, const p
         results.model = made.make<double>("model", {n, p});
         results.continuum = made.make<double>("continuum", {n, p});
         results.weight = made.make<double>("weight", {n, p});
+        results.flux = made.make<double>("flux", {n, p});
+        results.ivar = made.make<double>("ivar", {n, p});
     }
     const auto wake = [&](std::size_t done) {
         check_signals();
@@ -199,6 +201,8 @@ py::dict show_spectra(const Plan& plan, const SpectraArrays& spectra, const py::
     results.model = made.make<double>("model", {n, p});
     results.continuum = made.make<double>("continuum", {n, p});
     results.weight = made.make<double>("weight", {n, p});
+    results.flux = made.make<double>("flux", {n, p});
+    results.ivar = made.make<double>("ivar", {n, p});
     {
         const py::gil_scoped_release release;
         show(plan, options, spectra.view, results, threads, [](std::size_t) { check_signals(); });

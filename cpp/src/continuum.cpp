@@ -133,6 +133,31 @@ simd::LineSums LocalLine::line(std::size_t run) {
             &factor_[begin],        &continuum_[begin]};
 }
 
+// With dc_p = sum_k F_kp sum_q (w d, w d t, w f, w f t, w f t^2)_kq df_q over the window of p, and q in the
+// window of p where p is in that of q:
+//   (D'v)_q = c_q v_q + sum_k (w d, ...)_kq sum_p F_kp f_p v_p over the window of q.
+void LocalLine::adjoint(const double* v, double* out) {
+    for (std::size_t r = 0; r + 1 < runs_.size(); ++r) {
+        const std::size_t begin = runs_[r], n = runs_[r + 1] - begin, size = n + 1;
+        double total[5] = {};
+        for (std::size_t k = 0; k < 5; ++k)
+            sums_[k * size] = 0.0;
+        for (std::size_t q = 0; q < n; ++q) {
+            const double here = v[begin + q] * model_[begin + q];
+            for (std::size_t k = 0; k < 5; ++k)
+                sums_[k * size + q + 1] = total[k] += here * factor_[k * n_ + begin + q];
+        }
+        for (std::size_t q = begin; q < begin + n; ++q) {
+            const double* const sum = sums_.data();
+            const std::size_t left = first_[q], right = end_[q];
+            const auto window = [=](std::size_t k) { return sum[k * size + right] - sum[k * size + left]; };
+            const double t = scaled_[q];
+            out[q] = continuum_[q] * v[q] + weighted_data_[q] * (window(0) + t * window(1)) +
+                     weighted_model_[q] * (window(2) + t * (window(3) + t * window(4)));
+        }
+    }
+}
+
 void LocalLine::derivatives(const double* columns, double* out) {
     for (std::size_t r = 0; r + 1 < runs_.size(); ++r)
         simd::kernels().line_derivatives(line(r), columns + runs_[r] * simd::eight,

@@ -46,6 +46,8 @@ class LocalLine {
 
     // columns (n, 8) = df -> out (n, 8) = d (c f) = c df + f dc, exactly, at the model of the last fit
     void derivatives(const double* columns, double* out);
+    // out (n,) = D'v, D the matrix of those derivatives, v (n,)
+    void adjoint(const double* v, double* out);
 
   private:
     simd::LineSums line(std::size_t run);

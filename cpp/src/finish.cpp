@@ -18,12 +18,16 @@ namespace {
 // half.
 constexpr double line_part = 0.5;
 
+constexpr std::size_t few_dropped = 100; // a part in so many of the pixels changes no hessian
+constexpr double no_move = 3e-4;         // pixels: too little for the derivatives to differ
+
 } // namespace
 
 Finish::Finish(const Emulator& emulator, TrunkPoint& point, double window)
     : emulator_(emulator), spline_(emulator.spline()), point_(point), instrument_(emulator.n_pixels()),
       half_(std::floor(line_part * 0.5 * window)), n_labels_(emulator.n_labels()),
       grid_model_(emulator.n_pixels() + Instrument::pad), grid_sum_(grid_model_.size()),
+      projected_(std::max(point.stride(), emulator.basis().stride)), grid_values_(grid_model_.size()),
       tangents_(point.stride() * eight), grid_columns_(grid_model_.size() * eight) {}
 
 void Finish::set(const Pixels& pixels, std::size_t first, std::size_t n, const double* data,
@@ -36,13 +40,13 @@ void Finish::set(const Pixels& pixels, std::size_t first, std::size_t n, const d
     fixed_shift_ = shift;
     n_all_ = n_labels_ + nuisances.count();
     line_ = continuum;
-    model_known_ = fitted_known_ = columns_known_ = derivatives_known_ = false;
+    model_known_ = fitted_known_ = columns_known_ = gradient_known_ = hessian_known_ = hessian_exact_ = false;
     x_.resize(n_all_);
     gradient_.resize(n_all_);
     hessian_.resize(n_all_ * n_all_);
     shift_.assign(nuisances.n_arms, shift);
     weight_.assign(weight, weight + n);
-    for (auto* values : {&model_, &fitted_, &weighted_, &by_shift_, &by_extra_})
+    for (auto* values : {&model_, &fitted_, &weighted_, &adjoint_, &by_shift_, &by_extra_})
         values->resize(n);
     ones_.resize(n, 1.0);
     columns_.resize((n_all_ + eight - 1) / eight * n * eight);
@@ -106,7 +110,8 @@ void Finish::drop(const std::vector<std::size_t>& pixels) {
     for (const std::size_t p : pixels)
         weight_[p] = 0.0;
     fitted_known_ = fitted_known_ && !line_;
-    derivatives_known_ = false;
+    gradient_known_ = hessian_exact_ = false;
+    hessian_known_ = hessian_known_ && pixels.size() < n_ / few_dropped;
 }
 
 double Finish::chi2(const double* x) {
@@ -122,10 +127,9 @@ void Finish::set_model(const double* x) {
     const auto& kernels = simd::kernels();
     place(x);
     std::copy_n(x, n_all_, x_.begin());
-    const float* rows = native_ ? emulator_.rows() : spline_.rows.data();
     const double* bias = native_ ? emulator_.bias() : spline_.bias.data();
     double* to = native_ ? model_.data() : grid_model_.data();
-    kernels.expand(rows, point_.stride(), emulator_.n_pixels(), point_.coefficients(x), 1, bias, to, 0);
+    kernels.expand(rows(), point_.stride(), emulator_.n_pixels(), point_.coefficients(x), 1, bias, to, 0);
     if (nuisances_.count() > 0) {
         instrument_.apply_with_derivatives(grid_model_.data(), model_.data(), by_shift_.data(),
                                            by_extra_.data());
@@ -140,7 +144,7 @@ void Finish::set_model(const double* x) {
         instrument_.apply(grid_model_.data(), 0, 1, model_.data(), 0);
     }
     model_known_ = true;
-    fitted_known_ = columns_known_ = derivatives_known_ = false;
+    fitted_known_ = columns_known_ = gradient_known_ = hessian_exact_ = false;
 }
 
 void Finish::set_fitted() {
@@ -154,94 +158,36 @@ void Finish::set_fitted() {
     fitted_known_ = true;
 }
 
-void Finish::set_columns() {
-    const double* tangents = point_.tangents();
-    for (std::size_t i = 0; i * eight < n_all_; ++i)
-        fill_panel(i, tangents);
-    columns_known_ = true;
-}
-
-void Finish::derivatives(const double*, double* gradient, double* hessian) {
-    stop_->check();
-    if (!derivatives_known_)
-        set_derivatives();
-    std::copy_n(gradient_.begin(), n_all_, gradient);
-    std::copy_n(hessian_.begin(), n_all_ * n_all_, hessian);
-}
-
-// With J = d (c m) / d x and r = c m - d: gradient = J'Wr, hessian = J'WJ.
-void Finish::set_derivatives() {
-    const auto& kernels = simd::kernels();
-    if (!columns_known_)
-        set_columns();
-    for (std::size_t p = 0; p < n_; ++p)
-        weighted_[p] = weight_[p] * (fitted_[p] - data_[p]);
-    const std::size_t n_panels = (n_all_ + eight - 1) / eight, size = n_ * eight;
-    if (line_)
-        for (std::size_t i = 0; i < n_panels; ++i)
-            lines_.derivatives(&columns_[i * size], &jacobian_[i * size]);
-    const double* const jacobian = line_ ? jacobian_.data() : columns_.data();
-    for (std::size_t i = 0; i < n_panels; ++i) {
-        const double* a = jacobian + i * size;
-        double sum[eight] = {};
-        kernels.sum_eight(a, weighted_.data(), n_, sum);
-        const std::size_t n_a = std::min(eight, n_all_ - i * eight);
-        std::copy_n(sum, n_a, &gradient_[i * eight]);
-        for (std::size_t j = 0; j <= i; ++j) {
-            double block[eight * eight] = {};
-            kernels.normal_eight(a, jacobian + j * size, weight_.data(), n_, block);
-            for (std::size_t k = 0; k < n_a; ++k)
-                for (std::size_t l = 0; l < std::min(eight, n_all_ - j * eight); ++l)
-                    hessian_[(i * eight + k) * n_all_ + j * eight + l] =
-                        hessian_[(j * eight + l) * n_all_ + i * eight + k] = block[k * eight + l];
-        }
-    }
-    derivatives_known_ = true;
-}
-
-// Columns of d m / d x: of the labels through the network and the instrument, of the nuisances from the
-// instrument.
-void Finish::fill_panel(std::size_t panel, const double* tangents) {
-    const auto& kernels = simd::kernels();
-    const std::size_t begin = panel * eight, end = std::min(begin + eight, n_all_), stride = point_.stride();
-    double* const out = &columns_[panel * n_ * eight];
-    if (begin < n_labels_) {
-        std::fill(tangents_.begin(), tangents_.end(), 0.0f);
-        for (std::size_t l = begin; l < std::min(end, n_labels_); ++l)
-            for (std::size_t k = 0; k < stride; ++k)
-                tangents_[k * eight + l - begin] = static_cast<float>(tangents[l * stride + k]);
-        kernels.expand_eight(native_ ? emulator_.rows() : spline_.rows.data(), stride, emulator_.n_pixels(),
-                             tangents_.data(), grid_columns_.data());
-        if (native_)
-            std::copy_n(grid_columns_.begin(), n_ * eight, out);
-        else
-            instrument_.apply_eight(grid_columns_.data(), out);
-    } else {
-        std::fill_n(out, n_ * eight, 0.0);
-    }
-    for (std::size_t k = std::max(begin, n_labels_); k < end; ++k) {
-        const std::size_t nuisance = k - n_labels_, arm = nuisance + (nuisances_.shift ? 0 : 1);
-        double* to = out + (k - begin);
-        if (nuisances_.extra && k + 1 == n_all_)
-            for (std::size_t p = 0; p < n_; ++p)
-                to[p * eight] = by_extra_[p];
-        else if (nuisances_.shift && nuisance == 0)
-            for (std::size_t p = 0; p < n_; ++p)
-                to[p * eight] = by_shift_[p];
-        else
-            for (std::size_t p = 0; p < n_; ++p)
-                to[p * eight] = arm_[p] == static_cast<std::int32_t>(arm) ? by_shift_[p] : 0.0;
-    }
-}
-
-void Finish::to_grid(const double* v, float* out) {
-    if (native_) {
-        std::copy_n(v, n_, out);
+// The instrument at shift_.
+void Finish::move() {
+    if (native_)
         return;
+    away_ = shift_;
+    for (std::size_t arm = 0; arm < shift_.size(); ++arm) {
+        away_[arm] -= placed_shift_[arm];
+        if (std::abs(away_[arm]) < no_move)
+            away_[arm] = 0.0;
     }
-    std::fill(grid_sum_.begin(), grid_sum_.end(), 0.0);
-    instrument_.apply_adjoint(v, grid_sum_.data());
-    std::copy_n(grid_sum_.begin(), emulator_.n_pixels(), out);
+    instrument_.move(away_);
+}
+
+void Finish::project(const double* v, const float* rows, std::size_t stride, double* out) {
+    const double* on_grid = v;
+    if (!native_) {
+        move();
+        std::fill(grid_sum_.begin(), grid_sum_.end(), 0.0);
+        instrument_.apply_adjoint(v, grid_sum_.data());
+        on_grid = grid_sum_.data();
+    }
+    const std::size_t n = emulator_.n_pixels();
+    double largest = 1e-300; // float32 has a small range
+    for (std::size_t i = 0; i < n; ++i)
+        largest = std::max(largest, std::abs(on_grid[i]));
+    for (std::size_t i = 0; i < n; ++i)
+        grid_values_[i] = static_cast<float>(on_grid[i] / largest);
+    simd::kernels().weighted_rows(rows, n, stride, grid_values_.data(), out);
+    for (std::size_t k = 0; k < stride; ++k)
+        out[k] *= largest;
 }
 
 const double* Finish::show_mean() {

@@ -39,12 +39,13 @@ class Finish final : public Problem {
     void drop(const std::vector<std::size_t>& pixels); // gives them the weight 0
 
     // How far a velocity may be from where the instrument was placed before it is placed anew [pixels];
-    // nearer the model is A(v0) f + (v - v0) A'(v0) f + (v - v0)^2 A''(v0) f / 2, and its derivatives by
-    // labels those at v0.
+    // nearer it is A(v0) + (v - v0) A'(v0) + (v - v0)^2 A''(v0) / 2.
     void set_reach(double reach);
 
     double chi2(const double* x) override;
+    // The gradient is exact; the hessian was so at an x near this one, before a few pixels were dropped.
     void derivatives(const double* x, double* gradient, double* hessian) override;
+    const std::vector<double>& exact_hessian(); // at the x of the last chi2
 
     // Of the last chi2: m, c (n,) and their product.
     const double* model() const { return model_.data(); }
@@ -56,20 +57,24 @@ class Finish final : public Problem {
     std::size_t size() const { return n_; }
     const std::vector<double>& shifts() const { return shift_; } // of each arm
 
-    // Brings values v (n,) back to the grid: A'v, as numbers for the rows of basis_rows().
-    void to_grid(const double* v, float* out);
+    // out (stride,) = B'A'v, v (n,), of the basis as the search sees it
+    void project(const double* v, double* out) { project(v, basis_rows(), emulator_.basis().stride, out); }
     // The instrument at x; then a spectrum on the grid, mean + 0, as it shows it: (n,)
     void place(const double* x);
     const double* show_mean();
-    const float* basis_rows() const { return native_ ? emulator_.basis().rows : spline_.basis_rows(); }
-    std::size_t n_rows() const { return emulator_.n_pixels(); }
 
   private:
     bool is_native(const Pixels& pixels, double shift) const;
     void set_model(const double* x);
     void set_fitted();
     void set_columns();
-    void set_derivatives();
+    void set_gradient();
+    void set_hessian();
+    bool hessian_serves(double reach) const;
+    void move();
+    void project(const double* v, const float* rows, std::size_t stride, double* out);
+    const float* rows() const { return native_ ? emulator_.rows() : spline_.rows.data(); }
+    const float* basis_rows() const { return native_ ? emulator_.basis().rows : spline_.basis_rows(); }
     void fill_panel(std::size_t panel, const double* tangents);
 
     const Emulator& emulator_;
@@ -86,14 +91,17 @@ class Finish final : public Problem {
     const std::int32_t* arm_ = nullptr;
     bool native_ = false; // the pixels are the emulator's own
     bool line_ = true;    // whether there is a continuum to fit
-    // Whether model_ and columns_ are those at x_; fitted_, gradient_ and hessian_ those of the weights too.
-    bool model_known_ = false, fitted_known_ = false, columns_known_ = false, derivatives_known_ = false;
+    // Whether model_ and columns_ are those at x_; fitted_ and gradient_ those of the weights too; and
+    // hessian_ that of hessian_x_, exactly.
+    bool model_known_ = false, fitted_known_ = false, columns_known_ = false, gradient_known_ = false,
+         hessian_known_ = false, hessian_exact_ = false;
     std::vector<std::size_t> runs_;
-    std::vector<double> x_, gradient_, hessian_, shift_, placed_shift_, weight_, ones_, grid_model_, model_,
-        fitted_, weighted_;
+    std::vector<double> x_, hessian_x_, gradient_, hessian_, shift_, away_, placed_shift_, weight_, ones_,
+        grid_model_, model_, fitted_, weighted_, adjoint_;
     std::vector<double> by_shift_, by_extra_, grid_sum_;
-    Aligned<float> tangents_, grid_columns_; // (stride, 8), (P of the grid + pad, 8)
-    Aligned<double> columns_, jacobian_;     // (panels, n, 8): of m, and of c m
+    Aligned<double> projected_;
+    Aligned<float> grid_values_, tangents_, grid_columns_; // (stride, 8), (P of the grid + pad, 8)
+    Aligned<double> columns_, jacobian_;                   // (panels, n, 8): of m, and of c m
 };
 
 } // namespace maury

@@ -51,6 +51,7 @@ void Instrument::place(const std::vector<double>& shift, double extra, Derivativ
     shift_ = shift;
     extra_ = extra;
     derivatives_ = derivatives;
+    is_moved_ = false;
     make_rows();
 }
 
@@ -93,10 +94,12 @@ void Instrument::make_rows() {
     start_[pixels.n] = static_cast<std::uint32_t>(n_weights_);
 }
 
-// Room for the weights of coefficients first to end - 1. Beyond the ends of the grid f is its last value.
+// Room for the weights of coefficients first to end - 1, from a multiple of pad on, so that vectors of
+// neighbouring rows coincide. Beyond the ends of the grid f is its last value.
 void Instrument::begin_row(std::size_t p, std::ptrdiff_t first, std::ptrdiff_t end) {
     const std::ptrdiff_t last = static_cast<std::ptrdiff_t>(n_grid_) - 1;
-    const std::ptrdiff_t begin = std::clamp<std::ptrdiff_t>(first, 0, last);
+    const std::ptrdiff_t begin =
+        std::clamp<std::ptrdiff_t>(first, 0, last) / std::ptrdiff_t{pad} * std::ptrdiff_t{pad};
     const std::ptrdiff_t n = std::clamp<std::ptrdiff_t>(end - 1, 0, last) - begin + 1;
     row_ = n_weights_;
     first_of_row_ = begin;
@@ -154,6 +157,31 @@ void Instrument::add_edge(const PixelEdge& edge, double scale, std::ptrdiff_t fi
     }
 }
 
+// The average of f over a pixel of the grid around u, not blurred: sum_j c_j C(u - j), C the cubic B-spline;
+// by d / d shift = -d / du, d / d extra = d2 / du2 / 2.
+void Instrument::add_point(double u, double scale) {
+    auto whole = static_cast<std::ptrdiff_t>(u);
+    whole -= u < static_cast<double>(whole);
+    const double t = u - static_cast<double>(whole), s = 1.0 - t, sixth = scale / 6.0, half = 0.5 * scale;
+    const double value[4] = {sixth * s * s * s, sixth * (t * t * (3.0 * t - 6.0) + 4.0),
+                             sixth * (s * s * (3.0 * s - 6.0) + 4.0), sixth * t * t * t};
+    const double slope[4] = {half * s * s, half * t * (4.0 - 3.0 * t), half * s * (3.0 * s - 4.0),
+                             -half * t * t};
+    const double bend[4] = {half * s, half * (3.0 * t - 2.0), half * (3.0 * s - 2.0), half * t};
+    const auto last = static_cast<std::ptrdiff_t>(n_grid_) - 1;
+    const auto add = [&](std::ptrdiff_t k, std::ptrdiff_t j) {
+        const std::size_t at = row_ + static_cast<std::size_t>(j - first_of_row_);
+        weight_[at] += value[k];
+        if (derivatives_ == Derivatives::none)
+            return;
+        by_shift_[at] += slope[k]; // there is room for both
+        by_extra_[at] += bend[k];
+    };
+    const bool inside = whole > 0 && whole + 2 <= last;
+    for (std::ptrdiff_t k = 0; k < 4; ++k)
+        add(k, inside ? whole - 1 + k : std::clamp<std::ptrdiff_t>(whole - 1 + k, 0, last));
+}
+
 // The flux that pixel p sees of a neighbour is the average over a pixel of the grid around its centre.
 void Instrument::add_neighbours(std::size_t p, double shift, double variance) {
     const std::size_t n = pixels_.n_neighbours, side = n / 2;
@@ -173,6 +201,8 @@ void Instrument::add_neighbours(std::size_t p, double shift, double variance) {
     const double reach = 3.0 + blur_reach * std::sqrt(1.03 * variance); // and a node's reach is a little more
     begin_row(p, static_cast<std::ptrdiff_t>(std::ceil(low - reach)),
               static_cast<std::ptrdiff_t>(std::floor(high + reach)) + 1);
+    if (variance == 0.0)
+        return each([&](double place, double seen) { add_point(place, seen); });
     each([&](double place, double seen) {
         steps_->set(*lower_, place - 0.5, variance, static_cast<int>(derivatives_));
         steps_->set(*upper_, place + 0.5, variance, static_cast<int>(derivatives_));
@@ -192,12 +222,34 @@ void Instrument::apply_with_derivatives(const double* coefficients, double* out,
                                        start_.data(), pixels_.n, coefficients, out, by_shift, by_extra);
 }
 
+void Instrument::move(const std::vector<double>& away) {
+    if (is_moved_ && away == away_)
+        return;
+    away_ = away;
+    is_moved_ = std::any_of(away.begin(), away.end(), [](double shift) { return shift != 0.0; });
+    if (!is_moved_)
+        return;
+    moved_.resize(weight_.size());
+    const auto arm_of = [&](std::size_t p) { return pixels_.arm ? pixels_.arm[p] : 0; };
+    for (std::size_t p = 0, end = 0; p < pixels_.n; p = end) {
+        while (end < pixels_.n && arm_of(end) == arm_of(p))
+            ++end;
+        const double by = away[static_cast<std::size_t>(arm_of(p))];
+        const double *at = weight_.data(), *slope = by_shift_.data(), *bend = by_extra_.data();
+        double* const to = moved_.data();
+        for (std::size_t k = start_[p]; k < start_[end]; ++k)
+            to[k] = at[k] + by * (slope[k] + by * bend[k]);
+    }
+}
+
 void Instrument::apply_eight(const float* rows, double* out) const {
-    simd::kernels().banded_eight(weight_.data(), first_.data(), start_.data(), pixels_.n, rows, out);
+    simd::kernels().banded_eight((is_moved_ ? moved_ : weight_).data(), first_.data(), start_.data(),
+                                 pixels_.n, rows, out);
 }
 
 void Instrument::apply_adjoint(const double* values, double* out) const {
-    simd::kernels().banded_adjoint(weight_.data(), first_.data(), start_.data(), pixels_.n, values, out);
+    simd::kernels().banded_adjoint((is_moved_ ? moved_ : weight_).data(), first_.data(), start_.data(),
+                                   pixels_.n, values, out);
 }
 
 void Instrument::apply_rows(const float* rows, std::size_t stride, float* out) const {

@@ -12,7 +12,7 @@ constexpr int most_moves = 3;            // searches at another velocity
 constexpr double far = 0.5;              // pixels: a search elsewhere may end in another minimum
 constexpr double misleading = 0.2;       // part of chi2 that may have led the search astray
 constexpr double near_enough = 0.3;      // formal errors: to tell outliers
-constexpr double coarse_reach = 0.15, fine_reach = 2e-3;  // pixels: see Finish::set_reach
+constexpr double coarse_reach = 0.25, fine_reach = 0.01;  // pixels: see Finish::set_reach
 constexpr double newton = 1e-4;                           // damping of what starts next to the least
 constexpr double most_arm_shift = 3.0, most_extra = 36.0; // pixels, squared pixels
 
@@ -30,7 +30,7 @@ SpectrumFit::SpectrumFit(const Plan& plan, const Options& options, const Spectra
       pixels_(plan.grid()), velocity_scan_(plan), finish_(emulator_, point_, plan.grid().window()),
       quadratic_(emulator_.basis()),
       search_(emulator_, plan.candidates(), std::max(spectra.n_given, considered(options.n_starts)) + 1),
-      grid_values_(emulator_.n_pixels()), dx_dlabel_(n_), h_(emulator_.basis().stride) {
+      dx_dlabel_(n_), h_(emulator_.basis().stride) {
     if (plan.candidates())
         candidate_work_ =
             std::make_unique<Candidates::Workspace>(*plan.candidates(), considered(options.n_starts));

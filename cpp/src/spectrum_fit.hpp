@@ -49,7 +49,6 @@ class SpectrumFit {
     // spectrum_search.cpp
     bool search(const StopFlag& stop);
     void set_gram();
-    void set_linear();
     void centre_on_mean();
     void centre_on(const double* x);
     void choose_starts();
@@ -96,7 +95,6 @@ class SpectrumFit {
     std::vector<double> normalised_, relative_;   // (P,) flux / continuum, and its inverse variance
     std::vector<double> weight_, values_, scale_; // of the pixels in use
     std::vector<double> stretch_weight_, stretch_variance_;
-    Aligned<float> grid_values_;
     std::vector<double> lower_, upper_, best_, trial_, ends_, hessian_, factor_, column_, dx_dlabel_, h_,
         winner_, errors_;
     double least_ = 0.0; // chi2 at best_

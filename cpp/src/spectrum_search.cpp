@@ -74,21 +74,6 @@ void SpectrumFit::set_gram() {
     quadratic_.pack();
 }
 
-// c = B'(A'v): one pass over the rows of the basis. values_ holds v (n,).
-void SpectrumFit::set_linear() {
-    double largest = 1e-300; // float32 has a small range
-    for (const double value : values_)
-        largest = std::max(largest, std::abs(value));
-    for (double& value : values_)
-        value /= largest;
-    finish_.to_grid(values_.data(), grid_values_.data());
-    double* linear = quadratic_.linear_to_set();
-    simd::kernels().weighted_rows(finish_.basis_rows(), emulator_.n_pixels(), quadratic_.stride(),
-                                  grid_values_.data(), linear);
-    for (std::size_t k = 0; k < quadratic_.stride(); ++k)
-        linear[k] *= largest;
-}
-
 // With the first continuum, about the mean spectrum of the basis.
 void SpectrumFit::centre_on_mean() {
     const double* mean = finish_.show_mean();
@@ -103,7 +88,7 @@ void SpectrumFit::centre_on_mean() {
         constant += weight * residual * residual;
     }
     quadratic_.set_centre(emulator_.basis().middle.data(), constant);
-    set_linear();
+    finish_.project(values_.data(), quadratic_.linear_to_set());
 }
 
 // With the continuum of the finish, about its model at x.
@@ -115,7 +100,7 @@ void SpectrumFit::centre_on(const double* x) {
         values_[p] = finish_.weight()[p] * finish_.continuum()[p] * (finish_.data()[p] - finish_.fitted()[p]);
     const double* h = (cut_point_ ? *cut_point_ : point_).coefficients(x);
     quadratic_.set_centre(h, constant);
-    set_linear();
+    finish_.project(values_.data(), quadratic_.linear_to_set());
 }
 
 // Starts given with the spectrum, or candidates; the quadratic form is then centred on the best of them,

@@ -32,7 +32,7 @@ void SpectrumFit::store_nothing(std::size_t i) {
 }
 
 void SpectrumFit::store_no_models(std::size_t i) {
-    for (double* values : {results_.model, results_.continuum})
+    for (double* values : {results_.model, results_.continuum, results_.flux, results_.ivar})
         if (values)
             std::fill_n(values + i * spectra_.n_pixels, spectra_.n_pixels, not_known);
     if (results_.weight)
@@ -50,6 +50,7 @@ void SpectrumFit::store(std::size_t i) {
     }
     results_.chi2[i] = least_;
     finish_.chi2(best_.data());
+    hessian_ = finish_.exact_hessian();
     double noise = 0.0;
     for (std::size_t p = 0; p < n_used_; ++p)
         if (finish_.weight()[p] > 0.0) {
@@ -133,6 +134,10 @@ void SpectrumFit::store_models(std::size_t i) {
     const std::size_t at = i * spectra_.n_pixels + first_;
     if (results_.weight)
         std::copy_n(finish_.weight(), n_used_, results_.weight + at);
+    if (results_.flux)
+        std::copy_n(pixels_.flux() + first_, n_used_, results_.flux + at);
+    if (results_.ivar)
+        std::copy_n(pixels_.ivar() + first_, n_used_, results_.ivar + at);
     for (std::size_t p = 0; p < n_used_; ++p)
         if (finish_.continuum_known(p)) {
             if (results_.model)

@@ -208,14 +208,9 @@ void eight_columns() {
     for (const std::size_t n : {1u, 2u, 7u, 64u, 301u}) {
         const Aligned<double> a = random_numbers<double>(n * eight), b = random_numbers<double>(n * eight),
                               w = random_numbers<double>(n);
-        double block[eight * eight] = {1.0}, sums[eight] = {1.0};
+        double block[eight * eight] = {1.0};
         kernels().normal_eight(a.data(), b.data(), w.data(), n, block);
-        kernels().sum_eight(a.data(), w.data(), n, sums);
         for (std::size_t i = 0; i < eight; ++i) {
-            double sum = i == 0 ? 1.0 : 0.0;
-            for (std::size_t p = 0; p < n; ++p)
-                sum += w[p] * a[p * eight + i];
-            CHECK_NEAR(sums[i], sum, 1e-13 * static_cast<double>(n));
             for (std::size_t j = 0; j < eight; ++j) {
                 double product = i + j == 0 ? 1.0 : 0.0;
                 for (std::size_t p = 0; p < n; ++p)

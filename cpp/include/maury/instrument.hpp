@@ -57,6 +57,8 @@ class Instrument {
     // Of one column: out, d out / d shift, d out / d extra = d2 out / d shift2 / 2
     void apply_with_derivatives(const double* coefficients, double* out, double* by_shift,
                                 double* by_extra) const;
+    // For the next two: shifts away (arms,) from those of place, A + away A' + away^2 A'' / 2.
+    void move(const std::vector<double>& away);
     // rows (n_grid + pad, 8) -> out (P, 8)
     void apply_eight(const float* rows, double* out) const;
     // out (n_grid + pad,) += A' values, values (P,)
@@ -70,6 +72,7 @@ class Instrument {
     void begin_row(std::size_t p, std::ptrdiff_t first, std::ptrdiff_t end);
     void add_average(double scale);
     void add_edge(const PixelEdge& edge, double scale, std::ptrdiff_t first);
+    void add_point(double u, double scale);
     void add_neighbours(std::size_t p, double shift, double variance);
 
     std::size_t n_grid_;
@@ -83,6 +86,8 @@ class Instrument {
     // Row p: weights start_[p] to start_[p + 1] of coefficients first_[p], ...; filled up with zeros.
     std::vector<std::uint32_t> first_, start_;
     std::vector<double> weight_, by_shift_, by_extra_;
+    std::vector<double> away_, moved_; // moved_: weights there
+    bool is_moved_ = false;
     std::size_t n_weights_ = 0, row_ = 0; // of the row that is being made: where it starts
     std::ptrdiff_t first_of_row_ = 0;
 };

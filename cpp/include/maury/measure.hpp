@@ -73,6 +73,8 @@ struct Results {
     double* model = nullptr;              // (N, P) emulator on the pixels of the spectrum times its continuum
     double* continuum = nullptr;          // (N, P)
     double* weight = nullptr;             // (N, P) of the fit; 0 = excluded, or an outlier
+    double *flux = nullptr,
+           *ivar = nullptr; // (N, P) that were fitted: blurred where sharper than the emulator
 };
 
 // Quantities shared by all spectra measured with one emulator inside the same bounds. Make one, use it from
@@ -115,8 +117,8 @@ class Plan {
 void measure(const Plan& plan, const Options& options, const Spectra& spectra, const Results& results,
              int threads, const std::function<void(std::size_t)>& wake);
 
-// Of results only labels, rv, arm_rv and broadening are read (NaN = 0; the last two may be null), and model,
-// continuum and weight written: those of a fit that ended there, without outliers.
+// Of results only labels, rv, arm_rv and broadening are read (NaN = 0; the last two may be null), and the
+// arrays (N, P) written: those of a fit that ended there, without outliers.
 void show(const Plan& plan, const Options& options, const Spectra& spectra, const Results& results,
           int threads, const std::function<void(std::size_t)>& wake);
 

@@ -38,7 +38,6 @@ const Kernels MAURY_JOIN(kernels_, MAURY_SIMD_LEVEL){
     line_derivatives,
     solve_lines,
     normal_eight,
-    sum_eight,
     sum_of_rows,
     blurred_cubes,
     weighted_square,

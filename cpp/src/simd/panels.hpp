@@ -1,6 +1,7 @@
 // Eight columns side by side: derivatives of a model, a row of eight for each pixel.
 #pragma once
 
+#include "banded.hpp"
 #include "kernels.hpp"
 #include "vector.hpp"
 
@@ -64,13 +65,8 @@ void banded_adjoint(const double* weight, const std::uint32_t* first, const std:
         double* to = out + first[p];
         const double value = values[p];
         for (std::size_t k = start[p]; k < start[p + 1]; k += 4, to += 4)
-            MAURY_UNROLL for (std::size_t i = 0; i < 4; i += n_doubles < 4 ? n_doubles : 4) {
-                if constexpr (n_doubles <= 4)
-                    store(to + i, load<Doubles>(to + i) + load<Doubles>(weight + k + i) * value);
-                else
-                    for (std::size_t j = 0; j < 4; ++j)
-                        to[j] += weight[k + j] * value;
-            }
+            MAURY_UNROLL for (std::size_t i = 0; i < 4; i += 4 / parts_of_four)
+                store(to + i, load<FourDoubles>(to + i) + load<FourDoubles>(weight + k + i) * value);
     }
 }
 
@@ -91,22 +87,6 @@ void normal_eight(const double* a, const double* b, const double* w, std::size_t
             double* to = out + (first + i) * eight + v * n_doubles;
             store(to, load<Doubles>(to) + sum[i][v]);
         }
-    }
-}
-
-void sum_eight(const double* a, const double* v_of, std::size_t n_pixels, double* out) {
-    Doubles sum[2][double_parts] = {};
-    std::size_t p = 0;
-    for (; p + 2 <= n_pixels; p += 2)
-        MAURY_UNROLL for (std::size_t i = 0; i < 2; ++i)
-            MAURY_UNROLL for (std::size_t v = 0; v < double_parts; ++v) sum[i][v] +=
-            load<Doubles>(a + (p + i) * eight + v * n_doubles) * v_of[p + i];
-    if (p < n_pixels)
-        MAURY_UNROLL for (std::size_t v = 0; v < double_parts; ++v) sum[0][v] +=
-            load<Doubles>(a + p * eight + v * n_doubles) * v_of[p];
-    MAURY_UNROLL for (std::size_t v = 0; v < double_parts; ++v) {
-        double* to = out + v * n_doubles;
-        store(to, load<Doubles>(to) + (sum[0][v] + sum[1][v]));
     }
 }
 

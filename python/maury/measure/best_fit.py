@@ -77,7 +77,8 @@ class BestFit:
     wavelength : (P,) float64
         At rest [vacuum Angstrom].
     flux, ivar, model, scatter : (P,) float64
-        Divided by the continuum; `ivar` 0 = excluded, or rejected as an outlier.
+        As fitted (convolved where sharper than the emulator), divided by the continuum; `ivar` 0 =
+        excluded, or rejected as an outlier.
     continuum : (P,) float64
         In the unit of the flux of the spectrum; NaN where it is not constrained.
     """
@@ -110,7 +111,7 @@ def fit_of_row(spectrum: Spectra, emulator: Emulator, row: Any) -> BestFit:
     shown = {name: values[0] for name, values in _shown(one_row, spectrum, emulator).items()}
     continuum = shown["continuum"]
     known = np.isfinite(continuum) & (continuum != 0)
-    used = known & ~spectrum.mask[0] & (shown["weight"] > 0)
+    used = known & (shown["weight"] > 0)
     divisor = np.where(known, continuum, 1.0)
     rv = np.nan_to_num(column_values(one_row, "rv"))[0]
     wavelength = np.atleast_2d(spectrum.wavelength)[0] / (1.0 + rv / SPEED_OF_LIGHT)
@@ -118,8 +119,8 @@ def fit_of_row(spectrum: Spectra, emulator: Emulator, row: Any) -> BestFit:
     covered = slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(None)
     return BestFit(
         wavelength=wavelength[covered],
-        flux=np.where(used, spectrum.flux[0] / divisor, 1.0)[covered],
-        ivar=np.where(used, spectrum.ivar[0] * divisor**2, 0.0)[covered],
+        flux=np.where(used, shown["flux"] / divisor, 1.0)[covered],
+        ivar=np.where(used, shown["ivar"] * divisor**2, 0.0)[covered],
         model=np.where(known, shown["model"] / divisor, np.nan)[covered],
         scatter=np.interp(wavelength, emulator.wavelength, emulator.scatter)[covered],
         continuum=np.where(known, continuum, np.nan)[covered],
@@ -127,7 +128,7 @@ def fit_of_row(spectrum: Spectra, emulator: Emulator, row: Any) -> BestFit:
 
 
 def _shown(catalog: QTable, spectra: Spectra, emulator: Emulator) -> dict[str, Array]:
-    """Model times continuum, continuum and weight, (N, P) each, at the labels and velocities of the rows."""
+    """Model, continuum, weight, flux and ivar as fitted, (N, P) each, at the labels and velocities of rows."""
     options = Options.of_catalog(catalog.meta)
 
     def column(name: str) -> Array | None:

@@ -186,11 +186,16 @@ class Models:
         Local straight lines fitted to the ratio of data and emulator; NaN where it is not constrained.
     weight : (N, P) float64
         Weights of the fit; 0 = excluded, or rejected as an outlier.
+    flux, ivar : (N, P) float64
+        The data that were fitted, convolved where their resolution is higher than that of the emulator;
+        `ivar` 0 = bad.
     """
 
     model: Array
     continuum: Array
     weight: Array
+    flux: Array
+    ivar: Array
 
 
 def fit_spectra(
@@ -234,7 +239,7 @@ def fit_spectra(
     arm_rv = out["arm_rv"] if arms.any() and out["arm_rv"].shape[1] else None
     broadening = (out["broadening"], out["broadening_err"]) if options.broadening else (None, None)
     result = replace(result, arm_rv=arm_rv, broadening=broadening[0], broadening_err=broadening[1])
-    return result, Models(out["model"], out["continuum"], out["weight"])
+    return result, Models(*(out[field.name] for field in fields(Models)))
 
 
 def core_spectra(spectra: Spectra, emulator: Emulator, **more: Any) -> _core.Spectra:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 
 _ROWS = 100  # per job
+_EVERY = 8  # pixels: one of so many tells the width of pixels
 
 
 def fit(
@@ -197,15 +198,12 @@ def _columns(
     spectra: Spectra, emulator: Emulator, options: Options, result: FitResult, models: Models
 ) -> Columns:
     """Add the flags derived from the residuals, and the S/N where the file gives none."""
-    known = np.isfinite(models.continuum) & (models.continuum != 0)
-    used = known & ~spectra.mask
-    continuum = np.where(known, models.continuum, 1.0)
-    flux = np.where(used, spectra.flux / continuum, 1.0)
-    ivar = np.where(used, spectra.ivar * continuum**2, 0.0)
-    model = np.where(known, models.model / continuum, np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):  # NaN where the continuum is not known
+        flux, model = models.flux / models.continuum, models.model / models.continuum
+    ivar = models.ivar * models.continuum * models.continuum
     snr = spectra.snr.copy()
     unknown = ~np.isfinite(snr)
-    snr[unknown] = signal_to_noise(flux[unknown], ivar[unknown])
+    snr[unknown] = signal_to_noise(flux[unknown], np.nan_to_num(ivar[unknown]))
     spectra = copy(spectra)  # shallow: the arrays are shared
     spectra.snr = snr
     rv = np.nan_to_num(cast("Any", result.rv))
@@ -222,7 +220,8 @@ def _columns(
 
 def _pixel_widths(wavelength: NDArray[np.float64], emulator: Emulator) -> NDArray[np.float64]:
     """Median width (N or 1,) of the pixels of spectra, in pixels of the emulator."""
-    step = np.abs(np.diff(wavelength, axis=1)) / pixel_width(wavelength[:, 1:], emulator)
+    left, right = wavelength[:, :-1:_EVERY], wavelength[:, 1::_EVERY]
+    step = np.abs(right - left) / pixel_width(right, emulator)
     some = np.isfinite(step).any(axis=1)
     widths = np.ones(len(step))
     widths[some] = np.nanmedian(step[some], axis=1)

@@ -4,13 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
-from maury.spectra import SPEED_OF_LIGHT
-
-Array = NDArray[np.float64]
-
 #: Name -> whether it moves with the star, and its ranges [vacuum Angstrom]. Telluric bands: O2 and H2O.
 #: Interstellar lines move with the clouds, by less than these widths.
 REGIONS: dict[str, tuple[bool, tuple[tuple[float, float], ...]]] = {
@@ -44,31 +37,3 @@ def check_regions(names: Sequence[str]) -> None:
     unknown = sorted(set(names) - set(REGIONS))
     if unknown:
         raise ValueError(f"leave_out: unknown region {', '.join(unknown)}; known are {', '.join(REGIONS)}")
-
-
-def in_regions(names: Sequence[str], wavelength: Array, rv: Array) -> NDArray[np.bool_]:
-    """Which pixels (N, P) are in the named regions.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Keys of `REGIONS`.
-    wavelength : (P,) or (N, P) float64
-        As observed, vacuum Angstrom.
-    rv : (N,) float64
-        Velocity of the star, c*z [km/s].
-
-    Raises
-    ------
-    ValueError
-        For a name that is not in the table.
-    """
-    check_regions(names)
-    observed = np.atleast_2d(wavelength)
-    rest = observed / (1.0 + rv / SPEED_OF_LIGHT)[:, None]
-    inside = np.zeros(rest.shape, dtype=bool)
-    for name in names:
-        moves, ranges = REGIONS[name]
-        for low, high in ranges:
-            inside |= ((rest if moves else observed) > low) & ((rest if moves else observed) < high)
-    return inside

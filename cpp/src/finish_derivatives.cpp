@@ -1,0 +1,138 @@
+// Gradient and hessian of the exact chi2: the one by the adjoint, the other from the columns of the Jacobian.
+#include "finish.hpp"
+#include "simd/kernels.hpp"
+
+#include <algorithm>
+
+namespace maury {
+
+using simd::eight;
+
+namespace {
+
+constexpr double hessian_reach = 2.0; // formal errors: farther a hessian is made anew
+constexpr double same_hessian = 0.02; // formal errors
+
+} // namespace
+
+void Finish::set_columns() {
+    const double* tangents = point_.tangents();
+    for (std::size_t i = 0; i * eight < n_all_; ++i)
+        fill_panel(i, tangents);
+    columns_known_ = true;
+}
+
+void Finish::derivatives(const double*, double* gradient, double* hessian) {
+    stop_->check();
+    if (!gradient_known_)
+        set_gradient();
+    if (!hessian_serves(hessian_reach))
+        set_hessian();
+    std::copy_n(gradient_.begin(), n_all_, gradient);
+    std::copy_n(hessian_.begin(), n_all_ * n_all_, hessian);
+}
+
+// At the x of the last chi2.
+const std::vector<double>& Finish::exact_hessian() {
+    if (!hessian_exact_ || !hessian_serves(same_hessian))
+        set_hessian();
+    return hessian_;
+}
+
+bool Finish::hessian_serves(double reach) const {
+    if (!hessian_known_)
+        return false;
+    double distance = 0.0;
+    for (std::size_t k = 0; k < n_all_; ++k)
+        for (std::size_t l = 0; l < n_all_; ++l)
+            distance += (x_[k] - hessian_x_[k]) * hessian_[k * n_all_ + l] * (x_[l] - hessian_x_[l]);
+    return distance <= reach * reach;
+}
+
+// With r = c m - d, D = d (c m) / d m and T the tangents of the network: J'Wr = T'B'A'D'Wr for the labels,
+// one column instead of L.
+void Finish::set_gradient() {
+    for (std::size_t p = 0; p < n_; ++p)
+        weighted_[p] = weight_[p] * (fitted_[p] - data_[p]);
+    if (line_)
+        lines_.adjoint(weighted_.data(), adjoint_.data());
+    const double* const by_model = line_ ? adjoint_.data() : weighted_.data();
+    project(by_model, rows(), point_.stride(), projected_.data());
+    const double* tangents = point_.tangents();
+    for (std::size_t l = 0; l < n_labels_; ++l)
+        gradient_[l] =
+            simd::kernels().dot(tangents + l * point_.stride(), projected_.data(), point_.stride());
+    std::fill(gradient_.begin() + static_cast<std::ptrdiff_t>(n_labels_), gradient_.end(), 0.0);
+    double* next = &gradient_[n_labels_];
+    if (nuisances_.shift)
+        *next++ = simd::kernels().dot(by_model, by_shift_.data(), n_);
+    if (nuisances_.arms) {
+        for (std::size_t p = 0; p < n_; ++p)
+            if (arm_[p] > 0)
+                next[arm_[p] - 1] += by_model[p] * by_shift_[p];
+        next += nuisances_.n_arms - 1;
+    }
+    if (nuisances_.extra)
+        *next = simd::kernels().dot(by_model, by_extra_.data(), n_);
+    gradient_known_ = true;
+}
+
+// J'WJ, J = d (c m) / d x
+void Finish::set_hessian() {
+    const auto& kernels = simd::kernels();
+    if (!columns_known_)
+        set_columns();
+    const std::size_t n_panels = (n_all_ + eight - 1) / eight, size = n_ * eight;
+    if (line_)
+        for (std::size_t i = 0; i < n_panels; ++i)
+            lines_.derivatives(&columns_[i * size], &jacobian_[i * size]);
+    const double* const jacobian = line_ ? jacobian_.data() : columns_.data();
+    for (std::size_t i = 0; i < n_panels; ++i)
+        for (std::size_t j = 0; j <= i; ++j) {
+            double block[eight * eight] = {};
+            kernels.normal_eight(jacobian + i * size, jacobian + j * size, weight_.data(), n_, block);
+            for (std::size_t k = 0; k < std::min(eight, n_all_ - i * eight); ++k)
+                for (std::size_t l = 0; l < std::min(eight, n_all_ - j * eight); ++l)
+                    hessian_[(i * eight + k) * n_all_ + j * eight + l] =
+                        hessian_[(j * eight + l) * n_all_ + i * eight + k] = block[k * eight + l];
+        }
+    hessian_x_ = x_;
+    hessian_known_ = hessian_exact_ = true;
+}
+
+// Columns of d m / d x: of the labels through the network and the instrument, of the nuisances from the
+// instrument.
+void Finish::fill_panel(std::size_t panel, const double* tangents) {
+    const auto& kernels = simd::kernels();
+    const std::size_t begin = panel * eight, end = std::min(begin + eight, n_all_), stride = point_.stride();
+    move();
+    double* const out = &columns_[panel * n_ * eight];
+    if (begin < n_labels_) {
+        std::fill(tangents_.begin(), tangents_.end(), 0.0f);
+        for (std::size_t l = begin; l < std::min(end, n_labels_); ++l)
+            for (std::size_t k = 0; k < stride; ++k)
+                tangents_[k * eight + l - begin] = static_cast<float>(tangents[l * stride + k]);
+        kernels.expand_eight(rows(), stride, emulator_.n_pixels(), tangents_.data(), grid_columns_.data());
+        if (native_)
+            std::copy_n(grid_columns_.begin(), n_ * eight, out);
+        else
+            instrument_.apply_eight(grid_columns_.data(), out);
+    } else {
+        std::fill_n(out, n_ * eight, 0.0);
+    }
+    for (std::size_t k = std::max(begin, n_labels_); k < end; ++k) {
+        const std::size_t nuisance = k - n_labels_, arm = nuisance + (nuisances_.shift ? 0 : 1);
+        double* to = out + (k - begin);
+        if (nuisances_.extra && k + 1 == n_all_)
+            for (std::size_t p = 0; p < n_; ++p)
+                to[p * eight] = by_extra_[p];
+        else if (nuisances_.shift && nuisance == 0)
+            for (std::size_t p = 0; p < n_; ++p)
+                to[p * eight] = by_shift_[p];
+        else
+            for (std::size_t p = 0; p < n_; ++p)
+                to[p * eight] = arm_[p] == static_cast<std::int32_t>(arm) ? by_shift_[p] : 0.0;
+    }
+}
+
+} // namespace maury

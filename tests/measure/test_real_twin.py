@@ -1,0 +1,105 @@
+"""Fits of real LAMOST spectra against SciPy: labels, velocities of both arms and local lines at once."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.optimize import least_squares, minimize_scalar
+
+import maury
+from instrument_twin import edges, place, seen
+from maury.emulator.grid import pixel_velocity, pixel_width
+from maury.measure.fit import fit_spectra
+from maury.measure.options import Options
+from maury.spectra import SPEED_OF_LIGHT
+
+HALF = 100.0  # pixels of the emulator on each side of a line
+SCALE = np.array([1000.0, 1.0, 1.0, 1.0, 1.0])
+
+
+def windows(u, run):
+    """Return (P, P) whether a pixel is in the window of another."""
+    return (np.abs(u[:, None] - u) <= HALF + 1e-3) & (run[:, None] == run)
+
+
+def local_lines(near, u, data, weight, model):
+    """Value (P,) at each u of the straight line fitted to data / model in its window, by dense sums."""
+    u = (u - u.mean()) / HALF
+    a, b = weight * data * model, weight * model**2
+    a0, a1, b0, b1, b2 = (near @ np.column_stack([a, a * u, b, b * u, b * u**2])).T
+    a1, b2, b1 = a1 - u * a0, b2 - 2 * u * b1 + u**2 * b0, b1 - u * b0
+    return (a0 * b2 - a1 * b1) / (b0 * b2 - b1**2)
+
+
+@pytest.fixture(scope="module")
+def spectra(data_folder):
+    """Return pieces of both arms of two stars, so that dense matrices are quick."""
+    files = sorted((data_folder / "lamost_dr10").rglob("*.fits*"))[:40:20]
+    if not files:
+        pytest.skip("no lamost_dr10/")
+    whole = maury.read_spectra(files)
+    wavelength = np.atleast_2d(whole.wavelength)
+    outside = ~((wavelength > 4700) & (wavelength < 5500) | (wavelength > 6200) & (wavelength < 6700))
+    return replace(whole, mask=whole.mask | outside, rv=np.full(len(whole), np.nan))
+
+
+@pytest.mark.parametrize("i", range(2))
+def test_agrees_with_scipy(spectra, i):
+    emulator = maury.Emulator.load("default")
+    spectrum = spectra[[i]]
+    result, models = fit_spectra(emulator, spectrum, Options())
+    assert result.converged[0] and not result.at_bound.any() and not result.sharper[0]
+    wavelength, arm = np.atleast_2d(spectrum.wavelength)[0], np.atleast_2d(spectrum.arm)[0]
+    low, high = (place(emulator, edge) for edge in edges(wavelength, arm))
+    pixel = pixel_velocity(emulator)
+    shift = np.log10(1 + result.rv[0] / SPEED_OF_LIGHT) / emulator.log10_grid[1]
+    use = np.flatnonzero(models.weight[0] > 0)
+    w, data, fitted, lsf, wavelength, low, high, arm = (
+        v[use]
+        for v in (
+            models.weight[0],
+            models.flux[0],
+            models.model[0],
+            wavelength,
+            spectrum.lsf[0],
+            low,
+            high,
+            arm,
+        )
+    )
+    u = (low + high) / 2
+    near = windows(u, arm).astype(float)
+
+    def variance(shift):
+        """Return what the emulator lacks where it is moved by this shift."""
+        rest = wavelength / 10 ** (shift * emulator.log10_grid[1])
+        own = np.interp(rest, emulator.wavelength, emulator.lsf) / pixel_width(rest, emulator)
+        return np.maximum((lsf / pixel_width(wavelength, emulator)) ** 2 - own**2, 0.0)
+
+    def model(x, lacking):
+        seen_flux = seen(low, high, lacking, x[3] + x[4] * (arm > 0), emulator.predict(x[:3]), arm)
+        return local_lines(near, u, data, w, seen_flux) * seen_flux
+
+    here = np.concatenate([result.labels[0], [shift], result.arm_rv[0] / pixel])
+    # The width of the emulator is that at the shift of the search, near the one fitted: found by the model.
+    searched = minimize_scalar(
+        lambda s: np.sum((model(here, variance(s)) / fitted - 1) ** 2),
+        bounds=(shift - 0.5, shift + 0.5),
+        method="bounded",
+        options={"xatol": 1e-4},
+    ).x
+    lacking = variance(searched)
+    np.testing.assert_allclose(model(here, lacking), fitted, rtol=3e-6)
+
+    def residual(x):
+        return np.sqrt(w) * (model(x * SCALE, lacking) - data)
+
+    error = np.append(np.sqrt(np.diagonal(result.covariance[0])), [0.02, 0.02])
+    solution = least_squares(
+        residual, (here + 0.3 * error) / SCALE, xtol=1e-9, ftol=1e-12, gtol=1e-9, x_scale="jac"
+    )
+    covariance = np.linalg.inv(solution.jac.T @ solution.jac) * SCALE * SCALE[:, None]
+    error = np.sqrt(np.diagonal(covariance))
+    assert (np.abs(here - solution.x * SCALE) < 1e-3 * error).all()
+    np.testing.assert_allclose(result.chi2[0], 2 * solution.cost, rtol=1e-6)
+    np.testing.assert_allclose(np.sqrt(np.diagonal(result.covariance[0])), error[:3], rtol=2e-3)
