@@ -54,19 +54,9 @@ def test_agrees_with_scipy(spectra, i):
     pixel = pixel_velocity(emulator)
     shift = np.log10(1 + result.rv[0] / SPEED_OF_LIGHT) / emulator.log10_grid[1]
     use = np.flatnonzero(models.weight[0] > 0)
-    w, data, fitted, lsf, wavelength, low, high, arm = (
-        v[use]
-        for v in (
-            models.weight[0],
-            models.flux[0],
-            models.model[0],
-            wavelength,
-            spectrum.lsf[0],
-            low,
-            high,
-            arm,
-        )
-    )
+    weight, flux, shown, sigma = (x[0] for x in (models.weight, models.flux, models.model, spectrum.lsf))
+    w, data, fitted, lsf = (v[use] for v in (weight, flux, shown, sigma))
+    wavelength, low, high, arm = (v[use] for v in (wavelength, low, high, arm))
     u = (low + high) / 2
     near = windows(u, arm).astype(float)
 
