@@ -18,7 +18,7 @@ ORDER = [
     ("wavelength_grid", "measure"),  # what is measured and what comes of it; plan.cpp, measure.cpp: the end
     ("pixels", "continuum", "clip"),
     ("quadratic", "gram_stretches", "candidates", "search"),
-    ("plan", "velocity_scan", "finish"),
+    ("plan", "velocity_scan", "finish", "finish_derivatives"),
     ("spectrum_fit", "spectrum_search", "spectrum_store"),
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}

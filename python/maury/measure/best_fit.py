@@ -128,7 +128,7 @@ def fit_of_row(spectrum: Spectra, emulator: Emulator, row: Any) -> BestFit:
 
 
 def _shown(catalog: QTable, spectra: Spectra, emulator: Emulator) -> dict[str, Array]:
-    """Model, continuum, weight, flux and ivar as fitted, (N, P) each, at the labels and velocities of rows."""
+    """Model, continuum, weight, flux and ivar as fitted, (N, P) each, for the labels of the rows."""
     options = Options.of_catalog(catalog.meta)
 
     def column(name: str) -> Array | None:
