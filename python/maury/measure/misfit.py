@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 
 CELL = 20  # pixels of the emulator
 MAX_RMS = 1.0  # of the cells, in units of `usual_error`
-MAX_CELL = 3.0  # of the worst cell
+MAX_CELL = 2.5  # of the worst cell
 LEAST_ERROR = 0.008  # accuracy to which the local lines reproduce the running median of training spectra
 _SURE = 3.0  # sigma of the noise that are subtracted
 _SPIKE = 6.0  # sigma; such pixels are outliers, and counted as such
