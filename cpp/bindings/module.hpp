@@ -17,7 +17,6 @@ inline void check_signals() {
 void bind_codes(py::module_& m);
 void bind_running_median(py::module_& m);
 void bind_emulator(py::module_& m);
-void bind_observed(py::module_& m);
-void bind_fit(py::module_& m);
+void bind_measure(py::module_& m);
 
 } // namespace maury::bindings

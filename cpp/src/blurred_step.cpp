@@ -89,14 +89,4 @@ void BlurredStep::set(double first, std::size_t n, double sigma, int n_derivativ
         third_difference(&cubes_[static_cast<std::size_t>(d) * stride], n, scale, values_[d].data());
 }
 
-void BlurredStep::set_near(const BlurredStep& from, std::size_t n, double v, int n_derivatives) {
-    make_room(n);
-    for (int d = 0; d <= n_derivatives; ++d) {
-        const double *value = from.derivative(d), *second = from.derivative(d + 2),
-                     *fourth = from.derivative(d + 4);
-        for (std::size_t k = 0; k < n; ++k)
-            values_[d][k] = value[k] + v * (0.5 * second[k] + 0.125 * v * fourth[k]);
-    }
-}
-
 } // namespace maury

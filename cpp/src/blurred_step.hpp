@@ -16,10 +16,6 @@ class BlurredStep {
 
     // At x = first, first - 1, ..., n of them, with the first n_derivatives <= most derivatives.
     void set(double first, std::size_t n, double sigma, int n_derivatives);
-    // What `from` has, moved to a variance that is larger by v: d S / d sigma^2 = S'' / 2. S and S', to order
-    // v^2.
-    void set_near(const BlurredStep& from, std::size_t n, double v, int n_derivatives);
-
     const double* derivative(int order) const { return values_[order].data(); } // (n,); 0: S
 
   private:

@@ -145,7 +145,7 @@ void Candidates::find_directions(const Emulator& emulator) {
 
 Candidates::Workspace::Workspace(const Candidates& c, std::size_t n)
     : product(c.n_directions_ * c.n_), matrix(c.n_directions_ * c.n_directions_), vector(c.n_directions_),
-      rough((c.size() + panel - 1) / panel), which(rough.size()), coefficients(c.n_) {
+      rough((c.size() + panel - 1) / panel), which(rough.size()), coefficients(c.n_), most_chosen(n) {
     const std::size_t most = std::min(c.size(), (n + n_spare) * panel);
     order.reserve(std::max(most, rough.size()));
     for (auto* list : {&chi2, &left})
@@ -154,7 +154,7 @@ Candidates::Workspace::Workspace(const Candidates& c, std::size_t n)
     slope.reserve(most * c.n_);
 }
 
-void Candidates::best(const Compressed& spectrum, std::size_t n, double distinct, Workspace& work) const {
+void Candidates::best(const Quadratic& spectrum, std::size_t n, double distinct, Workspace& work) const {
     const auto& kernels = simd::kernels();
     // The chi2 of a place: y'(E G E') y - 2 (E c).y + s.
     spectrum.times_gram(directions_.data(), n_directions_, work.product.data());

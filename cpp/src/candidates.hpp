@@ -2,8 +2,8 @@
 #pragma once
 
 #include "maury/aligned.hpp"
-#include "maury/compress.hpp"
 #include "maury/emulator.hpp"
+#include "quadratic.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -27,17 +27,19 @@ class Candidates {
     // Memory of best; one a thread.
     struct Workspace {
         Workspace(const Candidates& candidates, std::size_t n); // n: the most that best is asked for
+        std::size_t most() const { return most_chosen; }
         std::vector<float> product, matrix, vector, rough;      // rough (panels,): the least of each
         std::vector<std::uint32_t> which;
         std::vector<double> coefficients, left;
         std::vector<std::size_t> order, chosen; // the numbers of those compared; places in order
         std::vector<double> chi2, slope;        // of those compared: chi2, G d - c (K,)
+        std::size_t most_chosen;
     };
 
     // Up to n of the lowest chi2 that lie more than `distinct` of the label range from each other, best
     // first. Those of the lowest chi2 in few directions are compared in all. For c of work.chosen: candidate
     // work.order[c], its chi2 work.chi2[c], its G d - c work.slope[c K].
-    void best(const Compressed& spectrum, std::size_t n, double distinct, Workspace& work) const;
+    void best(const Quadratic& spectrum, std::size_t n, double distinct, Workspace& work) const;
 
   private:
     void sort_into_panels();

@@ -2,6 +2,7 @@
 
 #include "blurred_step.hpp"
 #include "simd/kernels.hpp"
+#include "step_table.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -9,8 +10,7 @@
 namespace maury {
 namespace {
 
-constexpr double same_phase = 1e-8; // pixels
-constexpr double same_sigma = 0.1;  // neighbours whose sigma differs by a larger part belong to other optics
+constexpr double same_sigma = 0.1; // neighbours whose sigma differs by a larger part belong to other optics
 
 } // namespace
 
@@ -33,23 +33,15 @@ void spline_coefficients(double* values, std::size_t n, std::size_t n_columns) {
             values[i * n_columns + c] -= upper[i] * values[(i + 1) * n_columns + c];
 }
 
-Instrument::Instrument(std::size_t n_grid) : n_grid_(n_grid) {
-    lower_.values = std::make_unique<BlurredStep>();
-    upper_.values = std::make_unique<BlurredStep>();
-    anchor_.edge.values = std::make_unique<BlurredStep>();
-}
+Instrument::Instrument(std::size_t n_grid)
+    : n_grid_(n_grid), steps_(std::make_unique<StepTable>()), lower_(std::make_unique<PixelEdge>()),
+      upper_(std::make_unique<PixelEdge>()) {}
 
 Instrument::~Instrument() = default;
 
 void Instrument::set(const ObservedPixels& pixels) {
-    pixels_ = part_ = pixels;
-    first_of_part_ = 0;
+    pixels_ = pixels;
     placed_ = false;
-}
-
-void Instrument::look_at(const ObservedPixels& part, std::size_t first) {
-    part_ = part;
-    first_of_part_ = first;
 }
 
 void Instrument::place(const std::vector<double>& shift, double extra, Derivatives derivatives) {
@@ -67,68 +59,38 @@ void Instrument::make_rows() {
     first_.resize(pixels.n + 1); // one more to point to
     start_.resize(pixels.n + 1);
     n_weights_ = 0;
-    const auto sigma_of = [&](std::size_t p) {
-        return std::sqrt(std::max(0.0, (pixels.variance ? pixels.variance[p] : 0.0) + extra_));
+    const auto variance_of = [&](std::size_t p) {
+        return std::max(0.0, (pixels.variance ? pixels.variance[p] : 0.0) + extra_);
     };
     const auto arm_of = [&](std::size_t p) { return pixels.arm ? pixels.arm[p] : 0; };
-    const auto joined = [&](std::size_t p, double sigma, double next_sigma) { // to the next pixel
+    const auto joined = [&](std::size_t p, double variance, double next) { // to the next pixel
+        constexpr double similar = (1.0 - same_sigma) * (1.0 - same_sigma);
         return pixels.high[p] == pixels.low[p + 1] && arm_of(p) == arm_of(p + 1) &&
-               std::abs(sigma - next_sigma) <= same_sigma * std::max(sigma, next_sigma);
+               std::min(variance, next) >= similar * std::max(variance, next);
     };
-    anchor_.sigma = -1.0; // what is computed depends on this spectrum alone
-    double sigma = pixels.n > 0 ? sigma_of(0) : 0.0;
+    const int n_derivatives = static_cast<int>(derivatives_);
+    double variance = pixels.n > 0 ? variance_of(0) : 0.0;
     bool shares_lower = false;
     for (std::size_t p = 0; p < pixels.n; ++p) {
         const double by = shift_[static_cast<std::size_t>(arm_of(p))];
-        const double next_sigma = p + 1 < pixels.n ? sigma_of(p + 1) : sigma;
+        const double next = p + 1 < pixels.n ? variance_of(p + 1) : variance;
         if (pixels.n_neighbours > 0) {
-            add_neighbours(p, by, sigma);
+            add_neighbours(p, by, variance);
         } else {
-            const bool shares_upper = p + 1 < pixels.n && joined(p, sigma, next_sigma);
+            const bool shares_upper = p + 1 < pixels.n && joined(p, variance, next);
             if (shares_lower)
                 std::swap(lower_, upper_);
             else
-                set_edge(lower_, pixels.low[p] - by, sigma);
-            set_edge(upper_, pixels.high[p] - by, shares_upper ? 0.5 * (sigma + next_sigma) : sigma);
-            begin_row(p, std::min(lower_.first, upper_.first), std::max(end_of(lower_), end_of(upper_)));
+                steps_->set(*lower_, pixels.low[p] - by, variance, n_derivatives);
+            steps_->set(*upper_, pixels.high[p] - by, shares_upper ? 0.5 * (variance + next) : variance,
+                        n_derivatives);
+            begin_row(p, std::min(lower_->first, upper_->first), std::max(lower_->end(), upper_->end()));
             add_average(1.0 / (pixels.high[p] - pixels.low[p]));
             shares_lower = shares_upper;
         }
-        sigma = next_sigma;
+        variance = next;
     }
     start_[pixels.n] = static_cast<std::uint32_t>(n_weights_);
-}
-
-// S at the edge less each coefficient that is near it.
-void Instrument::set_edge(Edge& edge, double place, double sigma) {
-    if (derivatives_ != Derivatives::both && follow_anchor(edge, place, sigma))
-        return;
-    Edge& whole = derivatives_ == Derivatives::both ? edge : anchor_.edge;
-    const double reach = 1.5 + blur_reach * sigma, first = std::ceil(place - reach);
-    whole.first = static_cast<std::ptrdiff_t>(first);
-    whole.n = static_cast<std::ptrdiff_t>(std::floor(place + reach) - first) + 1;
-    whole.values->set(place - first, static_cast<std::size_t>(whole.n), sigma,
-                      derivatives_ == Derivatives::both ? 2 : BlurredStep::most);
-    if (&whole != &edge) {
-        anchor_.place = place;
-        anchor_.sigma = sigma;
-        follow_anchor(edge, place, sigma);
-    }
-}
-
-// False where the third order in the variance, S'''''' v^3 / 48, might exceed 4e-9: |S''''''| <= 1.7 /
-// sigma^4.
-bool Instrument::follow_anchor(Edge& edge, double place, double sigma) const {
-    const double away = place - anchor_.place, whole = std::round(away), older = anchor_.sigma;
-    const double v = (sigma - older) * (sigma + older), least = std::min(sigma, older);
-    if (older < 0.0 || std::abs(away - whole) > same_phase ||
-        std::abs(v * v * v) > 1e-7 * least * least * least * least)
-        return false;
-    edge.first = anchor_.edge.first + static_cast<std::ptrdiff_t>(whole);
-    edge.n = anchor_.edge.n;
-    edge.values->set_near(*anchor_.edge.values, static_cast<std::size_t>(edge.n), v,
-                          derivatives_ == Derivatives::shift ? 1 : 0);
-    return true;
 }
 
 // Room for the weights of coefficients first to end - 1. Beyond the ends of the grid f is its last value.
@@ -153,43 +115,46 @@ void Instrument::begin_row(std::size_t p, std::ptrdiff_t first, std::ptrdiff_t e
 
 // weight_j += (S(high - j) - S(low - j)) scale; by d S / d shift = -S', d S / d variance = S'' / 2.
 void Instrument::add_average(double scale) {
-    add_edge(upper_, scale, std::min(lower_.first, upper_.first));
-    add_edge(lower_, -scale, std::min(lower_.first, upper_.first));
-}
-
-void Instrument::add_edge(const Edge& edge, double scale, std::ptrdiff_t first) {
-    const double *step = edge.values->derivative(0), *slope = edge.values->derivative(1),
-                 *curvature = edge.values->derivative(2);
-    const auto last = static_cast<std::ptrdiff_t>(n_grid_) - 1;
-    if (first >= 0 && end_of(edge) <= last + 1) {
-        double* to = &weight_[row_ + static_cast<std::size_t>(first - first_of_row_)];
-        for (std::ptrdiff_t j = first; j < edge.first; ++j)
-            *to++ += scale;
-        for (std::ptrdiff_t k = 0; k < edge.n; ++k)
-            to[k] += scale * step[k];
-        const std::size_t at = row_ + static_cast<std::size_t>(edge.first - first_of_row_);
-        if (derivatives_ >= Derivatives::shift)
-            for (std::ptrdiff_t k = 0; k < edge.n; ++k)
-                by_shift_[at + static_cast<std::size_t>(k)] -= scale * slope[k];
-        if (derivatives_ == Derivatives::both)
-            for (std::ptrdiff_t k = 0; k < edge.n; ++k)
-                by_extra_[at + static_cast<std::size_t>(k)] += 0.5 * scale * curvature[k];
+    const std::ptrdiff_t first = std::min(lower_->first, upper_->first),
+                         end = std::max(lower_->end(), upper_->end());
+    const std::ptrdiff_t aside = std::max({lower_->first - first, upper_->first - first, end - lower_->end(),
+                                           end - upper_->end()});
+    if (first < 0 || end > static_cast<std::ptrdiff_t>(n_grid_) ||
+        aside > static_cast<std::ptrdiff_t>(PixelEdge::beyond)) {
+        add_edge(*upper_, scale, first);
+        add_edge(*lower_, -scale, first);
         return;
     }
-    for (std::ptrdiff_t j = first; j < end_of(edge); ++j) {
+    const std::size_t at = row_ + static_cast<std::size_t>(first - first_of_row_),
+                      n = static_cast<std::size_t>(end - first);
+    const auto add = [&](int derivative, double factor, std::vector<double>& out) {
+        simd::kernels().add_difference(upper_->value(derivative) + (first - upper_->first),
+                                       lower_->value(derivative) + (first - lower_->first), factor, n, &out[at]);
+    };
+    add(0, scale, weight_);
+    if (derivatives_ >= Derivatives::shift)
+        add(1, -scale, by_shift_);
+    if (derivatives_ == Derivatives::both)
+        add(2, 0.5 * scale, by_extra_);
+}
+
+// The same of one edge, where the grid ends or the pixel is wide.
+void Instrument::add_edge(const PixelEdge& edge, double scale, std::ptrdiff_t first) {
+    const auto last = static_cast<std::ptrdiff_t>(n_grid_) - 1;
+    for (std::ptrdiff_t j = first; j < edge.end(); ++j) {
         const std::size_t at =
             row_ + static_cast<std::size_t>(std::clamp<std::ptrdiff_t>(j, 0, last) - first_of_row_);
         const std::ptrdiff_t k = j - edge.first;
-        weight_[at] += scale * (k < 0 ? 1.0 : step[k]);
+        weight_[at] += scale * (k < 0 ? 1.0 : edge.value(0)[k]);
         if (derivatives_ >= Derivatives::shift && k >= 0)
-            by_shift_[at] -= scale * slope[k];
+            by_shift_[at] -= scale * edge.value(1)[k];
         if (derivatives_ == Derivatives::both && k >= 0)
-            by_extra_[at] += 0.5 * scale * curvature[k];
+            by_extra_[at] += 0.5 * scale * edge.value(2)[k];
     }
 }
 
 // The flux that pixel p sees of a neighbour is the average over a pixel of the grid around its centre.
-void Instrument::add_neighbours(std::size_t p, double shift, double sigma) {
+void Instrument::add_neighbours(std::size_t p, double shift, double variance) {
     const std::size_t n = pixels_.n_neighbours, side = n / 2;
     const double* resolution = pixels_.resolution + p * n;
     const auto centre_of = [&](std::size_t q) { return 0.5 * (pixels_.low[q] + pixels_.high[q]) - shift; };
@@ -204,39 +169,41 @@ void Instrument::add_neighbours(std::size_t p, double shift, double sigma) {
         low = std::min(low, place);
         high = std::max(high, place);
     });
-    const double reach = 2.0 + blur_reach * sigma;
+    const double reach = 3.0 + blur_reach * std::sqrt(1.03 * variance); // and a node's reach is a little more
     begin_row(p, static_cast<std::ptrdiff_t>(std::ceil(low - reach)),
               static_cast<std::ptrdiff_t>(std::floor(high + reach)) + 1);
     each([&](double place, double seen) {
-        set_edge(lower_, place - 0.5, sigma);
-        set_edge(upper_, place + 0.5, sigma);
+        steps_->set(*lower_, place - 0.5, variance, static_cast<int>(derivatives_));
+        steps_->set(*upper_, place + 0.5, variance, static_cast<int>(derivatives_));
         add_average(seen);
     });
 }
 
 void Instrument::apply(const double* coefficients, std::size_t stride, std::size_t n_columns, double* out,
                        std::size_t out_stride) const {
-    simd::kernels().banded(weight_.data(), &first_[first_of_part_], &start_[first_of_part_], part_.n,
+    simd::kernels().banded(weight_.data(), first_.data(), start_.data(), pixels_.n,
                            coefficients, stride, n_columns, out, out_stride);
 }
 
-void Instrument::apply_to_all(const double* coefficients, double* out) const {
-    simd::kernels().banded(weight_.data(), first_.data(), start_.data(), pixels_.n, coefficients, 0, 1, out,
-                           0);
+void Instrument::apply_with_derivatives(const double* coefficients, double* out, double* by_shift,
+                                        double* by_extra) const {
+    simd::kernels().banded_derivatives(weight_.data(), by_shift_.data(), by_extra_.data(),
+                                       first_.data(), start_.data(), pixels_.n, coefficients,
+                                       out, by_shift, by_extra);
 }
 
-void Instrument::apply_by_shift(const double* coefficients, double* out) const {
-    simd::kernels().banded(by_shift_.data(), &first_[first_of_part_], &start_[first_of_part_], part_.n,
-                           coefficients, 0, 1, out, 0);
+void Instrument::apply_eight(const float* rows, double* out) const {
+    simd::kernels().banded_eight(weight_.data(), first_.data(), start_.data(), pixels_.n,
+                                 rows, out);
 }
 
-void Instrument::apply_by_extra(const double* coefficients, double* out) const {
-    simd::kernels().banded(by_extra_.data(), &first_[first_of_part_], &start_[first_of_part_], part_.n,
-                           coefficients, 0, 1, out, 0);
+void Instrument::apply_adjoint(const double* values, double* out) const {
+    simd::kernels().banded_adjoint(weight_.data(), first_.data(), start_.data(), pixels_.n,
+                                   values, out);
 }
 
 void Instrument::apply_rows(const float* rows, std::size_t stride, float* out) const {
-    simd::kernels().banded_rows(weight_.data(), &first_[first_of_part_], &start_[first_of_part_], part_.n,
+    simd::kernels().banded_rows(weight_.data(), first_.data(), start_.data(), pixels_.n,
                                 rows, stride, out);
 }
 

@@ -40,7 +40,7 @@ void Search::add_candidate(std::size_t m, double chi2, const double* slope) {
     path.known_slope = slope;
 }
 
-void Search::run(const Compressed& spectrum, const double* lower, const double* upper,
+void Search::run(const Quadratic& spectrum, const double* lower, const double* upper,
                  const SolveOptions& options, std::size_t n_followed, const StopFlag& stop) {
     for (std::size_t i = 0; i < n_; ++i) {
         Path& path = paths_[i];
@@ -120,12 +120,12 @@ void Search::narrow(std::size_t n) {
 }
 
 // True if the place with coefficients h is better.
-bool Search::look(Path& path, const Compressed& spectrum, const float* h) {
+bool Search::look(Path& path, const Quadratic& spectrum, const float* h) {
     std::copy_n(h, n_coefficients_, coefficients_.begin());
     return path.solver.judge(spectrum.chi2(coefficients_.data(), path.slope.data()));
 }
 
-void Search::accept(Path& path, const Compressed& spectrum, const double* slope, const float* tangents) {
+void Search::accept(Path& path, const Quadratic& spectrum, const double* slope, const float* tangents) {
     spectrum.derivatives(tangents, n_labels_, slope, product_.data(), gradient_.data(), hessian_.data());
     path.solver.accept(gradient_.data(), hessian_.data());
 }
@@ -141,16 +141,15 @@ void Search::join() {
                 continue;
             const double reach =
                 std::max(same_place, same_part * std::min(one.solver.promise(), other.solver.promise()));
-            if (distance_squared(one, other) <= reach) {
+            if (distance_squared(one.solver.trial(), other.solver.trial(), i) <= reach) {
                 other.solver.stop(Status::STEP);
                 other.joined = i;
             }
         }
 }
 
-// Between the places that two paths head for, in squared formal errors.
-double Search::distance_squared(const Path& a, const Path& b) const {
-    const double *x = a.solver.trial(), *y = b.solver.trial(), *hessian = a.solver.hessian();
+double Search::distance_squared(const double* x, const double* y, std::size_t i) const {
+    const double* hessian = paths_[i].solver.hessian();
     double sum = 0.0;
     for (std::size_t k = 0; k < n_labels_; ++k)
         for (std::size_t l = 0; l < n_labels_; ++l)

@@ -2,9 +2,10 @@
 #pragma once
 
 #include "candidates.hpp"
-#include "maury/compress.hpp"
 #include "maury/emulator.hpp"
+#include "maury/parallel.hpp"
 #include "maury/solve.hpp"
+#include "quadratic.hpp"
 
 #include <cstddef>
 #include <vector>
@@ -28,7 +29,7 @@ class Search {
 
     // Moves every start to its end; of candidates only the best n_followed, or some more. lower and upper
     // (L,) scaled.
-    void run(const Compressed& spectrum, const double* lower, const double* upper,
+    void run(const Quadratic& spectrum, const double* lower, const double* upper,
              const SolveOptions& options, std::size_t n_followed, const StopFlag& stop);
 
     // Where start i ended, or the one that it joined, and how; whether it was followed at all. Of the starts
@@ -37,7 +38,12 @@ class Search {
     const double* x(std::size_t i) const { return paths_[i].end.data(); }
     const SolveResult& result(std::size_t i) const { return paths_[i].solver.result(); }
     std::size_t best() const;
-    const double* curvature(std::size_t i) const { return paths_[i].solver.curvature(); } // (L, L)
+    // Neither joined another nor failed.
+    bool ended(std::size_t i) const {
+        return paths_[i].joined == none && paths_[i].chosen && result(i).status != Status::NON_FINITE;
+    }
+    // (x - y)'H (x - y) with the hessian of start i: in squared formal errors
+    double distance_squared(const double* x, const double* y, std::size_t i) const;
 
   private:
     static constexpr std::size_t none = static_cast<std::size_t>(-1);
@@ -52,12 +58,11 @@ class Search {
         std::vector<double> start, end, slope; // slope G d - c of the last look
     };
 
-    bool look(Path& path, const Compressed& spectrum, const float* h);
-    void accept(Path& path, const Compressed& spectrum, const double* slope, const float* tangents);
+    bool look(Path& path, const Quadratic& spectrum, const float* h);
+    void accept(Path& path, const Quadratic& spectrum, const double* slope, const float* tangents);
     void narrow(std::size_t n);
     void join();
     void give_up();
-    double distance_squared(const Path& a, const Path& b) const;
 
     std::size_t n_labels_, n_coefficients_, n_ = 0;
     const Candidates* candidates_;

@@ -22,8 +22,8 @@ Solver::Solver(std::size_t n)
       curvature_(n * n), model_(n * n), trial_(n), scale_(n), damped_(n * n), missed_(n) {}
 
 SolveResult Solver::solve(Problem& problem, const double* lower, const double* upper, double* x,
-                          const SolveOptions& options, const double* curvature) {
-    begin(lower, upper, x, options, curvature);
+                          const SolveOptions& options) {
+    begin(lower, upper, x, options);
     if (judge(problem.chi2_and_derivatives(trial(), trial_gradient_.data(), trial_hessian_.data())))
         accept(trial_gradient_.data(), trial_hessian_.data());
     propose();
@@ -38,18 +38,14 @@ SolveResult Solver::solve(Problem& problem, const double* lower, const double* u
     return result_;
 }
 
-void Solver::begin(const double* lower, const double* upper, const double* x, const SolveOptions& options,
-                   const double* curvature) {
+void Solver::begin(const double* lower, const double* upper, const double* x, const SolveOptions& options) {
     lower_ = lower;
     upper_ = upper;
     options_ = options;
     for (std::size_t i = 0; i < n_; ++i)
         x_[i] = trial_[i] = std::min(std::max(x[i], lower[i]), upper[i]);
     std::fill(scale_.begin(), scale_.end(), 0.0);
-    if (curvature && curvature != curvature_.data())
-        std::copy_n(curvature, n_ * n_, curvature_.begin());
-    if (!curvature)
-        std::fill(curvature_.begin(), curvature_.end(), 0.0);
+    std::fill(curvature_.begin(), curvature_.end(), 0.0);
     result_ = {Status::NON_FINITE, 0.0, 0};
     running_ = true;
     settled_ = false;
@@ -115,7 +111,8 @@ void Solver::accept(const double* gradient, const double* hessian) {
     }
     std::copy(trial_.begin(), trial_.end(), x_.begin());
     result_.chi2 = trial_chi2_;
-    revise(gradient, hessian);
+    std::copy_n(gradient, n_, gradient_.begin());
+    std::copy_n(hessian, n_ * n_, hessian_.begin());
     if (settled_)
         stop(Status::COST);
 }
@@ -146,11 +143,6 @@ void Solver::learn_curvature(const double* gradient, const double* hessian) {
         }
     if (curved < -0.9 * straight || curved > 20.0 * straight) // a kink, or too far to tell
         std::fill(curvature_.begin(), curvature_.end(), 0.0);
-}
-
-void Solver::revise(const double* gradient, const double* hessian) {
-    std::copy_n(gradient, n_, gradient_.begin());
-    std::copy_n(hessian, n_ * n_, hessian_.begin());
 }
 
 // Sets the next trial(), or stops.

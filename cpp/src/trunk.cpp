@@ -38,8 +38,7 @@ Trunk::Trunk(std::size_t n_labels, const std::vector<Layer>& layers)
 
 TrunkPoint::TrunkPoint(const Trunk& trunk)
     : trunk_(trunk), stride_(simd::padded(trunk.n_coefficients())), x_(trunk.n_labels_),
-      in_((1 + trunk.n_labels_) * trunk.widest_), out_(in_.size()), columns_((1 + trunk.n_labels_) * stride_),
-      in_single_(trunk.n_labels_ * trunk.widest_), out_single_(in_single_.size()) {
+      in_((1 + trunk.n_labels_) * trunk.widest_), out_(in_.size()), columns_((1 + trunk.n_labels_) * stride_) {
     for (const Trunk::Packed& layer : trunk.layers_)
         slopes_.emplace_back(layer.n_out);
 }
@@ -79,45 +78,6 @@ const double* TrunkPoint::tangents() {
         std::copy_n(&in_[l * n], n, &columns_[(1 + l) * stride_]);
     tangents_known_ = true;
     return &columns_[stride_];
-}
-
-const float* TrunkPoint::tangents_single() {
-    const std::size_t n_labels = trunk_.n_labels_;
-    set_identity(in_single_.data(), n_labels);
-    for (std::size_t i = 0; i < trunk_.layers_.size(); ++i) {
-        const Trunk::Packed& layer = trunk_.layers_[i];
-        simd::kernels().affine_single(layer.weight.data(), nullptr, layer.n_out, layer.n_in,
-                                      in_single_.data(), layer.n_in, n_labels, out_single_.data(),
-                                      layer.n_out);
-        scale_rows(out_single_.data(), n_labels, layer.n_out, slopes_[i].data());
-        in_single_.swap(out_single_);
-    }
-    return in_single_.data();
-}
-
-const double* TrunkPoint::coefficients_and_tangents(const double* x) {
-    const std::size_t n_labels = trunk_.n_labels_, n = trunk_.n_coefficients();
-    if (known_ && std::equal(x_.begin(), x_.end(), x)) {
-        tangents();
-        return columns_.data();
-    }
-    std::copy_n(x, n_labels, x_.begin());
-    std::copy_n(x, n_labels, in_.begin());
-    set_identity(&in_[n_labels], n_labels);
-    for (std::size_t i = 0; i < trunk_.layers_.size(); ++i) {
-        const Trunk::Packed& layer = trunk_.layers_[i];
-        simd::kernels().affine(layer.weight.data(), nullptr, layer.n_out, layer.n_in, in_.data(), layer.n_in,
-                               1 + n_labels, out_.data(), layer.n_out);
-        for (std::size_t k = 0; k < layer.n_out; ++k)
-            out_[k] += layer.bias[k];
-        activate(layer.activation, out_.data(), slopes_[i].data(), layer.n_out);
-        scale_rows(&out_[layer.n_out], n_labels, layer.n_out, slopes_[i].data());
-        in_.swap(out_);
-    }
-    for (std::size_t c = 0; c < 1 + n_labels; ++c)
-        std::copy_n(&in_[c * n], n, &columns_[c * stride_]);
-    known_ = tangents_known_ = true;
-    return columns_.data();
 }
 
 TrunkColumns::TrunkColumns(const Trunk& trunk, std::size_t n)

@@ -1,7 +1,7 @@
 """C++ core of maury: running median, emulator and bounded fit."""
 
-from collections.abc import Callable, Sequence
-from typing import TypedDict, TypeVar, final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypedDict, TypeVar, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,9 +16,6 @@ SIMD_LEVELS: tuple[str, ...]
 def running_median(
     flux: NDArray[_Float], mask: NDArray[np.bool_] | None = None, half: int = 200
 ) -> NDArray[_Float]: ...
-def windowed_median(
-    flux: NDArray[np.float64], mask: NDArray[np.bool_], first: NDArray[np.uintp], end: NDArray[np.uintp]
-) -> NDArray[np.float64]: ...
 
 @final
 class Emulator:
@@ -40,88 +37,81 @@ class Emulator:
     def n_pixels(self) -> int: ...
 
 @final
-class FitPlan:
+class Plan:
     def __init__(
         self,
         emulator: Emulator,
+        wavelength: ArrayLike,
+        lsf: ArrayLike | None,
+        scatter: ArrayLike | None,
+        window: int,
         lower: ArrayLike,
         upper: ArrayLike,
         candidates: NDArray[np.float64] | None = None,
+        templates: NDArray[np.float64] | None = None,
         threads: int = 0,
     ) -> None: ...
 
 @final
-class Observed:
+class Spectra:
     def __init__(
         self,
-        low: NDArray[np.float64],
-        high: NDArray[np.float64],
-        variance: NDArray[np.float64] | None,
-        arm: NDArray[np.int32] | None,
-        resolution: NDArray[np.float64] | None,
-        narrowing: NDArray[np.float64] | None,
-        shift: NDArray[np.float64],
-        fit_shift: bool,
-        fit_arms: bool,
-        fit_extra: bool,
-        most_shift: float,
-    ) -> None: ...
-    @property
-    def n_nuisances(self) -> int: ...
-    def see(
-        self, emulator: Emulator, labels: NDArray[np.float64], nuisances: NDArray[np.float64]
-    ) -> NDArray[np.float64]: ...
-    def scan_shift(
-        self,
+        *,
+        wavelength: NDArray[np.float64],
         flux: NDArray[np.float64],
         ivar: NDArray[np.float64],
-        templates: NDArray[np.float32],
-        scatter: NDArray[np.float64] | None,
-        most_shift: float,
-        threads: int = 0,
-    ) -> NDArray[np.float64]: ...
-
-@final
-class Medians:
-    def __init__(
-        self,
-        continuum: NDArray[np.float64],
-        good: NDArray[np.bool_],
-        inside: NDArray[np.bool_],
-        draws: NDArray[np.float32],
-        half: int,
+        mask: NDArray[np.bool_] | None = None,
+        lsf: NDArray[np.float64] | None = None,
+        resolution: NDArray[np.float64] | None = None,
+        arm: NDArray[np.int32] | None = None,
+        rv: NDArray[np.float64] | None = None,
+        fit_rv: NDArray[np.bool_] | None = None,
+        fit_arms: NDArray[np.bool_] | None = None,
+        starts: NDArray[np.float64] | None = None,
+        guess: NDArray[np.float64] | None = None,
+        n_labels: int,
     ) -> None: ...
 
-class _FitBatch(TypedDict):
+class _Measured(TypedDict):
     labels: NDArray[np.float64]
     covariance: NDArray[np.float64]
     chi2: NDArray[np.float64]
     chi2_noise: NDArray[np.float64]
     n_pixels: NDArray[np.int32]
+    n_clipped: NDArray[np.int32]
     status: NDArray[np.int32]
     n_evaluations: NDArray[np.int32]
-    at_bound: NDArray[np.bool_]
     n_starts: NDArray[np.int32]
     n_agree: NDArray[np.int32]
-    n_clipped: NDArray[np.int32]
-    nuisances: NDArray[np.float64]
-    nuisance_errors: NDArray[np.float64]
-    flux: NotRequired[NDArray[np.float64]]
-    ivar: NotRequired[NDArray[np.float64]]
+    at_bound: NDArray[np.bool_]
+    guessed: NDArray[np.bool_]
+    sharper: NDArray[np.bool_]
+    rv: NDArray[np.float64]
+    rv_err: NDArray[np.float64]
+    arm_rv: NDArray[np.float64]
+    broadening: NDArray[np.float64]
+    broadening_err: NDArray[np.float64]
     model: NotRequired[NDArray[np.float64]]
+    continuum: NotRequired[NDArray[np.float64]]
+    weight: NotRequired[NDArray[np.float64]]
 
-def fit_batch(
-    plan: FitPlan,
-    flux: NDArray[_Float],
-    ivar: NDArray[_Float],
-    scatter: NDArray[np.float64] | None = None,
-    starts: NDArray[np.float64] | None = None,
-    n_starts: int = 6,
+def measure(
+    plan: Plan,
+    spectra: Spectra,
+    options: Mapping[str, Any],
+    *,
     threads: int = 0,
-    max_evaluations: int = 200,
     progress: Callable[[int], object] | None = None,
-    compress: bool = True,
-    clip: float = 0.0,
-    observed: Observed | None = None,
-    medians: Medians | None = None,
-) -> _FitBatch: ...
+    models: bool = False,
+) -> _Measured: ...
+def show(
+    plan: Plan,
+    spectra: Spectra,
+    options: Mapping[str, Any],
+    labels: NDArray[np.float64],
+    rv: NDArray[np.float64],
+    arm_rv: NDArray[np.float64] | None = None,
+    broadening: NDArray[np.float64] | None = None,
+    *,
+    threads: int = 0,
+) -> dict[str, NDArray[np.float64]]: ...

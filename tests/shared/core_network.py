@@ -41,12 +41,36 @@ def mock(core, twin, n, snr, seed=0, margin=0.0):
     return labels, flux, np.full_like(flux, float(snr) ** 2)
 
 
-def fit(core, twin, flux, ivar, *, lower=None, upper=None, candidates=None, threads=1, **more):
-    """Fit (N, P) spectra inside the range of the twin, on one thread."""
+def grid(n_pixels):
+    return 10 ** (3.6 + 1e-4 * np.arange(n_pixels))
+
+
+def fit(
+    core,
+    twin,
+    flux,
+    ivar,
+    *,
+    lower=None,
+    upper=None,
+    candidates=None,
+    scatter=None,
+    starts=None,
+    guess=None,
+    threads=1,
+    progress=None,
+    **options,
+):
+    """Fit normalised spectra (N, P) inside the range of the twin, on one thread."""
     lower = twin.label_min if lower is None else lower
     upper = twin.label_max if upper is None else upper
-    plan = _core.FitPlan(core, lower, upper, candidates, threads)
-    return _core.fit_batch(plan, flux, ivar, threads=threads, **more)
+    wavelength = grid(core.n_pixels)
+    plan = _core.Plan(core, wavelength, None, scatter, 400, lower, upper, candidates, None, threads)
+    spectra = _core.Spectra(
+        wavelength=wavelength, flux=flux, ivar=ivar, starts=starts, guess=guess, n_labels=core.n_labels
+    )
+    options = {"continuum": False, "clip": 0.0} | options
+    return _core.measure(plan, spectra, options, threads=threads, progress=progress)
 
 
 def errors(covariance):
@@ -58,9 +82,13 @@ def long_batch():
     """Arguments of a fit that takes several seconds."""
     core, twin = core_and_twin((4, 60, 60, 1500), "tanh")
     _, flux, ivar = mock(core, twin, 40, snr=100)
-    repeat = 60
-    plan = _core.FitPlan(core, twin.label_min, twin.label_max)
-    return plan, np.tile(flux, (repeat, 1)), np.tile(ivar, (repeat, 1))
+    repeat = 250
+    wavelength = grid(1500)
+    plan = _core.Plan(core, wavelength, None, None, 400, twin.label_min, twin.label_max)
+    spectra = _core.Spectra(
+        wavelength=wavelength, flux=np.tile(flux, (repeat, 1)), ivar=np.tile(ivar, (repeat, 1)), n_labels=4
+    )
+    return plan, spectra, {"continuum": False}
 
 
 def fits_of_30():
@@ -77,6 +105,7 @@ __all__ = [
     "fit",
     "fits_of_30",
     "flux_and_jacobian",
+    "grid",
     "inside",
     "long_batch",
     "mock",

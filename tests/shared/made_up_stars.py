@@ -77,8 +77,6 @@ def result(labels=LABELS, **changes):
         n_starts=np.full(n, 6),
         n_agree=np.full(n, 5),
         n_clipped=np.zeros(n, dtype=int),
-        nuisances=np.empty((n, 0)),
-        nuisance_errors=np.empty((n, 0)),
         start=np.full(n, "search"),
     )
     return replace(good, **changes)

@@ -9,7 +9,8 @@
 
 namespace maury {
 
-class BlurredStep;
+struct PixelEdge;
+class StepTable;
 
 // The pixels of one spectrum on the emulator's grid, whose pixel i covers [i - 1/2, i + 1/2].
 struct ObservedPixels {
@@ -43,11 +44,6 @@ class Instrument {
 
     // The arrays must live as long as they are used here.
     void set(const ObservedPixels& pixels);
-    // Of those apply* now gives only the pixels from first on that part, which is they, holds.
-    void look_at(const ObservedPixels& part, std::size_t first);
-    const ObservedPixels& pixels() const { return part_; }
-    std::size_t n_all() const { return pixels_.n; }
-
     enum class Derivatives { none, shift, both };
 
     // shift (arms,): in pixels of the grid, positive to the red. Below 0, extra narrows down to no Gaussian.
@@ -57,42 +53,33 @@ class Instrument {
     // coefficients (n_columns, stride), n_grid + pad readable numbers each -> out (n_columns, out_stride)
     void apply(const double* coefficients, std::size_t stride, std::size_t n_columns, double* out,
                std::size_t out_stride) const;
-    void apply_to_all(const double* coefficients, double* out) const;   // (n_all(),), whatever is looked at
-    void apply_by_shift(const double* coefficients, double* out) const; // d model / d shift, (P,)
-    void apply_by_extra(const double* coefficients, double* out) const; // d model / d extra, (P,)
+
+    // Of one column: out, d out / d shift, d out / d extra = d2 out / d shift2 / 2
+    void apply_with_derivatives(const double* coefficients, double* out, double* by_shift,
+                                double* by_extra) const;
+    // rows (n_grid + pad, 8) -> out (P, 8)
+    void apply_eight(const float* rows, double* out) const;
+    // out (n_grid + pad,) += A' values, values (P,)
+    void apply_adjoint(const double* values, double* out) const;
 
     // rows (n_grid + pad, stride) -> out (P, stride), stride a multiple of 16
     void apply_rows(const float* rows, std::size_t stride, float* out) const;
 
   private:
-    struct Edge {
-        std::ptrdiff_t first = 0, n = 0; // S at the edge less first, first + 1, ...; before those it is 1
-        std::unique_ptr<BlurredStep> values;
-    };
-    // The last edge that was computed, for those that follow at a whole number of pixels from it, as they do
-    // on grids of the same step.
-    struct Anchor {
-        Edge edge;
-        double place = 0.0, sigma = -1.0;
-    };
-    static std::ptrdiff_t end_of(const Edge& edge) { return edge.first + edge.n; }
     void make_rows();
-    void set_edge(Edge& edge, double place, double sigma);
-    bool follow_anchor(Edge& edge, double place, double sigma) const;
     void begin_row(std::size_t p, std::ptrdiff_t first, std::ptrdiff_t end);
     void add_average(double scale);
-    void add_edge(const Edge& edge, double scale, std::ptrdiff_t first);
-    void add_neighbours(std::size_t p, double shift, double sigma);
+    void add_edge(const PixelEdge& edge, double scale, std::ptrdiff_t first);
+    void add_neighbours(std::size_t p, double shift, double variance);
 
     std::size_t n_grid_;
-    ObservedPixels pixels_, part_; // all, and those that are looked at
-    std::size_t first_of_part_ = 0;
+    ObservedPixels pixels_;
     bool placed_ = false;
     std::vector<double> shift_;
     double extra_ = 0.0;
     Derivatives derivatives_ = Derivatives::none;
-    Edge lower_, upper_;
-    Anchor anchor_;
+    std::unique_ptr<StepTable> steps_;
+    std::unique_ptr<PixelEdge> lower_, upper_; // of the pixel whose row is made
     // Row p: weights start_[p] to start_[p + 1] of coefficients first_[p], ...; filled up with zeros.
     std::vector<std::uint32_t> first_, start_;
     std::vector<double> weight_, by_shift_, by_extra_;

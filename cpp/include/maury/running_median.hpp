@@ -32,11 +32,6 @@ void running_median(const T* flux, const std::uint8_t* mask, T* out, std::size_t
     running_median(flux, mask, out, n_pixels, half, workspace);
 }
 
-// The same in windows that change from pixel to pixel: out[i] = median of the usable flux[first_i ... end_i -
-// 1]. first, end (P,): neither may fall; first_i <= end_i <= P
-void windowed_median(const double* flux, const std::uint8_t* mask, const std::size_t* first,
-                     const std::size_t* end, double* out, std::size_t n_pixels);
-
 extern template void running_median<float>(const float*, const std::uint8_t*, float*, std::size_t,
                                            std::size_t, MedianWorkspace&);
 extern template void running_median<double>(const double*, const std::uint8_t*, double*, std::size_t,

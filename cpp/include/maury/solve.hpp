@@ -72,24 +72,20 @@ class Solver {
     // lower, upper (n,): may be infinite; equal bounds hold a parameter fixed.
     // Status NON_FINITE when chi2 or its derivatives at the start are not finite. A trial step to such a
     // point is rejected, and counted.
-    // curvature (n, n): what learn_curvature begins with, of a solution nearby; null = 0. May be curvature().
     SolveResult solve(Problem& problem, const double* lower, const double* upper, double* x,
-                      const SolveOptions& options = {}, const double* curvature = nullptr);
+                      const SolveOptions& options = {});
 
     // The same in steps, for a caller who evaluates several problems side by side:
     //   begin; then while running: chi2 at trial() -> judge; if it is true, derivatives there -> accept;
     //   propose
-    // lower and upper must live until the end. A caller whose derivatives are not exact may improve them, at
-    // x(), by revise, before propose.
-    void begin(const double* lower, const double* upper, const double* x, const SolveOptions& options,
-               const double* curvature = nullptr);
+    // lower and upper must live until the end.
+    void begin(const double* lower, const double* upper, const double* x, const SolveOptions& options);
     // Where to look next; after GRADIENT, where the step would lead that is too short to need a look.
     const double* trial() const { return trial_.data(); }
     // What the quadratic model promises at trial(); infinite where damping holds the step back.
     double promise() const;
     bool judge(double chi2);
     void accept(const double* gradient, const double* hessian);
-    void revise(const double* gradient, const double* hessian);
     void propose();
     void stop(Status status);
     bool running() const { return running_; }
@@ -100,7 +96,6 @@ class Solver {
     // (n, n) and (n,), at the solution; not set if its status is NON_FINITE.
     const double* hessian() const { return hessian_.data(); }
     const double* gradient() const { return gradient_.data(); }
-    const double* curvature() const { return curvature_.data(); } // what learn_curvature found, (n, n)
 
   private:
     bool damped_little() const;

@@ -40,12 +40,8 @@ class TrunkPoint {
 
     // (stride,), the padding zero: h at x (L,)
     const double* coefficients(const double* x);
-    // (1 + L, stride): h, then its tangents d h / d x. One pass of the trunk, cheaper than two.
-    const double* coefficients_and_tangents(const double* x);
     // (L, stride): the tangents at the x of the last call
     const double* tangents();
-    // (L, K): the same in float32, in half the time
-    const float* tangents_single();
 
   private:
     const Trunk& trunk_;
@@ -54,7 +50,6 @@ class TrunkPoint {
     std::vector<double> x_, in_, out_;
     std::vector<std::vector<double>> slopes_; // of each layer: d activation / d argument
     Aligned<double> columns_;                 // (1 + L, stride)
-    Aligned<float> in_single_, out_single_;   // (L, widest)
 };
 
 // The trunk at up to n places side by side, in float32: to about 1e-6 of the largest coefficient.

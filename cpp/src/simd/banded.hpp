@@ -5,9 +5,14 @@
 #include "vector.hpp"
 
 #include <cstdint>
+#include <type_traits>
 
 namespace maury::simd {
 namespace {
+
+// Four doubles as one vector, or two.
+using FourDoubles = std::conditional_t<(n_doubles > 4), HalfDoubles, Doubles>;
+constexpr std::size_t parts_of_four = 4 * sizeof(double) / sizeof(FourDoubles);
 
 void banded(const double* weight, const std::uint32_t* first, const std::uint32_t* start,
             std::size_t n_pixels, const double* columns, std::size_t stride, std::size_t n_columns,
@@ -16,11 +21,42 @@ void banded(const double* weight, const std::uint32_t* first, const std::uint32_
         const std::size_t begin = start[p], end = start[p + 1];
         for (std::size_t c = 0; c < n_columns; ++c) {
             const double* from = columns + c * stride + first[p];
-            double sum[4] = {};
+            FourDoubles sum[parts_of_four] = {};
             for (std::size_t k = begin; k < end; k += 4, from += 4)
-                MAURY_UNROLL for (std::size_t i = 0; i < 4; ++i) sum[i] += weight[k + i] * from[i];
-            out[c * out_stride + p] = (sum[0] + sum[2]) + (sum[1] + sum[3]);
+                MAURY_UNROLL for (std::size_t v = 0; v < parts_of_four; ++v) sum[v] +=
+                load<FourDoubles>(weight + k + v * 4 / parts_of_four) *
+                load<FourDoubles>(from + v * 4 / parts_of_four);
+            double lane[4];
+            MAURY_UNROLL for (std::size_t v = 0; v < parts_of_four; ++v)
+                store(lane + v * 4 / parts_of_four, sum[v]);
+            out[c * out_stride + p] = (lane[0] + lane[2]) + (lane[1] + lane[3]);
         }
+    }
+}
+
+void banded_derivatives(const double* weight, const double* first_derivative, const double* second_derivative,
+                        const std::uint32_t* first, const std::uint32_t* start, std::size_t n_pixels,
+                        const double* column, double* out, double* by_first, double* by_second) {
+    constexpr std::size_t width = 4 / parts_of_four;
+    for (std::size_t p = 0; p < n_pixels; ++p) {
+        const double* from = column + first[p];
+        FourDoubles sum[3][parts_of_four] = {};
+        for (std::size_t k = start[p]; k < start[p + 1]; k += 4, from += 4)
+            MAURY_UNROLL for (std::size_t v = 0; v < parts_of_four; ++v) {
+                const FourDoubles here = load<FourDoubles>(from + v * width);
+                sum[0][v] += here * load<FourDoubles>(weight + k + v * width);
+                sum[1][v] += here * load<FourDoubles>(first_derivative + k + v * width);
+                sum[2][v] += here * load<FourDoubles>(second_derivative + k + v * width);
+            }
+        double total[3];
+        MAURY_UNROLL for (std::size_t d = 0; d < 3; ++d) {
+            double lane[4];
+            MAURY_UNROLL for (std::size_t v = 0; v < parts_of_four; ++v) store(lane + v * width, sum[d][v]);
+            total[d] = (lane[0] + lane[2]) + (lane[1] + lane[3]);
+        }
+        out[p] = total[0];
+        by_first[p] = total[1];
+        by_second[p] = total[2];
     }
 }
 
@@ -48,6 +84,33 @@ void banded_rows(const double* weight, const std::uint32_t* first, const std::ui
         for (; k < stride; k += one * n_floats)
             banded_row<one>(weight + start[p], n, from + k, stride, to + k);
     }
+}
+
+void blend_steps(const double* node, std::size_t n, const double* factor, int n_derivatives, double* out,
+                 std::size_t out_stride) {
+    for (std::size_t k = 0; k < n; k += n_doubles) {
+        Doubles value[6];
+        MAURY_UNROLL for (std::size_t d = 0; d < 6; ++d) value[d] = load<Doubles>(node + d * n + k);
+        Doubles step = value[0], slope = value[1], bend = value[2];
+        MAURY_UNROLL for (std::size_t d = 1; d < 6; ++d) step += value[d] * factor[d];
+        store(out + k, step);
+        if (n_derivatives > 0) {
+            MAURY_UNROLL for (std::size_t d = 1; d < 5; ++d) slope += value[d + 1] * factor[d];
+            store(out + out_stride + k, slope);
+        }
+        if (n_derivatives > 1) {
+            MAURY_UNROLL for (std::size_t d = 1; d < 4; ++d) bend += value[d + 2] * factor[d];
+            store(out + 2 * out_stride + k, bend);
+        }
+    }
+}
+
+void add_difference(const double* a, const double* b, double factor, std::size_t n, double* out) {
+    std::size_t k = 0;
+    for (; k + n_doubles <= n; k += n_doubles)
+        store(out + k, load<Doubles>(out + k) + (load<Doubles>(a + k) - load<Doubles>(b + k)) * factor);
+    for (; k < n; ++k)
+        out[k] += factor * (a[k] - b[k]);
 }
 
 } // namespace

@@ -6,6 +6,8 @@
 #include "banded.hpp"
 #include "cubes.hpp"
 #include "gram.hpp"
+#include "lines.hpp"
+#include "panels.hpp"
 #include "rows.hpp"
 #include "sums.hpp"
 
@@ -23,13 +25,21 @@ const Kernels MAURY_JOIN(kernels_, MAURY_SIMD_LEVEL){
     affine<Floats>,
     activate_single,
     expand,
-    expand_single,
-    weighted_difference,
     gram,
     weighted_rows,
-    normal_sums,
     banded,
+    banded_derivatives,
     banded_rows,
+    blend_steps,
+    add_difference,
+    expand_eight,
+    banded_eight,
+    banded_adjoint,
+    line_derivatives,
+    solve_lines,
+    normal_eight,
+    sum_eight,
+    sum_of_rows,
     blurred_cubes,
     weighted_square,
     dot,

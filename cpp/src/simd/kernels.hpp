@@ -32,6 +32,19 @@ struct CubeTails {
     double power[4][n];
 };
 
+// Derivatives of a model stand side by side, this many to a pixel.
+constexpr std::size_t eight = 8;
+
+// A local straight line through data over model, and what changes it: see continuum.hpp. All (n_pixels,) but
+// factor (5, stride): what the change of continuum_p takes of the sums over its window, [first_p, end_p), of
+// wd df, wd df t, wf df, wf df t, wf df t^2, with wd weighted data, wf weighted model, t place.
+struct LineSums {
+    std::size_t n_pixels, stride;
+    const double *weighted_data, *weighted_model, *place, *model;
+    const std::uint32_t *first, *end; // neither falls
+    double *factor, *continuum;       // continuum NaN where no pixel in use tells it
+};
+
 struct Kernels {
     const char* level;
 
@@ -54,15 +67,6 @@ struct Kernels {
     void (*expand)(const float* rows, std::size_t stride, std::size_t n_pixels, const double* columns,
                    std::size_t n_columns, const double* bias, double* out, std::size_t out_stride);
 
-    // The same of one column in float32, the sums with their bias in double: to about 1e-7 of the largest
-    // term. column (stride,), bias and out (n_pixels,)
-    void (*expand_single)(const float* rows, std::size_t stride, std::size_t n_pixels, const float* column,
-                          const double* bias, double* out);
-
-    // root[p] = sqrt(w_p / heaviest), difference[p] = a_p - b_p; returns heaviest, the largest w
-    double (*weighted_difference)(const double* w, const double* a, const double* b, std::size_t n,
-                                  float* root, float* difference);
-
     // gram (stride, stride) = sum_p root_p^2 b_p b_p', rows beyond n_columns without meaning, inner (stride,)
     // = sum_p root_p^2 r_p b_p rows b (n_pixels, stride = padded(n_columns)), scratch
     // (gram_scratch(n_columns),), both aligned to 64
@@ -73,20 +77,50 @@ struct Kernels {
     void (*weighted_rows)(const float* rows, std::size_t n_pixels, std::size_t stride, const float* v,
                           double* out);
 
-    // gradient[i] += sum_p w_p j_ip r_p, hessian[i, j] += sum_p w_p j_ip j_jp for j <= i
-    // jacobian j (n_rows, stride), hessian (n_rows, n_rows)
-    void (*normal_sums)(const double* jacobian, std::size_t stride, std::size_t n_rows, std::size_t n_pixels,
-                        const double* w, const double* r, double* gradient, double* hessian);
-
     // out[c, p] = sum_k weight[start_p + k] columns[c, first_p + k], k < start_{p+1} - start_p, a multiple of
     // 4 columns (n_columns, stride), out (n_columns, out_stride)
     void (*banded)(const double* weight, const std::uint32_t* first, const std::uint32_t* start,
                    std::size_t n_pixels, const double* columns, std::size_t stride, std::size_t n_columns,
                    double* out, std::size_t out_stride);
+    // The same of one column, with two more matrices of the same shape.
+    void (*banded_derivatives)(const double* weight, const double* first_derivative,
+                               const double* second_derivative, const std::uint32_t* first,
+                               const std::uint32_t* start, std::size_t n_pixels, const double* column,
+                               double* out, double* by_first, double* by_second);
     // out[p] = sum_k weight[start_p + k] rows[first_p + k], in float32
     // rows (..., stride), out (n_pixels, stride), stride a multiple of panel
     void (*banded_rows)(const double* weight, const std::uint32_t* first, const std::uint32_t* start,
                         std::size_t n_pixels, const float* rows, std::size_t stride, float* out);
+
+    // out[d] = sum_e factor_e node[d + e] for d <= n_derivatives <= 2, factor_0 = 1; node (6, n), n a multiple
+    // of panel, out (..., out_stride): see step_table.hpp
+    void (*blend_steps)(const double* node, std::size_t n, const double* factor, int n_derivatives, double* out,
+                        std::size_t out_stride);
+    // out (n,) += factor (a - b)
+    void (*add_difference)(const double* a, const double* b, double factor, std::size_t n, double* out);
+
+    // out[p] = rows[p] . columns, in float32: rows (n_pixels, stride), columns (stride, 8), out (n_pixels, 8)
+    void (*expand_eight)(const float* rows, std::size_t stride, std::size_t n_pixels, const float* columns,
+                         float* out);
+    // As banded, of rows (..., 8) float32 -> out (n_pixels, 8)
+    void (*banded_eight)(const double* weight, const std::uint32_t* first, const std::uint32_t* start,
+                         std::size_t n_pixels, const float* rows, double* out);
+    // out[first_p + k] += weight[start_p + k] values[p]: the transpose of banded
+    void (*banded_adjoint)(const double* weight, const std::uint32_t* first, const std::uint32_t* start,
+                           std::size_t n_pixels, const double* values, double* out);
+    // columns (n_pixels, 8) = df -> out (n_pixels, 8) = c df + f dc
+    void (*line_derivatives)(const LineSums& line, const double* columns, double* out);
+    // sums (6, n_pixels + 1): of wd f, wd f t, wf f, wf f t, wf f t^2 and pixels in use, of the pixels before
+    // each -> continuum and factor
+    void (*solve_lines)(const LineSums& line, const double* sums);
+    // out (8, 8) += sum_p w_p a_p b_p' with a, b (n_pixels, 8)
+    void (*normal_eight)(const double* a, const double* b, const double* w, std::size_t n_pixels,
+                         double* out);
+    // out (8,) += sum_p v_p a_p
+    void (*sum_eight)(const double* a, const double* v, std::size_t n_pixels, double* out);
+    // out (n,) = sum_i v_i rows_i, n a multiple of panel
+    void (*sum_of_rows)(const float* const* rows, const float* v, std::size_t n_rows, std::size_t n,
+                        float* out);
 
     // t(z) = E[max(z + n, 0)^3] with n a normal deviate, at z = first - k step, k < n; and as many of its
     // derivatives. out (1 + n_derivatives, stride), stride a multiple of panel

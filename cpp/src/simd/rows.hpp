@@ -83,28 +83,5 @@ void expand(const float* rows, std::size_t stride, std::size_t n_pixels, const d
                 row_times(rows + p * stride, stride, columns + c * stride) + (bias ? bias[p] : 0.0);
 }
 
-void expand_single(const float* rows, std::size_t stride, std::size_t n_pixels, const float* column,
-                   const double* bias, double* out) {
-    std::size_t p = 0;
-    for (; p + n_floats <= n_pixels; p += n_floats) {
-        Floats sum[n_floats] = {};
-        for (std::size_t k = 0; k < stride; k += n_floats) {
-            const Floats here = load<Floats>(column + k);
-            MAURY_UNROLL for (std::size_t i = 0; i < n_floats; ++i) sum[i] +=
-                load<Floats>(rows + (p + i) * stride + k) * here;
-        }
-        float total[n_floats];
-        store(total, sums_of<n_floats>(sum));
-        MAURY_UNROLL for (std::size_t i = 0; i < n_floats; i += n_doubles)
-            store(out + p + i, load_floats<Doubles>(total + i) + load<Doubles>(bias + p + i));
-    }
-    for (; p < n_pixels; ++p) {
-        Floats sum{};
-        for (std::size_t k = 0; k < stride; k += n_floats)
-            sum += load<Floats>(rows + p * stride + k) * load<Floats>(column + k);
-        out[p] = static_cast<double>(sum_of(sum)) + bias[p];
-    }
-}
-
 } // namespace
 } // namespace maury::simd

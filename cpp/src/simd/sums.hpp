@@ -35,7 +35,7 @@ B dot_of(const A* a, const B* b, std::size_t n) {
 
 double dot(const double* a, const double* b, std::size_t n) { return dot_of<4, Doubles>(a, b, n); }
 double dot_mixed(const float* a, const double* b, std::size_t n) { return dot_of<2, Doubles>(a, b, n); }
-float dot_single(const float* a, const float* b, std::size_t n) { return dot_of<2, Floats>(a, b, n); }
+float dot_single(const float* a, const float* b, std::size_t n) { return dot_of<4, Floats>(a, b, n); }
 
 double weighted_square(const double* w, const double* a, const double* b, std::size_t n) {
     Doubles sum[4] = {};
@@ -50,62 +50,6 @@ double weighted_square(const double* w, const double* a, const double* b, std::s
     for (; p < n; ++p)
         rest += w[p] * (a[p] - b[p]) * (a[p] - b[p]);
     return sum_of((sum[0] + sum[1]) + (sum[2] + sum[3])) + rest;
-}
-
-double weighted_difference(const double* w, const double* a, const double* b, std::size_t n, float* root,
-                           float* difference) {
-    Doubles most{};
-    std::size_t p = 0;
-    for (; p + n_doubles <= n; p += n_doubles) {
-        const Doubles here = load<Doubles>(w + p);
-        most = here > most ? here : most;
-    }
-    double lane[n_doubles], heaviest = 1e-300; // never zero
-    store(lane, most);
-    for (std::size_t i = 0; i < n_doubles; ++i)
-        heaviest = lane[i] > heaviest ? lane[i] : heaviest;
-    for (; p < n; ++p)
-        heaviest = w[p] > heaviest ? w[p] : heaviest;
-    const double scale = 1.0 / heaviest;
-    for (p = 0; p < n; ++p) {
-        root[p] = __builtin_sqrtf(static_cast<float>(w[p] * scale));
-        difference[p] = static_cast<float>(a[p] - b[p]);
-    }
-    return heaviest;
-}
-
-// Row i of the sums, with C >= 1 of the columns j.
-template <std::size_t C>
-void normal_row(const double* row, const double* columns, std::size_t stride, std::size_t n_pixels,
-                const double* w, double* out) {
-    Doubles sum[C] = {};
-    double rest[C] = {};
-    std::size_t p = 0;
-    for (; p + n_doubles <= n_pixels; p += n_doubles) {
-        const Doubles weighted = load<Doubles>(w + p) * load<Doubles>(row + p);
-        MAURY_UNROLL for (std::size_t c = 0; c < C; ++c) sum[c] +=
-            weighted * load<Doubles>(columns + c * stride + p);
-    }
-    for (; p < n_pixels; ++p)
-        for (std::size_t c = 0; c < C; ++c)
-            rest[c] += w[p] * row[p] * columns[c * stride + p];
-    for (std::size_t c = 0; c < C; ++c)
-        out[c] += sum_of(sum[c]) + rest[c];
-}
-
-void normal_sums(const double* jacobian, std::size_t stride, std::size_t n_rows, std::size_t n_pixels,
-                 const double* w, const double* r, double* gradient, double* hessian) {
-    for (std::size_t i = 0; i < n_rows; ++i) {
-        const double* row = jacobian + i * stride;
-        normal_row<1>(row, r, stride, n_pixels, w, gradient + i);
-        std::size_t j = 0;
-        for (; j + 4 <= i + 1; j += 4)
-            normal_row<4>(row, jacobian + j * stride, stride, n_pixels, w, hessian + i * n_rows + j);
-        for (; j + 2 <= i + 1; j += 2)
-            normal_row<2>(row, jacobian + j * stride, stride, n_pixels, w, hessian + i * n_rows + j);
-        if (j <= i)
-            normal_row<1>(row, jacobian + j * stride, stride, n_pixels, w, hessian + i * n_rows + j);
-    }
 }
 
 void least_of_panels(const float* y, std::size_t n_panels, std::size_t n, const float* q_matrix,

@@ -22,6 +22,7 @@ constexpr std::size_t vector_bytes = 16;
 
 using Floats = float __attribute__((vector_size(vector_bytes)));
 using HalfFloats = float __attribute__((vector_size(vector_bytes / 2)));
+using HalfDoubles = double __attribute__((vector_size(vector_bytes / 2)));
 using Doubles = double __attribute__((vector_size(vector_bytes)));
 using Integers = int __attribute__((vector_size(vector_bytes)));
 constexpr std::size_t n_floats = vector_bytes / sizeof(float), n_doubles = vector_bytes / sizeof(double);

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+import maury._core as _core
 from maury.catalog.columns import column_values, row_value
-from maury.emulator.grid import pixel_velocity
+from maury.measure.fit import core_options, core_spectra
 from maury.measure.lsf import with_lsf
-from maury.measure.median_ratio import median_ratio
-from maury.measure.observe import Observed, observe, rest_wavelength
 from maury.measure.options import Options
-from maury.measure.regions import in_regions
-from maury.spectra import Spectra
+from maury.measure.plan import fit_plan
+from maury.spectra import SPEED_OF_LIGHT, Spectra
 
 if TYPE_CHECKING:
-    from maury.catalog.columns import column_values
-from maury.emulator.emulator import Emulator
+    from maury.emulator.emulator import Emulator
 
 Array = NDArray[np.float64]
-
-
-# Arms and broadening are those of the row; the velocity is in the observed spectrum.
-_WITH_ARMS = Options(velocity="given", arm_rv=True)
-_WITH_ALL = replace(_WITH_ARMS, broadening=True)
 
 
 @dataclass(frozen=True)
@@ -38,7 +31,10 @@ class BestFit:
     wavelength : (P,) float64
         At rest [vacuum Angstrom].
     flux, ivar, model, scatter : (P,) float64
-        Normalised; `ivar` 0 = took no part. Clipped pixels are not marked.
+        Divided by the continuum; `ivar` 0 = took no part, or an outlier.
+    continuum : (P,) float64
+        In the unit of the flux of the spectrum; NaN where nothing tells it. Flux, ivar and model of the
+        spectrum as observed are flux continuum, ivar / continuum^2 and model continuum.
     """
 
     wavelength: Array
@@ -46,6 +42,7 @@ class BestFit:
     ivar: Array
     model: Array
     scatter: Array
+    continuum: Array
 
 
 def best_fit(spectrum: Spectra, emulator: Emulator, row: Any) -> BestFit:
@@ -61,37 +58,50 @@ def best_fit(spectrum: Spectra, emulator: Emulator, row: Any) -> BestFit:
     """
     if not np.isfinite(spectrum.wavelength).any():  # a file that could not be read
         nothing = np.full(len(emulator.wavelength), np.nan)
-        return BestFit(emulator.wavelength, nothing, np.zeros_like(nothing), nothing, emulator.scatter)
+        return BestFit(
+            emulator.wavelength, nothing, np.zeros_like(nothing), nothing, emulator.scatter, nothing
+        )
     options = Options.of_catalog(row.meta)
     spectrum = with_lsf(spectrum, options)
-    rv = _number(row, "rv", 0.0)
-    broadening = _number(row, "broadening", 0.0)
+    rv = np.array([_number(row, "rv", 0.0)])
     labels = np.array([[_number(row, name, np.nan) for name in emulator.labels]])
-    skip = in_regions(options.leave_out, spectrum.wavelength, np.array([rv])) if options.leave_out else None
-    observed = observe(spectrum, emulator, np.array([rv]), leave_out=skip)
-    pixel = pixel_velocity(emulator)
-    extra = np.sign(broadening) * (broadening / pixel) ** 2 if pixel > 0 else 0.0
-    arms = _arm_shifts(row, observed, pixel)
-    native = observed.core(_WITH_ARMS, native=True).see(emulator.core, labels, arms[None])
-    model = observed.core(_WITH_ALL).see(emulator.core, labels, np.append(arms, extra)[None])
-    ratio = median_ratio(observed, model, native, emulator)
-    wavelength = rest_wavelength(spectrum, observed, np.array([rv]))[0]
+    shown = _core.show(
+        fit_plan(emulator, options.box(emulator)),
+        core_spectra(spectrum, emulator),
+        core_options(options),
+        labels,
+        rv,
+        _arm_rv(row),
+        np.array([_number(row, "broadening", 0.0)]),
+    )
+    continuum = shown["continuum"][0]
+    known = np.isfinite(continuum) & (continuum != 0)
+    used = known & ~spectrum.mask[0] & (shown["weight"][0] > 0)
+    divisor = np.where(known, continuum, 1.0)
+    wavelength = np.atleast_2d(spectrum.wavelength)[0] / (1.0 + rv[0] / SPEED_OF_LIGHT)
+    covered = slice(*_span(known))
     return BestFit(
-        wavelength=wavelength,
-        flux=(observed.flux * ratio)[0],
-        ivar=(observed.ivar / ratio**2)[0],
-        model=model[0],
-        scatter=np.interp(wavelength, emulator.wavelength, emulator.scatter),
+        wavelength=wavelength[covered],
+        flux=np.where(used, spectrum.flux[0] / divisor, 1.0)[covered],
+        ivar=np.where(used, spectrum.ivar[0] * divisor**2, 0.0)[covered],
+        model=np.where(known, shown["model"][0] / divisor, np.nan)[covered],
+        scatter=np.interp(wavelength, emulator.wavelength, emulator.scatter)[covered],
+        continuum=np.where(known, continuum, np.nan)[covered],
     )
 
 
-def _arm_shifts(row: Any, observed: Observed, pixel: float) -> Array:
-    """Shifts of the second arm on, less that of the first; 0 where they were not fitted."""
-    shifts = np.zeros(int(observed.arm.max()))
-    if "arm_rv" in row.colnames and pixel > 0:
-        told = np.atleast_1d(column_values(row, "arm_rv"))[: len(shifts)]
-        shifts[: len(told)] = np.nan_to_num(told) / pixel
-    return shifts
+def _span(known: NDArray[np.bool_]) -> tuple[int, int]:
+    """Pixels from the first to the last that lie on the emulator; all where none does."""
+    inside = np.flatnonzero(known)
+    return (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (0, len(known))
+
+
+def _arm_rv(row: Any) -> Array | None:
+    """Velocities (1, A - 1) of the further arms, less that of the first; None where none was fitted."""
+    if "arm_rv" not in row.colnames:
+        return None
+    told = np.atleast_1d(column_values(row, "arm_rv"))
+    return np.ascontiguousarray(told, dtype=np.float64)[None] if len(told) else None
 
 
 def _number(row: Any, name: str, missing: float) -> float:

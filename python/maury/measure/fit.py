@@ -1,4 +1,4 @@
-"""Fit labels to normalised spectra: arguments checked here, the work done by the C++ core."""
+"""Fit labels to spectra: arguments checked here, the work done by the C++ core."""
 
 from __future__ import annotations
 
@@ -11,21 +11,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import maury._core as _core
-from maury.emulator.grid import pixel_velocity, to_shift, to_velocity
-from maury.measure.observe import Observed, on_grid
-from maury.measure.options import AT_REST, Options
+from maury.measure.options import Options
 from maury.measure.plan import fit_plan
-from maury.spectra import SPEED_OF_LIGHT
+from maury.measure.regions import REGIONS
 
 if TYPE_CHECKING:
     from maury.emulator.emulator import Emulator
+    from maury.spectra import Spectra
 
 Array = NDArray[np.float64]
 
 #: Why a fit ended; the values and meanings are those of ``cpp/include/maury/codes.h``.
 Status = IntEnum("Status", {name: value for name, (value, _) in _core.STATUS.items()})  # type: ignore[misc]
-
-_MAX_EVALUATIONS = 200
 
 
 @dataclass(frozen=True)
@@ -46,16 +43,16 @@ class FitResult:
     status : (N,) int
         A `Status`.
     n_evaluations : (N,) int
-        Model evaluations, all starts together.
+        Evaluations of the exact chi-square.
     at_bound : (N, L) bool
     n_starts, n_agree : (N,) int
         Starts that were followed, and how many of them ended in this minimum.
     n_clipped : (N,) int
         Pixels that were left out as outliers; they are not in `n_pixels`.
-    nuisances, nuisance_errors : (N, ...) float64
-        What was fitted besides the labels, in the order and the units of the C++ core; named below.
     start : (N,) str
         ``"given"``, or ``"search"`` where the start was the best of many labels.
+    sharper : (N,) bool or None
+        Whether a tenth or more of the pixels in use were sharper than the emulator, and blurred to it.
     rv, rv_err : (N,) float64 or None
         Velocity, c*z [km/s]; the error where it was fitted.
     arm_rv : (N, A - 1) float64 or None
@@ -77,9 +74,8 @@ class FitResult:
     n_starts: NDArray[np.integer]
     n_agree: NDArray[np.integer]
     n_clipped: NDArray[np.integer]
-    nuisances: Array
-    nuisance_errors: Array
     start: NDArray[np.str_]
+    sharper: NDArray[np.bool_] | None = None
     rv: Array | None = None
     rv_err: Array | None = None
     arm_rv: Array | None = None
@@ -140,185 +136,150 @@ def fit_normalized(
         If a shape does not fit the emulator, a bound is empty or not finite, or `lsf` is given and the
         emulator does not know its own.
     """
-    single = all(getattr(values, "dtype", None) == np.float32 for values in (flux, ivar))
-    data, weight = (
-        _rows(name, values, emulator, dtype=np.float32 if single and lsf is None else np.float64)
-        for name, values in (("flux", flux), ("ivar", ivar))
-    )
+    data, weight = (_rows(name, values, emulator) for name, values in (("flux", flux), ("ivar", ivar)))
     if data.shape != weight.shape:
         raise ValueError(f"ivar: expected the shape of flux {data.shape}, got {weight.shape}")
-    observed = None
-    if lsf is not None:
-        observed = on_grid(data, weight, _rows("lsf", lsf, emulator), emulator)
-        observed = observed if observed.variance.any() else None
-    result, _ = _run(
-        emulator,
-        data,
-        weight,
-        None if observed is None else observed.core(AT_REST),
-        Options(
-            velocity="given", bounds=cast("Any", bounds), use_scatter=use_scatter, n_starts=n_starts, clip=0.0
-        ),
-        start,
-        threads,
+    if lsf is not None and emulator.lsf is None:
+        raise ValueError("lsf: the emulator does not know its own, so the difference to it is not known")
+    sigma = None if lsf is None else _rows("lsf", lsf, emulator)
+    if sigma is not None:
+        sigma = np.ascontiguousarray(np.broadcast_to(sigma, data.shape))
+    options = Options(
+        velocity="given", bounds=cast("Any", bounds), use_scatter=use_scatter, n_starts=n_starts, clip=0.0
+    )
+    starts = checked_start(start, len(data), len(emulator.labels))
+    workers = checked_threads(threads)
+    core = _core.Spectra(
+        wavelength=np.ascontiguousarray(emulator.wavelength),
+        flux=data,
+        ivar=weight,
+        lsf=sigma,
+        starts=starts,
+        n_labels=len(emulator.labels),
+    )
+    out = _core.measure(
+        fit_plan(emulator, options.box(emulator), workers),
+        core,
+        core_options(options) | {"continuum": False},
+        threads=workers,
         progress=progress,
     )
-    return result
+    result = _result(out, starts)
+    return replace(result, rv=None, rv_err=None)
 
 
-def fit_observed(
+@dataclass(frozen=True)
+class Models:
+    """The fits of N spectra on their own pixels.
+
+    Attributes
+    ----------
+    model : (N, P) float64
+        The emulator as the spectrum shows it, times the continuum; NaN beyond the emulator.
+    continuum : (N, P) float64
+        Local straight lines through data over emulator; NaN where nothing tells it.
+    weight : (N, P) float64
+        Weights of the fit; 0 = took no part, or an outlier.
+    """
+
+    model: Array
+    continuum: Array
+    weight: Array
+
+
+def fit_spectra(
     emulator: Emulator,
-    observed: Observed,
+    spectra: Spectra,
     options: Options,
-    start: ArrayLike | None = None,
-    threads: int | None = None,
-    *,
-    shift: Array | None = None,
-    near: bool = False,
+    starts: Array | None = None,
+    guess: Array | None = None,
+    threads: int = 0,
     progress: Callable[[int], None] | None = None,
-) -> FitResult:
-    """Fit the labels of spectra on their own pixels, each seen through its instrument.
-
-    As `fit_normalized`, but the model is the emulator at the resolution, velocity and pixels of the spectrum;
-    velocities and broadening are fitted together with the labels where the options say so, and the covariance
-    includes them.
+) -> tuple[FitResult, Models]:
+    """Fit spectra on their own pixels, each seen through its instrument, with its continuum.
 
     Parameters
     ----------
     emulator : Emulator
-    observed : Observed
-        From `maury.measure.observe.observe`.
+    spectra : Spectra
     options : Options
-    start, threads
-        See `fit_normalized`.
-    shift : (N,) float64, optional
-        Shift on the grid to start from, or to keep; that of `observed` by default.
-    near : bool
-        The starts are next to the solution: no search.
+    starts : (N, S, L) float64, optional
+        As from `checked_start`.
+    guess : (N, L) float64, optional
+        One more start beside the search; NaN where unknown.
+    threads : int
+        0 = all available cores.
     progress : callable, optional
     """
-    most = to_shift(options.max_rv, emulator) if options.velocity == "fit" else 0.0
-    core = observed.core(options, shift, most_shift=most)
-    result, _ = _run(
-        emulator, observed.flux, observed.ivar, core, options, start, threads, near=near, progress=progress
-    )
-    return _with_nuisances(result, options, emulator, observed.shift if shift is None else shift)
-
-
-def fit_observed_twice(
-    emulator: Emulator,
-    observed: Observed,
-    options: Options,
-    medians: _core.Medians,
-    start: ArrayLike | None = None,
-    threads: int | None = None,
-    *,
-    progress: Callable[[int], None] | None = None,
-) -> tuple[FitResult, Array, Array, Array]:
-    """Fit, put right the running medians, fit again from there; nothing but the labels varies.
-
-    Returns the second fit, with the starts of the first; flux and ivar as fitted then, and the model on the
-    same pixels, (N, P), which is NaN beyond the emulator.
-    """
-    result, out = _run(
-        emulator,
-        observed.flux,
-        observed.ivar,
-        observed.core(options),
-        options,
-        start,
-        threads,
+    moving = np.full(len(spectra), options.velocity == "fit") & (spectra.rv != 0)
+    arms = moving & (spectra.arm is not None)
+    if options.arm_rv is not None:
+        arms = np.full(len(spectra), options.arm_rv)
+    core = core_spectra(spectra, emulator, fit_rv=moving, fit_arms=arms, starts=starts, guess=guess)
+    out = _core.measure(
+        fit_plan(emulator, options.box(emulator), threads, bool(moving.any())),
+        core,
+        core_options(options),
+        threads=threads,
         progress=progress,
-        medians=medians,
+        models=True,
     )
-    return _with_nuisances(result, options, emulator, observed.shift), out["flux"], out["ivar"], out["model"]
+    result = _result(out, starts)
+    arm_rv = out["arm_rv"] if arms.any() and out["arm_rv"].shape[1] else None
+    broadening = (out["broadening"], out["broadening_err"]) if options.broadening else (None, None)
+    result = replace(result, arm_rv=arm_rv, broadening=broadening[0], broadening_err=broadening[1])
+    return result, Models(out["model"], out["continuum"], out["weight"])
 
 
-def predict_observed(
-    emulator: Emulator, observed: Observed, result: FitResult, options: Options, *, native: bool = False
-) -> Array:
-    """Predict the flux (N, P) of a fit, as the spectra show it or (`native`) as the emulator does."""
-    nuisances = np.nan_to_num(result.nuisances)
-    if native and options.broadening:
-        nuisances[:, -1] = 0.0
-    core = observed.core(options, most_shift=np.inf, native=native)
-    return core.see(emulator.core, np.ascontiguousarray(result.labels), nuisances)
+def core_spectra(spectra: Spectra, emulator: Emulator, **more: Any) -> _core.Spectra:
+    """Give spectra to the core as they are."""
+    arm = None if spectra.arm is None else np.ascontiguousarray(spectra.arm, dtype=np.int32)
+    return _core.Spectra(
+        wavelength=_contiguous(spectra.wavelength),
+        flux=_contiguous(spectra.flux),
+        ivar=_contiguous(spectra.ivar),
+        mask=np.ascontiguousarray(spectra.mask),
+        lsf=None if spectra.lsf is None else _contiguous(spectra.lsf),
+        resolution=None if spectra.resolution is None else _contiguous(spectra.resolution),
+        arm=arm,
+        rv=_contiguous(spectra.rv),
+        n_labels=len(emulator.labels),
+        **more,
+    )
 
 
-def _run(
-    emulator: Emulator,
-    flux: NDArray[Any],
-    ivar: NDArray[Any],
-    core: _core.Observed | None,
-    options: Options,
-    start: ArrayLike | None,
-    threads: int | None,
-    near: bool = False,
-    progress: Callable[[int], None] | None = None,
-    medians: _core.Medians | None = None,
-) -> tuple[FitResult, Mapping[str, Any]]:
-    box = options.box(emulator)
-    starts = checked_start(start, len(flux), len(emulator.labels))
-    searched: NDArray[np.bool_] = np.ones(len(flux), dtype=bool)
+def core_options(options: Options) -> dict[str, Any]:
+    """Give options to the core."""
+    regions = [(low, high, REGIONS[name][0]) for name in options.leave_out for low, high in REGIONS[name][1]]
+    return {
+        "use_scatter": options.use_scatter,
+        "broadening": options.broadening,
+        "max_rv": options.max_rv,
+        "clip": options.clip,
+        "n_starts": options.n_starts,
+        "leave_out": regions,
+    }
+
+
+def _contiguous(values: Array) -> Array:
+    return np.ascontiguousarray(values, dtype=np.float64)
+
+
+def _result(out: Mapping[str, Any], starts: Array | None) -> FitResult:
+    start = np.where(out["guessed"], "photometry", "search")
     if starts is not None:
-        searched = ~np.any(np.isfinite(starts).all(axis=2), axis=1)
-    n_threads = checked_threads(threads)
-    out: Mapping[str, Any] = _core.fit_batch(
-        fit_plan(emulator, box, n_threads, bool(searched.any())),
-        flux,
-        ivar,
-        scatter=np.asarray(emulator.scatter, dtype=np.float64) if options.use_scatter else None,
-        starts=starts,
-        n_starts=options.n_starts,
-        threads=n_threads,
-        max_evaluations=_MAX_EVALUATIONS,
-        progress=progress,
-        compress=not near,
-        clip=options.clip,
-        observed=core,
-        medians=medians,
-    )
-    result = FitResult(
-        **{f.name: out[f.name] for f in fields(FitResult) if f.name in out},
-        converged=np.isin(out["status"], _CONVERGED),
-        start=np.where(searched, "search", "given"),
-    )
-    return result, out
+        start[np.isfinite(starts).all(axis=2).any(axis=1)] = "given"
+    named = {f.name: out[f.name] for f in fields(FitResult) if f.name in out and f.name not in _OPTIONAL}
+    return FitResult(**named, converged=np.isin(out["status"], _CONVERGED), start=start)
 
 
-def _with_nuisances(result: FitResult, options: Options, emulator: Emulator, shift: Array) -> FitResult:
-    """Name what was fitted besides the labels, in km/s."""
-    values, errors = result.nuisances, result.nuisance_errors
-    fit_rv = options.velocity == "fit"
-    n_arms = values.shape[1] - fit_rv - options.broadening
-    names: dict[str, Any] = {}
-    pixel = pixel_velocity(emulator)
-    column = 0
-    if fit_rv:
-        names["rv"] = to_velocity(values[:, 0], emulator)
-        names["rv_err"] = errors[:, 0] * pixel * (1.0 + names["rv"] / SPEED_OF_LIGHT)
-        column = 1
-    else:
-        names["rv"] = to_velocity(shift, emulator)
-    if n_arms > 0:
-        arms = slice(column, column + n_arms)
-        names["arm_rv"] = np.where(np.isfinite(errors[:, arms]), values[:, arms] * pixel, np.nan)
-    if options.broadening:
-        variance = values[:, -1]
-        names["broadening"] = np.sign(variance) * np.sqrt(np.abs(variance)) * pixel
-        with np.errstate(divide="ignore", invalid="ignore"):
-            names["broadening_err"] = 0.5 * errors[:, -1] / np.sqrt(np.abs(variance)) * pixel
-    return replace(result, **names)
-
-
+_OPTIONAL = ("arm_rv", "broadening", "broadening_err")
 _CONVERGED = [_core.STATUS[name][0] for name in ("COST", "STEP", "GRADIENT")]
 
 
-def _rows(
-    name: str, values: ArrayLike, emulator: Emulator, dtype: type[np.floating[Any]] = np.float64
-) -> NDArray[Any]:
+def _rows(name: str, values: ArrayLike, emulator: Emulator) -> Array:
     """Check an array of (P,) or (N, P)."""
-    array = np.ascontiguousarray(np.atleast_2d(np.asarray(values, dtype=dtype)))
+    array = np.ascontiguousarray(np.atleast_2d(np.asarray(values, dtype=np.float64)))
     n_pixels = len(emulator.wavelength)
     if array.ndim != 2 or array.shape[1] != n_pixels:
         raise ValueError(

@@ -1,15 +1,14 @@
 """The measuring wing from end to end; read this first.
 
-spectra -> velocity -> observe -> fit -> take back what noise, resolution and gaps did to the running median
-        -> fit again -> errors and flags -> catalogue
+spectra -> fit, in the C++ core (first continuum -> velocity -> search -> finish with the continuum inside)
+        -> errors and flags -> catalogue
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,22 +20,18 @@ from maury.catalog.error_file import apply_errors, errors_for
 from maury.catalog.errors import ErrorModel
 from maury.catalog.table import catalog_table
 from maury.emulator.emulator import Emulator
-from maury.emulator.grid import to_shift
+from maury.emulator.grid import pixel_width, to_shift
 from maury.measure.columns import catalog_columns
 from maury.measure.emission import emission_lines, shows_emission
-from maury.measure.fit import checked_start, checked_threads
+from maury.measure.fit import FitResult, Models, checked_start, checked_threads, fit_spectra
 from maury.measure.jobs import run_jobs
 from maury.measure.lsf import with_lsf
 from maury.measure.misfit import is_misfit
-from maury.measure.observe import observe, rest_wavelength, same_sampling
 from maury.measure.options import Options, Velocity
 from maury.measure.photometry import start_of_stars
-from maury.measure.regions import in_regions
-from maury.measure.two_fits import Measured, fit_twice
-from maury.measure.velocity import scan_velocity
 from maury.output import progress as show_progress
 from maury.prepare import signal_to_noise
-from maury.spectra import Spectra
+from maury.spectra import SPEED_OF_LIGHT, Spectra
 
 if TYPE_CHECKING:
     from astropy.table import QTable, Table
@@ -121,7 +116,7 @@ def fit(
     photometric = None
     if photometry is not None and isochrones is not None:
         photometric = start_of_stars(spectra.star_id, photometry, isochrones, emulator.labels)
-    with show_progress(2 * len(spectra), "fitting", "fit", progress) as bar:
+    with show_progress(len(spectra), "fitting", "spectra", progress) as bar:
         columns = measure(spectra, emulator, options, start, photometric, threads, bar.update)
     return finished_catalog(columns, emulator, options, model, start is not None, photometry is not None)
 
@@ -166,7 +161,7 @@ def measure(
     photometric_labels : (N, L), optional
         One more start per spectrum, beside the search; NaN where unknown.
     progress : callable, optional
-        Told how many fits more are done, two per spectrum, from several threads but never at once.
+        Told how many spectra more are done, from several threads but never at once.
     """
     shape = (len(spectra), len(emulator.labels))
     starts = checked_start(start, *shape)
@@ -178,96 +173,55 @@ def measure(
             f"{np.shape(photometric_labels)}"
         )
     spectra = with_lsf(spectra, options)
-    jobs = list(_jobs(spectra, emulator, options))
-    threads_each = threads if len(jobs) == 1 else 1  # the jobs share the threads out
-
-    def work(job: _Job, show: Callable[[int], None]) -> Columns:
-        own = spectra[job.rows]
-        if spectra.resolution is not None and not job.matrix:
-            own = replace(own, resolution=None)
-        photometric = None if photometric_labels is None else np.asarray(photometric_labels)[job.rows]
-        own_starts = None if starts is None else starts[job.rows]
-        return _measure(own, emulator, job.options, own_starts, photometric, threads_each, show)
-
-    done = run_jobs(work, jobs, threads, progress)
-    joined = join_columns(done)
-    order = np.argsort(np.concatenate([job.rows for job in jobs]))
-    return {name: column[order] for name, column in joined.items()}
-
-
-@dataclass(frozen=True)
-class _Job:
-    """Rows that can be measured together, with the options as they are for these."""
-
-    rows: NDArray[np.intp]
-    options: Options
-    matrix: bool
-
-
-def _jobs(spectra: Spectra, emulator: Emulator, options: Options) -> Iterator[_Job]:
-    """Few rows at a time, so that memory is flat and what they need stays in the cache.
-
-    Rows that are measured in another way are kept apart, so that none depends on its neighbours.
-    """
-    moving = np.full(len(spectra), options.velocity == "fit") & (spectra.rv != 0)
-    if moving.any():
+    if options.velocity == "fit" and (spectra.rv != 0).any():
         to_shift(options.max_rv, emulator)  # says what is wrong before the work
-    with_matrix = np.zeros(len(spectra), dtype=bool)
-    if spectra.resolution is not None:
-        with_matrix |= np.isfinite(spectra.resolution).any(axis=(1, 2))
-    even = same_sampling(np.atleast_2d(spectra.wavelength), emulator)
-    kinds = np.stack([moving, with_matrix, np.broadcast_to(even, len(spectra))], axis=1)
-    for kind in np.unique(kinds, axis=0)[::-1] if len(spectra) else np.zeros((1, 3), dtype=bool):
-        free, matrix, _ = kind.tolist()
-        rows = np.flatnonzero((kinds == kind).all(axis=1))
-        arms = free and spectra.arm is not None if options.arm_rv is None else options.arm_rv
-        own = replace(options, velocity="fit" if free else "given", arm_rv=arms)
-        for first in range(0, max(len(rows), 1), _ROWS):
-            yield _Job(rows[first : first + _ROWS], own, matrix)
+    # Few rows at a time, so that memory is flat and what they need stays in the cache.
+    jobs = [slice(first, first + _ROWS) for first in range(0, max(len(spectra), 1), _ROWS)]
+    threads_each = checked_threads(threads) if len(jobs) == 1 else 1  # the jobs share the threads out
+
+    def work(rows: slice, show: Callable[[int], None]) -> Columns:
+        guess = None
+        if photometric_labels is not None:
+            guess = np.ascontiguousarray(np.asarray(photometric_labels, dtype=np.float64)[rows])
+        own_starts = None if starts is None else np.ascontiguousarray(starts[rows])
+        own = spectra[rows]
+        result, models = fit_spectra(emulator, own, options, own_starts, guess, threads_each, show)
+        return _columns(own, emulator, options, result, models)
+
+    return join_columns(run_jobs(work, jobs, threads, progress))
 
 
-def _measure(
-    spectra: Spectra,
-    emulator: Emulator,
-    options: Options,
-    start: ArrayLike | None,
-    photometric_labels: ArrayLike | None,
-    threads: int | None,
-    show: Callable[[int], None],
+def _columns(
+    spectra: Spectra, emulator: Emulator, options: Options, result: FitResult, models: Models
 ) -> Columns:
-    """Spectra whose velocities are all to be fitted, or all known; all with a resolution matrix, or none."""
-    known = np.where(np.isfinite(spectra.rv), spectra.rv, 0.0)
-    rv = known
-    if options.velocity == "fit":
-        first_look = observe(spectra, emulator, known, margin=options.max_rv)
-        found = scan_velocity(first_look, emulator, options.max_rv, threads)
-        rv = np.where(np.isfinite(found), found, np.clip(known, -options.max_rv, options.max_rv))
-    skip = in_regions(options.leave_out, spectra.wavelength, rv) if options.leave_out else None
-    observed = observe(spectra, emulator, rv, leave_out=skip)
-    measured = fit_twice(emulator, observed, options, start, photometric_labels, threads, show)
+    """Add what the residuals tell, and the S/N where the file gives none."""
+    known = np.isfinite(models.continuum) & (models.continuum != 0)
+    used = known & ~spectra.mask
+    continuum = np.where(known, models.continuum, 1.0)
+    flux = np.where(used, spectra.flux / continuum, 1.0)
+    ivar = np.where(used, spectra.ivar * continuum**2, 0.0)
+    model = np.where(known, models.model / continuum, np.nan)
     snr = spectra.snr.copy()
-    unknown = ~np.isfinite(snr)  # where the file gives none
-    snr[unknown] = signal_to_noise(observed.flux[unknown], observed.ivar[unknown])
+    unknown = ~np.isfinite(snr)
+    snr[unknown] = signal_to_noise(flux[unknown], ivar[unknown])
     spectra = copy(spectra)  # of the names of its arrays alone
     spectra.snr = snr
-    emission, misfit = _residuals(spectra, emulator, measured)
-    return catalog_columns(
-        measured.result, spectra, emulator, options.max_rv, observed.sharper, emission, misfit
-    )
-
-
-def _residuals(
-    spectra: Spectra, emulator: Emulator, measured: Measured
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Whether emission lines are in the residual, and whether it is a misfit; outliers are looked at too."""
-    observed = measured.observed
-    rv = np.nan_to_num(cast("Any", measured.result.rv))
+    rv = np.nan_to_num(cast("Any", result.rv))
     if len(rv) and (rv == rv[0]).all():  # what they share is computed once
         rv = rv[:1]
-    wavelength = spectra.wavelength[..., observed.first : observed.first + observed.flux.shape[1]]
-    rest = rest_wavelength(spectra, observed, rv)
+    wavelength = np.atleast_2d(spectra.wavelength)
+    rest = wavelength / (1.0 + rv / SPEED_OF_LIGHT)[:, None]
     scatter = np.interp(rest, emulator.wavelength, emulator.scatter)
-    seen = (observed.flux, observed.ivar, measured.model)
-    emission = shows_emission(*emission_lines(wavelength, *seen, rv, scatter))
-    width = np.median(observed.high - observed.low, axis=1)
-    return emission, is_misfit(*seen, scatter, width, emulator)
+    emission = shows_emission(*emission_lines(spectra.wavelength, flux, ivar, model, rv, scatter))
+    misfit = is_misfit(flux, ivar, model, scatter, _pixel_widths(wavelength, emulator), emulator)
+    sharper = cast("Any", result.sharper)
+    return catalog_columns(result, spectra, emulator, options.max_rv, sharper, emission, misfit)
+
+
+def _pixel_widths(wavelength: NDArray[np.float64], emulator: Emulator) -> NDArray[np.float64]:
+    """Median width (N or 1,) of the pixels of spectra, in pixels of the emulator."""
+    step = np.abs(np.diff(wavelength, axis=1)) / pixel_width(wavelength[:, 1:], emulator)
+    some = np.isfinite(step).any(axis=1)
+    widths = np.ones(len(step))
+    widths[some] = np.nanmedian(step[some], axis=1)
+    return widths

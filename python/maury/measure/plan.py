@@ -10,27 +10,52 @@ import numpy as np
 from numpy.typing import NDArray
 
 import maury._core as _core
+from maury.labels import scaled, unscaled
 from maury.measure.starts import candidate_labels
 
 if TYPE_CHECKING:
     from maury.emulator.emulator import Emulator
 
-_kept: WeakKeyDictionary[Emulator, tuple[bytes, _core.FitPlan]] = WeakKeyDictionary()
+Array = NDArray[np.float64]
+
+#: Spectra of the emulator that are correlated with the data to find a velocity.
+N_TEMPLATES = 32
+
+_kept: WeakKeyDictionary[Emulator, tuple[bytes, bool, _core.Plan]] = WeakKeyDictionary()
 _lock = Lock()
 
 
-def fit_plan(emulator: Emulator, bounds: NDArray[np.float64], threads: int, search: bool) -> _core.FitPlan:
-    """Bounds (L, 2) and, to `search`, the candidates for a start with their coefficients."""
-    lower, upper = np.ascontiguousarray(bounds.T)
-    if not search:
-        return _core.FitPlan(emulator.core, lower, upper)
+def fit_plan(emulator: Emulator, bounds: Array, threads: int = 0, velocity: bool = False) -> _core.Plan:
+    """Bounds (L, 2), the candidates for a start and, for a `velocity` to be found, the templates."""
     key = bounds.tobytes()
     with _lock:
         known = _kept.get(emulator)
-        if known is None or known[0] != key:
-            known = (
-                key,
-                _core.FitPlan(emulator.core, lower, upper, candidate_labels(emulator, bounds), threads),
+        if known is None or known[0] != key or known[1] < velocity:
+            lower, upper = np.ascontiguousarray(bounds.T)
+            plan = _core.Plan(
+                emulator.core,
+                emulator.wavelength,
+                emulator.lsf,
+                emulator.scatter,
+                emulator.window,
+                lower,
+                upper,
+                candidate_labels(emulator, bounds),
+                template_labels(emulator) if velocity else None,
+                threads,
             )
+            known = (key, velocity, plan)
             _kept[emulator] = known
-        return known[1]
+        return known[2]
+
+
+def template_labels(emulator: Emulator) -> Array:
+    """Labels (T, L) at the centres of groups of labels that stars have, or that fill the bounds."""
+    from scipy.cluster.vq import kmeans2
+
+    labels = np.asarray(emulator.training_labels)
+    if len(labels) < 4 * N_TEMPLATES:
+        labels = candidate_labels(emulator, np.asarray(emulator.bounds))
+    scaling = (emulator.label_min, emulator.label_max, emulator.transforms)
+    centres, _ = kmeans2(scaled(labels, *scaling), N_TEMPLATES, minit="++", seed=0)
+    return np.ascontiguousarray(unscaled(centres, *scaling))

@@ -1,0 +1,123 @@
+// Labels, velocities and continua of many spectra: a bounded chi2 fit of the emulator to each (Imig et al.
+// 2021, sec. 3.2), each on its own pixels. Approximate to search, exact to finish.
+#pragma once
+
+#include "maury/emulator.hpp"
+#include "maury/wavelength_grid.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace maury {
+
+class Candidates;
+class GramStretches;
+
+// Wavelengths [vacuum Angstrom] that take no part in a fit, at rest if they move with the star.
+struct Region {
+    double low, high;
+    bool moves;
+};
+
+// Everything that a user can choose; the same for all spectra of a run.
+struct Options {
+    bool use_scatter = true; // of the emulator, in the weights
+    bool continuum = true;   // false: the data are normalised, their continuum is 1
+    bool broadening = false; // fit one broadening more: rotation, or an instrument less sharp than told
+    double max_rv = 1000.0;  // farthest velocity [km/s]
+    double clip = 4.0;       // sigma beyond which a pixel is an outlier; 0 = none is
+    int n_starts = 6;        // candidates that are followed; some more where noise does not tell them apart
+    int max_evaluations = 200;
+    std::vector<Region> leave_out;
+};
+
+// N spectra of P pixels. Arrays are (N, P), or (P,) for all spectra where one_* says so; null = not known.
+struct Spectra {
+    std::size_t n = 0, n_pixels = 0;
+    bool one_wavelength = false, one_sigma = false, one_arm = false;
+    const double* wavelength = nullptr; // as observed, vacuum Angstrom; NaN pads
+    const double *flux = nullptr, *ivar = nullptr;
+    const bool* mask = nullptr;        // true = bad
+    const double* sigma = nullptr;     // line-spread function [Angstrom], NaN = that of the emulator
+    const std::int32_t* arm = nullptr; // 0 to most_arms - 1: what a spectrograph calibrates together
+    // Instead of sigma: pixel p sees sum_d resolution[p, d] f at its neighbour p + d - D / 2. (N, P, D); a
+    // spectrum whose rows hold no finite number has none.
+    std::size_t n_neighbours = 0;
+    const double* resolution = nullptr;
+    const double* rv = nullptr;    // (N,) c z [km/s], known or to start from; NaN = 0
+    const bool* fit_rv = nullptr;  // (N,) null = no velocity is fitted
+    const bool* fit_arms = nullptr; // (N,) that of each further arm less that of the first in use
+    // A spectrum with starts (N, S, L) that are finite is fitted from those alone, else from candidates and
+    // from its guess (N, L), where that is finite.
+    std::size_t n_given = 0;
+    const double *starts = nullptr, *guess = nullptr;
+    static constexpr std::int32_t most_arms = 64;
+};
+
+// What does not exist is NaN or 0. Null: not wanted. A is the number of arms.
+struct Results {
+    double* labels;                           // (N, L)
+    double* covariance;                       // (N, L, L) bounds ignored; 0 for a fixed label
+    double *chi2, *chi2_noise;                // (N,) with the weights of the fit, and with ivar alone
+    std::int32_t *n_pixels, *n_clipped;       // (N,) used; left out as outliers
+    std::int32_t *status, *n_evaluations;     // (N,) enum Status; of the exact chi2
+    std::int32_t *n_starts, *n_agree;         // (N,) starts followed; those that ended at the solution
+    bool *at_bound, *guessed, *sharper;       // (N, L); (N,) the guess led lower; sharper than the emulator
+    double *rv, *rv_err;                      // (N,) [km/s]; the error where it was fitted
+    std::size_t n_arms;                       // A
+    double* arm_rv;                           // (N, A - 1) NaN where it was not fitted
+    double *broadening, *broadening_err;      // (N,) sigma [km/s], negative: narrower
+    double* model = nullptr;     // (N, P) emulator on the pixels of the spectrum times its continuum
+    double* continuum = nullptr; // (N, P)
+    double* weight = nullptr;    // (N, P) of the fit; 0 = took no part, or an outlier
+};
+
+// What all spectra that are measured with one emulator inside the same bounds share. Make one, use it from
+// any number of threads.
+class Plan {
+  public:
+    // lower, upper (L,): equal bounds hold a label fixed. candidates (M, L): where a fit may start; those
+    // outside the bounds are left out, and with none left a fit starts at the centre of the bounds.
+    // templates (T, L): labels of the spectra that are correlated with the data to find a velocity.
+    // threads and wake: see parallel_for. The emulator must outlive the plan. Throws std::invalid_argument.
+    Plan(const Emulator& emulator, WavelengthGrid grid, std::vector<double> lower, std::vector<double> upper,
+         const std::vector<double>& candidates, const std::vector<double>& templates, int threads,
+         const std::function<void(std::size_t)>& wake);
+    ~Plan();
+
+    const Emulator& emulator() const { return emulator_; }
+    const WavelengthGrid& grid() const { return grid_; }
+    const std::vector<double>& lower() const { return lower_; } // (L,) physical
+    const std::vector<double>& upper() const { return upper_; }
+    const std::vector<double>& lower_scaled() const { return lower_scaled_; }
+    const std::vector<double>& upper_scaled() const { return upper_scaled_; }
+    const Candidates* candidates() const { return candidates_.get(); }  // null: none
+    const GramStretches& gram_stretches() const { return *stretches_; }
+    std::size_t n_templates() const { return templates_.size() / grid_.size(); }
+    const float* templates() const { return templates_.data(); }            // (T, P) flux
+    const float* half_squares() const { return half_squares_.data(); }      // (T, P) flux^2 / 2
+
+  private:
+    const Emulator& emulator_;
+    WavelengthGrid grid_;
+    std::vector<double> lower_, upper_, lower_scaled_, upper_scaled_;
+    std::unique_ptr<const Candidates> candidates_;
+    std::unique_ptr<const GramStretches> stretches_;
+    std::vector<float> templates_, half_squares_;
+};
+
+// Each result depends on its own spectrum alone: it is the same, bit for bit, for any number of threads, any
+// order and any company. threads and wake: see parallel_for. Throws std::invalid_argument for arguments that
+// no spectrum can be measured with; never for a bad spectrum, which has a status.
+void measure(const Plan& plan, const Options& options, const Spectra& spectra, const Results& results,
+             int threads, const std::function<void(std::size_t)>& wake);
+
+// Of results only labels, rv, arm_rv and broadening are read (NaN = 0; the last two may be null), and model,
+// continuum and weight written: what the fit that ended there had, outliers left out.
+void show(const Plan& plan, const Options& options, const Spectra& spectra, const Results& results,
+          int threads, const std::function<void(std::size_t)>& wake);
+
+} // namespace maury

@@ -1,0 +1,235 @@
+// The search: which minimum of chi2 is the least, on a quadratic form of the emulator's coefficients.
+#include "simd/kernels.hpp"
+#include "spectrum_fit.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace maury {
+namespace {
+
+constexpr double distinct = 0.05; // of the label range: nearer candidates count as one
+// Ends that lie farther apart than this [squared formal errors] are compared by the exact chi2, if the
+// approximate one puts them so near to the least: by so much, or by this part of what the search gained.
+constexpr double apart = 9.0, close_call = 25.0, close_part = 0.1;
+constexpr std::size_t most_compared = 4;
+constexpr double look_closer = 0.3; // formal errors: the tolerance of that comparison
+constexpr int few_evaluations = 8;
+
+// Of chi2 in float32.
+SolveOptions search_options(int most_evaluations) {
+    SolveOptions options;
+    options.cost_tol = 0.0; // it is not that smooth
+    options.chi2_error = 1e-2;
+    options.learn_curvature = true;
+    options.step_tol = options.gradient_tol = 1e-3;
+    options.max_evaluations = std::clamp(most_evaluations, 1, 50); // of a start
+    return options;
+}
+
+} // namespace
+
+// Sets the labels of best_; the nuisances stay as they are.
+bool SpectrumFit::search(const StopFlag& stop) {
+    stop.check();
+    finish_.place(best_.data());
+    set_gram();
+    centre_on_mean();
+    if (!quadratic_.finite())
+        return false;
+    choose_starts();
+    return choose_end(stop) && try_guess(stop);
+}
+
+// The mean weight of each stretch of the grid, per pixel of the grid, and the mean blur that its data have
+// and the emulator lacks; a pixel wider than the grid's blurs too.
+void SpectrumFit::set_gram() {
+    constexpr double length = GramStretches::length;
+    const GramStretches& stretches = plan_.gram_stretches();
+    stretch_weight_.assign(stretches.size(), 0.0);
+    stretch_variance_.assign(stretches.size(), 0.0);
+    const double extra = nuisances_.extra ? best_[n_all_ - 1] : 0.0;
+    for (std::size_t p = 0; p < n_used_; ++p) {
+        const std::size_t q = first_ + p;
+        if (!(finish_.weight()[p] > 0.0))
+            continue;
+        const double shift = finish_.shifts()[static_cast<std::size_t>(pixels_.arm()[q])];
+        const double place = std::clamp((pixels_.place()[q] - shift + 0.5) / length, 0.0,
+                                        static_cast<double>(stretches.size()) - 0.5);
+        const auto b = static_cast<std::size_t>(place);
+        const double width = pixels_.high()[q] - pixels_.low()[q],
+                     weight = finish_.weight()[p] * continuum_[q] * continuum_[q];
+        stretch_weight_[b] += weight;
+        stretch_variance_[b] += weight * (pixels_.variance()[q] + extra + (width * width - 1.0) / 12.0);
+    }
+    const std::size_t n_grid = emulator_.n_pixels();
+    for (std::size_t b = 0; b < stretches.size(); ++b) {
+        stretch_variance_[b] = stretch_weight_[b] > 0.0 ? std::max(0.0, stretch_variance_[b] / stretch_weight_[b]) : 0.0;
+        stretch_weight_[b] /= static_cast<double>(std::min(GramStretches::length, n_grid - b * GramStretches::length));
+    }
+    stretches.sum(stretch_weight_.data(), stretch_variance_.data(), quadratic_.gram_to_set(), gram_work_);
+    quadratic_.pack();
+}
+
+// c = B'(A'v): one pass over the rows of the basis. values_ holds v (n,).
+void SpectrumFit::set_linear() {
+    double largest = 1e-300; // float32 has a small range
+    for (const double value : values_)
+        largest = std::max(largest, std::abs(value));
+    for (double& value : values_)
+        value /= largest;
+    finish_.to_grid(values_.data(), grid_values_.data());
+    double* linear = quadratic_.linear_to_set();
+    simd::kernels().weighted_rows(finish_.basis_rows(), emulator_.n_pixels(), quadratic_.stride(),
+                                  grid_values_.data(), linear);
+    for (std::size_t k = 0; k < quadratic_.stride(); ++k)
+        linear[k] *= largest;
+}
+
+// With the first continuum, about the mean spectrum of the basis.
+void SpectrumFit::centre_on_mean() {
+    const double* mean = finish_.show_mean();
+    values_.assign(n_used_, 0.0);
+    double constant = 0.0;
+    for (std::size_t p = 0; p < n_used_; ++p) {
+        const double weight = finish_.weight()[p], c = continuum_[first_ + p];
+        if (!(weight > 0.0))
+            continue;
+        const double residual = finish_.data()[p] - c * mean[p];
+        values_[p] = weight * c * residual;
+        constant += weight * residual * residual;
+    }
+    quadratic_.set_centre(emulator_.basis().middle.data(), constant);
+    set_linear();
+}
+
+// With the continuum of the finish, about its model at x.
+void SpectrumFit::centre_on(const double* x) {
+    const double constant = finish_.chi2(x);
+    ++n_evaluations_;
+    values_.resize(n_used_);
+    for (std::size_t p = 0; p < n_used_; ++p)
+        values_[p] = finish_.weight()[p] * finish_.continuum()[p] * (finish_.data()[p] - finish_.fitted()[p]);
+    const double* h = (cut_point_ ? *cut_point_ : point_).coefficients(x);
+    quadratic_.set_centre(h, constant);
+    set_linear();
+}
+
+// Starts given with the spectrum, or candidates; the quadratic form is then centred on the best of them,
+// where it is exact.
+void SpectrumFit::choose_starts() {
+    search_.clear();
+    for (std::size_t s = 0; s < (spectra_.starts ? spectra_.n_given : 0); ++s) {
+        emulator_.to_scaled(spectra_.starts + (spectrum_ * spectra_.n_given + s) * n_, trial_.data());
+        if (std::all_of(trial_.begin(), trial_.begin() + static_cast<std::ptrdiff_t>(n_),
+                        [](double x) { return std::isfinite(x); }))
+            search_.add(trial_.data());
+    }
+    trial_ = best_;
+    const auto centre_at = [&](const double* x) {
+        for (std::size_t l = 0; l < n_; ++l)
+            trial_[l] = std::clamp(x[l], lower_[l], upper_[l]);
+        centre_on(trial_.data());
+    };
+    if (search_.size() > 0) {
+        centre_at(search_.start(0));
+    } else if (plan_.candidates()) {
+        Candidates::Workspace& work = *candidate_work_;
+        const Candidates& candidates = *plan_.candidates();
+        candidates.best(quadratic_, work.most(), distinct, work);
+        if (work.chosen.empty())
+            return;
+        centre_at(candidates.x(work.order[work.chosen[0]]));
+        for (const std::size_t c : work.chosen) {
+            double* slope = &work.slope[c * quadratic_.n_coefficients()];
+            std::copy_n(candidates.coefficients(work.order[c]), quadratic_.n_coefficients(), h_.begin());
+            search_.add_candidate(work.order[c], quadratic_.chi2(h_.data(), slope), slope);
+        }
+    } else {
+        for (std::size_t l = 0; l < n_; ++l)
+            trial_[l] = 0.5 * (lower_[l] + upper_[l]);
+        search_.add(trial_.data());
+        centre_at(search_.start(0));
+    }
+}
+
+// The end of the least chi2. Where several are close, the exact one decides, near the bottom of each.
+bool SpectrumFit::choose_end(const StopFlag& stop) {
+    const double before = quadratic_.constant();
+    search_.run(quadratic_, lower_.data(), upper_.data(), search_options(options_.max_evaluations),
+                static_cast<std::size_t>(options_.n_starts), stop);
+    const std::size_t best = search_.best();
+    if (best == search_.size())
+        return false;
+    ends_.clear();
+    for (std::size_t s = 0; s < search_.size(); ++s)
+        if (search_.followed(s))
+            ends_.insert(ends_.end(), search_.x(s), search_.x(s) + n_);
+    winner_.assign(search_.x(best), search_.x(best) + n_);
+    std::copy_n(search_.x(best), n_, best_.begin());
+    const double lowest = search_.result(best).chi2,
+                 tolerance = close_call + close_part * std::max(0.0, before - lowest);
+    rivals_.clear();
+    for (std::size_t s = 0; s < search_.size(); ++s)
+        if (s != best && search_.ended(s) && search_.result(s).chi2 < lowest + tolerance &&
+            search_.distance_squared(search_.x(s), search_.x(best), best) > apart)
+            rivals_.push_back(s);
+    std::sort(rivals_.begin(), rivals_.end(), [&](std::size_t a, std::size_t b) {
+        return search_.result(a).chi2 < search_.result(b).chi2 ||
+               (search_.result(a).chi2 == search_.result(b).chi2 && a < b);
+    });
+    if (rivals_.empty())
+        return true;
+    double least = solve(best_.data(), look_closer, few_evaluations).chi2;
+    for (std::size_t r = 0; r < std::min(rivals_.size(), most_compared); ++r) {
+        trial_ = best_;
+        std::copy_n(search_.x(rivals_[r]), n_, trial_.begin());
+        if (keep_if_lower(least))
+            winner_.assign(search_.x(rivals_[r]), search_.x(rivals_[r]) + n_);
+    }
+    return true;
+}
+
+// trial_ -> best_, if chi2 is lower near the bottom of the minimum that it lies in.
+bool SpectrumFit::keep_if_lower(double& least) {
+    const SolveResult result = solve(trial_.data(), look_closer, few_evaluations);
+    if (result.status == Status::NON_FINITE || !(result.chi2 < least))
+        return false;
+    least = result.chi2;
+    best_ = trial_;
+    return true;
+}
+
+// One start more, with a search of its own, so that it can only lower chi2. False only if nothing is finite.
+bool SpectrumFit::try_guess(const StopFlag& stop) {
+    if (!spectra_.guess)
+        return true;
+    trial_ = best_;
+    emulator_.to_scaled(spectra_.guess + spectrum_ * n_, trial_.data());
+    for (std::size_t l = 0; l < n_; ++l) {
+        if (!std::isfinite(trial_[l]))
+            return true;
+        trial_[l] = std::clamp(trial_[l], lower_[l], upper_[l]);
+    }
+    centre_on(trial_.data());
+    search_.clear();
+    search_.add(trial_.data());
+    search_.run(quadratic_, lower_.data(), upper_.data(), search_options(options_.max_evaluations), 1, stop);
+    if (search_.best() == search_.size())
+        return true;
+    ends_.insert(ends_.end(), search_.x(0), search_.x(0) + n_);
+    if (search_.distance_squared(search_.x(0), winner_.data(), 0) <= apart)
+        return true;
+    double least = solve(best_.data(), look_closer, few_evaluations).chi2;
+    std::copy_n(best_.begin() + static_cast<std::ptrdiff_t>(n_), n_all_ - n_,
+                trial_.begin() + static_cast<std::ptrdiff_t>(n_));
+    std::copy_n(search_.x(0), n_, trial_.begin());
+    if (keep_if_lower(least)) {
+        guessed_ = true;
+        winner_.assign(search_.x(0), search_.x(0) + n_);
+    }
+    return true;
+}
+
+} // namespace maury
