@@ -24,7 +24,7 @@ NORMAL_MEDIAN = 0.6744897501960817  # of |x| for a normal x
 
 @dataclass(frozen=True, eq=False)
 class LnSigma:
-    """What `largest_likelihood` found: coefficients (T,), the part of outliers, and how much wider they scatter."""
+    """What `largest_likelihood` found: coefficients (T,), part of outliers, how much wider they scatter."""
 
     coefficients: Array
     outliers: float = 0.05
@@ -77,7 +77,7 @@ def largest_likelihood(
 def ln_likelihood(
     d: Array, first: Array, second: Array, bases: tuple[Array, Array], fitted: LnSigma
 ) -> Array:
-    """ln of the density (Q,) that `largest_likelihood` adds up, of other data, without its constant."""
+    """Ln of the density (Q,) that `largest_likelihood` adds up, of other data, without its constant."""
     v1 = np.exp(2 * (bases[0] + first @ fitted.coefficients))
     v2 = np.exp(2 * (bases[1] + second @ fitted.coefficients))
     u, k2 = d * d / (v1 + v2), fitted.wider**2

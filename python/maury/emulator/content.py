@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import cached_property
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from maury._version import __version__
 from maury.emulator import checks as check
 from maury.emulator.checks import Array, Weights
+from maury.emulator.model_error import ModelError
 from maury.labels import find_label
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class Content:
     meta : mapping
         Where it comes from: name, training_data, citation, training_hash, date, version, and what else was
         given.
+    error_on_unseen : ModelError or None
+        The error on stars that training did not see; None if it is not known.
     """
 
     labels: tuple[str, ...]
@@ -75,6 +78,7 @@ class Content:
     biases: tuple[Weights, ...]
     activations: tuple[str, ...]
     meta: Mapping[str, Any]
+    error_on_unseen: ModelError | None = None
 
     @classmethod
     def from_layers(
@@ -96,6 +100,7 @@ class Content:
         training_range: ArrayLike | None = None,
         units: Sequence[str] | None = None,
         meta: Mapping[str, Any] | None = None,
+        error_on_unseen: ModelError | None = None,
     ) -> Self:
         """Build an emulator from the layers of a trained network.
 
@@ -127,6 +132,8 @@ class Content:
             The range of `training_labels` if not given; without those the scaling range.
         meta : mapping, optional
             Origin, in values that JSON knows; see the class. `date` and `version` are added if missing.
+        error_on_unseen : ModelError, optional
+            Of these labels, from a cross-validation of the training.
 
         Raises
         ------
@@ -151,6 +158,8 @@ class Content:
         n_pixels = len(bias_list[-1])
         known = np.empty((0, n_labels)) if training_labels is None else training_labels
         known = check.numbers("training_labels", known, (None, n_labels))
+        if error_on_unseen is not None:
+            error_on_unseen.check_labels(label_names, len(np.unique(known, axis=0)))
         if training_range is None:
             training_range = (
                 np.stack([known.min(axis=0), known.max(axis=0)], axis=1) if len(known) else scaling
@@ -181,7 +190,20 @@ class Content:
             biases=bias_list,
             activations=activations,
             meta=_origin(meta),
+            error_on_unseen=error_on_unseen,
         )
+
+    def with_model_error(self, found: ModelError | None) -> Self:
+        """Return the same emulator with this error on stars that training did not see.
+
+        Raises
+        ------
+        ValueError
+            If `found` is of other labels.
+        """
+        if found is not None:
+            found.check_labels(self.labels, len(np.unique(self.training_labels, axis=0)))
+        return replace(self, error_on_unseen=found)
 
     @property
     def name(self) -> str:

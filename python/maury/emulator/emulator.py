@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from os import PathLike
 from typing import Any
@@ -15,6 +15,8 @@ import maury._core as _core
 from maury.emulator.checks import Array
 from maury.emulator.content import Content
 from maury.emulator.cut import Cut, make_cut
+from maury.emulator.distance import training_distance
+from maury.emulator.model_error import ModelError
 from maury.emulator.network import compiled
 from maury.emulator.text import describe
 
@@ -109,6 +111,39 @@ class Emulator(Content):
         slope = self.core.jacobian(rows)
         slope[self._unusable(rows)] = np.nan
         return slope[0] if single else slope
+
+    def model_error(self, labels: ArrayLike) -> Array:
+        """Return the size of the error that the emulator makes on stars that training did not see.
+
+        This is the part of an error that neither the noise of a spectrum nor repeat visits tell.
+
+        Parameters
+        ----------
+        labels : (N, L) or (L,)
+            As fitted, in physical units and the order of `self.labels`.
+
+        Returns
+        -------
+        (N, L) or (L,) float64
+            In the units of the labels. A row is NaN where `predict` gives NaN; all are NaN where the error is
+            not known, that is, where `error_on_unseen` is None.
+        """
+        rows, single = self._rows(labels)
+        sigma = np.full(rows.shape, np.nan)
+        known = ~self._unusable(rows)
+        if self.error_on_unseen is not None and known.any():
+            sigma[known] = self.error_on_unseen.predict(rows[known], training_distance(rows[known], self))
+        return sigma[0] if single else sigma
+
+    def with_model_error(self, found: ModelError | None) -> Emulator:
+        """Return the same emulator with this error on stars it was not trained on; its file is another one.
+
+        Raises
+        ------
+        ValueError
+            If `found` is of other labels.
+        """
+        return replace(super().with_model_error(found), _loaded_hash=None)
 
     def _rows(self, labels: ArrayLike) -> tuple[Array, bool]:
         rows = np.asarray(labels, dtype=np.float64)

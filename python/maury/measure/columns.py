@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from maury.catalog.columns import Columns
 from maury.catalog.errors import formal_errors, scaled_errors
 from maury.catalog.flags import is_valid
+from maury.emulator.distance import training_distance
 from maury.measure.fit import Status
-from maury.measure.quality import reduced, set_flags, training_distance
+from maury.measure.quality import reduced, set_flags
 
 if TYPE_CHECKING:
     from maury.emulator.emulator import Emulator
