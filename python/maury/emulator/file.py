@@ -187,6 +187,7 @@ def _read_content(entries: Mapping[str, str], arrays: Mapping[str, NDArray[Any]]
             ) from None
 
     weights, biases = _stored_layers(arrays)
+    entries = {"maury.model_error": "null", **entries}  # older files do not have it
     columns = entry("labels", lambda rows: {key: [row[key] for row in rows] for key in _LABEL_KEYS})
     training = entry("training_labels", list)
     return {
@@ -206,10 +207,7 @@ def _read_content(entries: Mapping[str, str], arrays: Mapping[str, NDArray[Any]]
         "lsf": entry("lsf", lambda lsf: None if lsf is None else list(lsf)),
         "scatter": entry("scatter", list),
         "meta": entry("meta", lambda meta: dict(meta.items())),
-        # Files written before it was measured have no such entry.
-        "error_on_unseen": entry("model_error", _read_model_error)
-        if "maury.model_error" in entries
-        else None,
+        "error_on_unseen": entry("model_error", _read_model_error),
     }
 
 

@@ -41,8 +41,8 @@ class ModelError:
     centre, scale, low, high : (D,)
         Of the variables, in log10 where that is taken.
     terms : tuple of str, T
-        The functions phi: "1"; products of variables, as in "teff*logg"; or bends, as in "teff>6500", which is
-        (v - knot) / scale above the knot, else 0 (the knot in the unit of the variable).
+        The functions phi: "1"; products of variables, as in "teff*logg"; or bends, as in "teff>6500", which
+        is (v - knot) / scale above the knot, else 0 (the knot in the unit of the variable).
     coefficients : (T, L)
         c; sigma in the unit of the label.
     ln_sigma_range : (2, L)
@@ -123,7 +123,7 @@ class ModelError:
             self._term(term, np.zeros((1, n_variables)), np.zeros((1, n_variables)))
 
     def predict(self, labels: Array, distance: Array) -> Array:
-        """Standard deviations (N, L) at labels (N, L) with distances (N,) to training stars.
+        """Return standard deviations (N, L) at labels (N, L) with distances (N,) to training stars.
 
         NaN where a label is NaN, or not positive where its log10 is taken.
         """
