@@ -8,7 +8,7 @@ import mastar_made
 import maury
 import maury.reference.file as reference_file
 from maury.cli.main import main
-from maury.learn.train import PAPER_BOUNDS
+from maury.learn.build import PAPER_BOUNDS
 from maury.learn.twins import train_twins
 from maury.reference.file import Reference, read_reference, write_reference
 

@@ -61,11 +61,19 @@ def _recipe(command: Any) -> Any:
 )
 @_recipe
 @click.option("--ensemble", type=click.IntRange(min=1), metavar="N", help="Networks; their spread is kept.")
+@click.option(
+    "--folds",
+    type=click.IntRange(min=0),
+    default=5,
+    show_default=True,
+    help="Networks that each leave out a part, to tell the errors on stars never seen; 0 = none.",
+)
 @click.option("--name", help="What to call the emulator; the name of the file by default.")
 @click.option("--overwrite", is_flag=True, help="Replace an emulator that exists.")
 def train(
     reference: str,
     output: Path,
+    folds: int,
     name: str | None,
     overwrite: bool,
     **options: Any,
@@ -76,8 +84,9 @@ def train(
     and columns teff, logg, fe_h, ... Beside the emulator F.onnx the table F.stars.ecsv tells for each
     spectrum what it was used for, or why it was left out.
     """
+    from maury.learn.build import Recipe
     from maury.learn.stars import star_table, stars_path, write_stars
-    from maury.learn.train import Recipe, train_recipe
+    from maury.learn.train import train_recipe
     from maury.learn.validate import validate_unseen
     from maury.output import check_new_file
     from maury.reference.load import open_reference
@@ -94,6 +103,8 @@ def train(
     done = train_recipe(
         stars.spectra,
         Recipe(**recipe),
+        folds=folds,
+        label_errors=stars.label_errors,
         meta={"name": name or output.stem, "training_data": reference, **origin},
         progress=True,
         **chosen,
@@ -140,7 +151,7 @@ def validate(
     """
     from maury.catalog.table import check_output, write_catalog
     from maury.emulator import Emulator
-    from maury.learn.train import Recipe
+    from maury.learn.build import Recipe
     from maury.learn.validate import cross_validate, validate_unseen
     from maury.reference.load import load_reference, open_reference
     from maury.show.tables import flux_error_table, validation_table
