@@ -14,6 +14,8 @@ Weights = NDArray[np.float32]
 
 ACTIVATIONS = ("identity", "relu", "leaky_relu", "silu", "tanh", "sigmoid", "gelu")
 TRANSFORMS = ("linear", "log10")
+#: Which of the nearest training stars a distance to them is measured to, see `maury.emulator.distance`.
+NEIGHBOUR = 3
 
 
 class EmulatorFileError(ValueError):

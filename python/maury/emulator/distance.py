@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from maury.emulator.checks import NEIGHBOUR
 from maury.labels import scaled
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 # of the training stars themselves. The third, so that one mislabelled star does not open a region. With the
 # MILES labels this flags 1.6 % of stars drawn around the training stars with errors of 1.4 %, 0.2 dex and
 # 0.1 dex, and 52 % of labels drawn at random from the box. A convex hull would flag 2.3 % more of the former.
-NEIGHBOUR = 3
 TRAINING_PERCENTILE = 99.0
 
 

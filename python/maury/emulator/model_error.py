@@ -166,6 +166,11 @@ class ModelError:
             raise ValueError(f"terms: {term!r} is not made of the variables {', '.join(self.variables)}")
         return self.variables.index(name)
 
+    @property
+    def words(self) -> str:
+        """What the header of a catalogue says of it."""
+        return f"cross-validation of the training, {self.n_stars} stars in {self.folds} folds"
+
     def as_dict(self) -> dict[str, Any]:
         """All of it as JSON holds it; `from_dict` gives it back to the bit."""
         return {
@@ -191,14 +196,12 @@ class ModelError:
         ------
         ValueError
         """
-        from maury.emulator.distance import NEIGHBOUR
-
         if self.labels != tuple(labels):
             raise ValueError(
                 f"error_on_unseen: it is of {', '.join(self.labels)}, and the labels of the emulator are "
                 f"{', '.join(labels)}; learn it again with this emulator"
             )
-        if DISTANCE in self.variables and n_training <= NEIGHBOUR:
+        if DISTANCE in self.variables and n_training <= check.NEIGHBOUR:
             raise ValueError(
                 "error_on_unseen: it depends on the distance to training stars, and training_labels has "
                 f"{n_training} different sets; give the labels of all training stars"
