@@ -43,7 +43,8 @@ def folder(tmp_path_factory):
         folder / "both.fits",
     )
     run(*theory, "--at", folder / "stars.fits", "-o", folder / "twin.fits")
-    said = run("train", folder / "both.fits", "-o", folder / "five.onnx", *QUICK, "--ensemble", 2)
+    more = ["--ensemble", 2, "--folds", 2]
+    said = run("train", folder / "both.fits", "-o", folder / "five.onnx", *QUICK, *more)
     (folder / "said.txt").write_text(said)
     return folder
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from maury.measure.two_fits import lower_of
 
 import made_up_stars
 import maury
@@ -12,7 +13,6 @@ from gaia_stars import ISOCHRONES, photometry
 from maury.measure.options import Options
 from maury.measure.photometry import start_of_stars
 from maury.measure.pipeline import measure
-from maury.measure.two_fits import lower_of
 
 LABELS = made_up_stars.LABELS
 

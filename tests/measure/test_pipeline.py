@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from maury.measure.observe import observe, on_grid
 
 import made_up_stars
 import maury
 from maury.catalog.flags import Flag
 from maury.measure.fit import fit_observed
-from maury.measure.observe import observe, on_grid
 from maury.measure.options import Options
 from maury.spectra import SPEED_OF_LIGHT, Spectra
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from maury.measure.velocity import scan_velocity
 
 import made_up_stars
 import maury
@@ -12,7 +13,6 @@ from maury.catalog.flags import Flag
 from maury.emulator.grid import pixel_velocity, to_shift, to_velocity
 from maury.measure.fit import fit_observed
 from maury.measure.options import Options
-from maury.measure.velocity import scan_velocity
 from maury.spectra import SPEED_OF_LIGHT, Spectra
 
 N = made_up_stars.N_PIXELS

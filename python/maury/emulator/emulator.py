@@ -183,4 +183,4 @@ class Emulator(Content):
 
     def describe(self) -> str:
         """Return a short text about it, for people."""
-        return describe(self, self.cut, self.file_hash)
+        return describe(self, self.cut, self.file_hash, self.model_error)

@@ -33,6 +33,7 @@ _STARS_BEYOND = 20  # a bend, on either side
 _FOLDS = 5
 _EDGE = 1.0  # percentile: fewer stars lie beyond the ends of a variable, and of ln sigma
 _LARGEST_CORRELATION = 0.98
+_OUTLIER = 4.0  # errors
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,12 +229,13 @@ def _chosen(d: Array, shape: _Shape, ln_noise: Array, weight: Array) -> tuple[tu
 def _correlation(d: Array, sigma: Array, noise: Array) -> Array:
     """Correlation (L, L) of the errors of the model; noise (N, L, L) is the rest of the covariance.
 
-    That of ranks, which outliers do not spoil, gives rho = 2 sin(pi rho_ranks / 6) of normal variables. Of
+    That of ranks, outliers left out, gives rho = 2 sin(pi rho_ranks / 6) of normal variables. Of
     the residuals it is the mean of (r_jk sigma_j sigma_k + C_jk) / sqrt(V_j V_k), with r that of the model.
     """
     n_labels = d.shape[1]
     total = np.sqrt(sigma**2 + np.diagonal(noise, axis1=1, axis2=2))
-    ranks = np.argsort(np.argsort(d / total, axis=0), axis=0)
+    inside = (np.abs(d / total) < _OUTLIER).all(axis=1)
+    ranks = np.argsort(np.argsort((d / total)[inside], axis=0), axis=0)
     rho = np.atleast_2d(2 * np.sin(np.pi / 6 * np.corrcoef(ranks.T)))
     size = covariance_of(np.ones((n_labels, n_labels)), total)
     share = np.mean(covariance_of(np.ones((n_labels, n_labels)), sigma) / size, axis=0)
