@@ -12,12 +12,12 @@ from functools import partial
 import machine
 import networks
 import numpy as np
+from maury.measure.observe import on_grid
 from mocks import labels_in_range
 from timing import in_turn
 
 import maury
 from maury.measure.fit import fit_observed
-from maury.measure.observe import on_grid
 from maury.measure.options import Options
 
 SNR = 100
