@@ -1,17 +1,18 @@
 """Widths of pulls by kind of star: python bench/pulls.py [--lamost FOLDER] [--cache F.npz]
 
-A pull is (fitted - given - offset) / error, with the error that a catalogue reports, noise and model together.
-Its width is half of what holds the middle 68.3 % of the stars; 1 is right.
+A pull is (fitted - given - offset) / error, with the error that a catalogue reports, noise and model
+together. Its width is half of the range that holds the middle 68.3 % of the stars; 1 is right.
 
-MILES: five networks each leave out a fifth of the stars and measure it; the size of the errors of each fifth is
-learnt from the other four. (Those four were measured by networks that knew the star: it takes part in what
-they were trained on, not in what is learnt of the errors.) Stars held back for the validation of the built-in
-emulator take no part, and are measured by it, with the errors that it ships.
+MILES: five networks each leave out a fifth of the stars and measure it; the size of the errors of each fifth
+is learnt from the other four. (Those were measured by networks that knew the star: it takes part in what they
+were trained on, not in what is learnt of the errors.) The stars held back for the validation of the built-in
+emulator take no part in that, and are measured by it, with the errors that it ships.
 STELIB and LAMOST: measured by the built-in emulator, after the median offset of each label; of LAMOST the
 errors of its own pipeline are taken off, 35 K, 0.06 and 0.035 dex.
 """
 
 import argparse
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def show(title, teff, pulls, errors, edges=EDGES):
     print("| Teff [K] | stars | " + " | ".join(f"{name} width | median error" for name in NAMES) + " |")
     print("|---" * (2 + 2 * len(NAMES)) + "|")
     found = []
-    for low, high in [*zip(edges, edges[1:], strict=False), (edges[0], edges[-1])]:
+    for low, high in [*pairwise(edges), (edges[0], edges[-1])]:
         here = known & (teff >= low) & (teff < high)
         if here.sum() < 10:
             continue
@@ -128,12 +129,8 @@ def lamost(folder, emulator):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--lamost", type=Path, metavar="FOLDER", help="with labels.csv and the spectra it names"
-    )
-    parser.add_argument(
-        "--cache", type=Path, metavar="F.npz", help="keep what the networks of MILES measured"
-    )
+    parser.add_argument("--lamost", type=Path, metavar="FOLDER", help="with its labels.csv")
+    parser.add_argument("--cache", type=Path, metavar="F.npz", help="to keep what is measured of MILES")
     options = parser.parse_args()
     emulator = maury.Emulator.load("default")
     miles(emulator, options.cache)
