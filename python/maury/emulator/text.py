@@ -75,7 +75,7 @@ def _errors(emulator: Content, model_error: Callable[[Array], Array]) -> list[st
         return ["  errors on stars never seen: not known; train with folds to learn them (maury train)"]
     lines = [
         f"  errors on stars never seen ({known.words}):",
-        f"  {'':<18}" + "".join(f"{label:<12}" for label in emulator.labels),
+        (f"  {'':<18}" + "".join(f"{label:<12}" for label in emulator.labels)).rstrip(),
     ]
     typical = dict(zip(emulator.labels, np.mean(emulator.training_range, axis=1), strict=True))
     low, high = emulator.training_range.T

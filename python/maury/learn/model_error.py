@@ -11,6 +11,7 @@ sum of terms; how many of them is decided by the likelihood of stars left out.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -108,19 +109,16 @@ def fit_model_error(residuals: Residuals) -> ModelError:
     spread = np.median(np.abs(difference - offset), axis=0) / NORMAL_MEDIAN
     shape = _Shape(known)
     weight = 1.0 / np.unique(known.star_id, return_inverse=True, return_counts=True)[2][shape.star]
-    terms = shape.sets[-1]
-    coefficients = np.zeros((len(terms), len(known.names)))
-    outliers, width = np.empty(len(known.names)), np.empty(len(known.names))
     noise = known.covariance
-    for j in range(len(known.names)):
-        with np.errstate(divide="ignore"):  # no noise at all: ln 0
-            ln_noise = 0.5 * np.log(noise[:, j, j])
-        chosen, pulls = _chosen(difference[:, j] - offset[j], shape, ln_noise, weight)
-        found = _fit(difference[:, j] - offset[j], shape.phi(chosen), ln_noise, weight)
-        coefficients[[terms.index(name) for name in chosen], j] = found.coefficients
-        outliers[j], width[j] = found.outliers, pull_width(pulls, weight)
-    used = np.asarray(coefficients.any(axis=1))
-    ln_sigma = shape.phi(terms) @ coefficients
+    centred = difference - offset
+    with np.errstate(divide="ignore"):  # no noise at all: ln 0
+        ln_noise = 0.5 * np.log(np.diagonal(noise, axis1=1, axis2=2))
+    terms, pulls = _chosen(centred, shape, ln_noise, weight)
+    phi = shape.phi(terms)
+    fits = [_fit(centred[:, j], phi, ln_noise[:, j], weight) for j in range(len(known.names))]
+    coefficients = np.column_stack([found.coefficients for found in fits])
+    ln_sigma = phi @ coefficients
+    width = np.array([pull_width(pulls[:, j], weight) for j in range(len(known.names))])
     return ModelError(
         labels=known.names,
         variables=shape.variables,
@@ -129,13 +127,13 @@ def fit_model_error(residuals: Residuals) -> ModelError:
         scale=shape.scale,
         low=shape.low,
         high=shape.high,
-        terms=tuple(name for name, here in zip(terms, used, strict=True) if here),
-        coefficients=coefficients[used],
+        terms=terms,
+        coefficients=coefficients,
         ln_sigma_range=np.percentile(ln_sigma, [_EDGE, 100 - _EDGE], axis=0),
-        correlation=_correlation(difference - offset, np.exp(ln_sigma), noise),
+        correlation=_correlation(centred, np.exp(ln_sigma), noise),
         offset=offset,
         offset_error=np.sqrt(np.pi / 2 / n_stars) * spread,
-        outliers=outliers,
+        outliers=np.array([found.outliers for found in fits]),
         pull_width=np.where(np.isfinite(width), width, 0.0),
         n_stars=n_stars,
         folds=known.folds,
@@ -207,20 +205,20 @@ def _bases(ln_noise: Array) -> tuple[Array, Array]:
 
 
 def _chosen(d: Array, shape: _Shape, ln_noise: Array, weight: Array) -> tuple[tuple[str, ...], Array]:
-    """Choose the terms by stars left out; return them, and residual / error (N,) of stars left out."""
+    """Choose the terms of all labels by stars left out; return them, and residual / error (N, L) of those."""
     fold = np.random.default_rng(0).permutation(shape.star.max() + 1)[shape.star] % _FOLDS
-    best, chosen, kept = -np.inf, shape.sets[0], np.full(len(d), np.nan)
+    best, chosen, kept = -np.inf, shape.sets[0], np.full(d.shape, np.nan)
     for terms in shape.sets:
-        phi, ln_l, pulls = shape.phi(terms), np.empty(len(d)), np.empty(len(d))
-        for k in range(_FOLDS):
+        phi, ln_l, pulls = shape.phi(terms), np.empty(d.shape), np.empty(d.shape)
+        for k, j in itertools.product(range(_FOLDS), range(d.shape[1])):
             out = fold == k
-            found = _fit(d[~out], phi[~out], ln_noise[~out], weight[~out])
+            found = _fit(d[~out, j], phi[~out], ln_noise[~out, j], weight[~out])
             ln_sigma = phi @ found.coefficients
             inside = np.clip(ln_sigma, *np.percentile(ln_sigma[~out], [_EDGE, 100 - _EDGE]))[out]
-            rows = phi[out], np.zeros_like(phi[out]), (inside - ln_sigma[out], ln_noise[out])
-            ln_l[out] = ln_likelihood(d[out], *rows, found)
-            pulls[out] = d[out] / np.hypot(np.exp(inside), np.exp(ln_noise[out]))
-        total = float(np.sum(weight * ln_l))
+            rows = phi[out], np.zeros_like(phi[out]), (inside - ln_sigma[out], ln_noise[out, j])
+            ln_l[out, j] = ln_likelihood(d[out, j], *rows, found)
+            pulls[out, j] = d[out, j] / np.hypot(np.exp(inside), np.exp(ln_noise[out, j]))
+        total = float(np.sum(weight[:, None] * ln_l))
         if total > best:
             best, chosen, kept = total, terms, pulls
     return chosen, kept
