@@ -214,7 +214,7 @@ def test_describe_tells_people_what_it_is():
     ):
         assert part in text
     bare = build().describe()
-    assert bare.count("not known") == 3  # resolution, scatter, training data
+    assert bare.count("not known") == 4  # resolution, scatter, training data, errors on stars never seen
 
 
 def test_label_table():
