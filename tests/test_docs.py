@@ -65,8 +65,9 @@ def test_catalogue_columns_and_header(demo_stars):
     for name in told:
         if "<label>" not in name:
             expected.append(name)
-        elif name == "<label>":  # the three columns of a label stand together
-            expected += [f"{label}{end}" for label in labels for end in ("", "_err", "_err_formal")]
+        elif name == "<label>":  # the four columns of a label stand together
+            ends = ("", "_err", "_err_formal", "_err_model")
+            expected += [f"{label}{end}" for label in labels for end in ends]
     assert expected == catalog.colnames
     header = [key for cell, _ in rows(DOCS / "catalogue.md", "Header") for key in code(cell)]
     assert set(header) - {"FLAG0", "FLAG1"} == {key for key in catalog.meta if not key.startswith("FLAG")}

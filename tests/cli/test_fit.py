@@ -13,9 +13,10 @@ import made_up_stars as made_up
 import maury
 from maury.catalog.flags import Flag
 from maury.cli.main import main
+from maury.learn.build import Recipe, Trained
 from maury.learn.flux_errors import flux_errors
-from maury.learn.train import Recipe, Trained
 from maury.learn.validate import Validation
+from maury.reference.load import Labelled
 from maury.spectra import Spectra
 
 DOUBT = "label doubtful: given teff = 6500 K, the spectrum gives 4711 K"
@@ -206,7 +207,9 @@ def test_train_writes_an_emulator_and_says_what_it_did(stars, emulator, monkeypa
     labels = dict(zip(emulator.labels, made_up.LABELS.T, strict=True))
     monkeypatch.setattr("maury.learn.train.train_recipe", train)
     reference = made_up.spectra(emulator, rv=0.0, labels=labels)
-    monkeypatch.setattr("maury.reference.load._read_labelled_table", lambda _: reference)
+    errors = {"teff": np.full(len(reference), 50.0)}
+    labelled = Labelled(reference, label_errors=errors)
+    monkeypatch.setattr("maury.reference.load._read_labelled_table", lambda _: labelled)
     words = ["train", "mine.ecsv", "-o", "new.onnx"]
     options = ["--hidden", "32,16", "--seed", 3, "--labels", "teff, logg,fe_h", "--wavelength", 4500, 5500]
     outcome = run(*words, *options)
@@ -216,6 +219,8 @@ def test_train_writes_an_emulator_and_says_what_it_did(stars, emulator, monkeypa
         "labels": ["teff", "logg", "fe_h"],
         "teff_max": None,
         "wavelength": (4500.0, 5500.0),
+        "folds": 5,
+        "label_errors": errors,
         "meta": {"name": "new", "training_data": "mine.ecsv"},
         "progress": True,
     }
@@ -338,7 +343,9 @@ def test_as_a_process(stars):
     done = subprocess.run(command, capture_output=True, text=True, cwd=stars)
     assert done.returncode == 0, done.stderr
     assert "5 spectra: 4 converged, 1 flagged" in done.stdout
-    assert done.stderr.count("\n") == 1  # the warning; no progress bar outside a terminal
+    first, second = done.stderr.splitlines()  # the warnings; no progress bar outside a terminal
+    assert first.startswith("Warning: the model error of the emulator is unknown, so that")
+    assert second.startswith("Warning: broken.fits: ")
     again = subprocess.run(command, capture_output=True, text=True, cwd=stars)
     assert again.returncode == 1
     assert again.stdout == ""

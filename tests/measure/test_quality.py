@@ -9,7 +9,8 @@ import made_up_stars as made_up
 from maury.catalog.caution import in_caution
 from maury.catalog.errors import formal_errors, scaled_errors
 from maury.catalog.flags import CAUTION_FLAGS, Flag, flag_names, is_valid
-from maury.measure.quality import bad_fraction, outside_training, reduced, set_flags, training_distance
+from maury.emulator.distance import training_distance
+from maury.measure.quality import bad_fraction, outside_training, reduced, set_flags
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from maury.catalog.errors import EXTRA_TERMS, HOT, VARIABLES, ErrorModel, term_names
+from maury.catalog.errors import (
+    AND,
+    EXTRA_TERMS,
+    HOT,
+    VARIABLES,
+    ErrorModel,
+    model_part,
+    term_names,
+    total_covariance,
+)
 from maury.output import check_new_file
 
 if TYPE_CHECKING:
@@ -194,9 +203,10 @@ def _model(table: Any, meta: dict[str, Any]) -> ErrorModel:
 
 
 def apply_errors(catalog: QTable, model: ErrorModel) -> QTable:
-    """Return a copy of a catalogue with the ``<label>_err`` of the model.
+    """Return a copy of a catalogue with noise errors from repeat visits.
 
-    The header key ERRORS describes the model. ``<label>_err_formal`` and ``covariance`` are unchanged. The
+    ``<label>_err`` and ``covariance`` change; they still include the model errors of the emulator,
+    ``<label>_err_model``, which repeat visits do not measure. The header key ERRORS describes both. The
     error of a NaN label is NaN.
 
     Raises
@@ -210,14 +220,22 @@ def apply_errors(catalog: QTable, model: ErrorModel) -> QTable:
 
     labels = label_names(catalog)
     model.check(labels, str(catalog.meta.get("EMUHASH", "")))
-    sigma = model.predict(catalog)
+    sigma = model.predict(catalog)[:, [model.labels.index(name) for name in labels]]
+    units = [u.Unit(model.units[model.labels.index(name)] or u.dimensionless_unscaled) for name in labels]
     table = catalog.copy()
-    for name in labels:
-        j = model.labels.index(name)
-        old = table[f"{name}_err"]
-        value = np.where(np.isfinite(np.asarray(table[name].value)), sigma[:, j], np.nan)
-        unit = u.Unit(model.units[j]) if model.units[j] else u.dimensionless_unscaled
-        table[f"{name}_err"] = (value * unit).to(old.unit) if old.unit is not None else value
+    emulator_part, correlation = model_part(catalog, labels)
+    noise = np.empty_like(sigma)
+    for j, name in enumerate(labels):
+        own, old = table[name].unit, table[f"{name}_err"]
+        told = sigma[:, j] if own is None else (sigma[:, j] * units[j]).to_value(own)
+        noise[:, j] = np.where(np.isfinite(np.asarray(table[name].value)), told, np.nan)
+        value = np.hypot(noise[:, j], np.nan_to_num(emulator_part[:, j]))
+        table[f"{name}_err"] = value if old.unit is None else (value * own).to(old.unit)
         table[f"{name}_err"].info.description = old.info.description
-    table.meta["ERRORS"] = model.words
+    formal = np.asarray(table["covariance_formal" if "covariance_formal" in table.colnames else "covariance"])
+    description = table["covariance"].info.description
+    table["covariance"] = total_covariance(formal, noise, emulator_part, correlation)
+    table["covariance"].info.description = description
+    _, _, model_words = str(table.meta["ERRORS"]).partition(AND)
+    table.meta["ERRORS"] = model.words + (f"{AND}{model_words}" if model_words else "")
     return table

@@ -32,6 +32,7 @@ from maury.catalog.errors import (
     visit_variables,
 )
 from maury.catalog.flags import Flag
+from maury.catalog.likelihood import LnSigma, largest_likelihood, pull_width
 from maury.output import progress as show_progress
 
 if TYPE_CHECKING:
@@ -44,13 +45,6 @@ MAX_ERROR = 0.2
 MAX_ERROR_APART = 0.1  # of hot stars and of the others, to have coefficients of their own
 _NOT_USED = Flag.NOT_CONVERGED | Flag.AT_BOUND | Flag.TOO_FEW_PIXELS | Flag.BAD_CHI2 | Flag.UNREADABLE
 _FOLDS = 5
-_OUTLIERS = (1e-4, 0.4)
-_WIDER = (3.0, 100.0)  # of the outliers, in sigma
-_PRIOR = 1.0  # rms of the coefficients; matters only where there are no pairs
-_MAX_STEPS = 500
-_SETTLED = 1e-5
-_MIN_PULLS = 30
-_NORMAL_MEDIAN = 0.6744897501960817  # of |x| for a normal x
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,15 +219,6 @@ def calibrate_errors(catalog: QTable, method: str = "likelihood", *, progress: b
     )
 
 
-@dataclass(frozen=True, eq=False)
-class LnSigma:
-    """Result of `fit_ln_sigma`: coefficients (T,), fraction of outliers, and their width over sigma."""
-
-    coefficients: Array
-    outliers: float = 0.05
-    wider: float = 5.0
-
-
 def fit_ln_sigma(
     difference: Array,
     terms: Array,
@@ -261,57 +246,13 @@ def fit_ln_sigma(
     base = np.zeros(len(terms)) if ln_base is None else ln_base
     bases = base[pairs.first], base[pairs.second]
     if method == "likelihood" and start is not None:
-        return _largest_likelihood(difference, first, second, bases, pairs.weight, start)
+        return largest_likelihood(difference, first, second, bases, pairs.weight, start)
     spread = np.log(pair_sigma(difference, 0.0)) - (bases[0] + bases[1]) / 2
     least_squares = np.asarray(np.linalg.lstsq((first + second) / 2, spread, rcond=None)[0], dtype=float)
     if method == "paper":
         return LnSigma(least_squares, np.nan, np.nan)
     least_squares[0] -= BIAS_OF_LOGARITHM
-    return _largest_likelihood(difference, first, second, bases, pairs.weight, LnSigma(least_squares))
-
-
-def _largest_likelihood(
-    d: Array, first: Array, second: Array, bases: tuple[Array, Array], weight: Array, start: LnSigma
-) -> LnSigma:
-    """Maximise sum_q w_q ln[(1 - f) N(d_q; 0, V_q) + f N(d_q; 0, k^2 V_q)].
-
-    V = sigma1^2 + sigma2^2, ln sigma = base + c . terms; c, f and k are fitted. With r the probability that a
-    pair belongs to the second Gaussian, u = d^2/V and g = (sigma1^2 terms1 + sigma2^2 terms2)/V, the gradient
-    with respect to c is sum w [u (1 - r + r/k^2) - 1] g, and Fisher's information for known r is 2 sum w g
-    g'. c takes the corresponding steps, halved where the likelihood decreased; f and k are updated as in
-    expectation maximisation.
-    """
-    c, f, k2 = start.coefficients, start.outliers, start.wider**2
-    prior = np.full(len(c), _PRIOR**-2)
-    prior[0] = 0.0
-    best, step, reach = -np.inf, np.zeros(len(c)), 1.0
-    for _ in range(_MAX_STEPS):
-        v1, v2 = np.exp(2 * (bases[0] + first @ c)), np.exp(2 * (bases[1] + second @ c))
-        total = v1 + v2
-        u = d * d / total
-        wide = np.log(f) - 0.5 * (u / k2 + np.log(k2))
-        both = np.logaddexp(np.log1p(-f) - 0.5 * u, wide)
-        likelihood = np.sum(weight * (both - 0.5 * np.log(total))) - 0.5 * np.sum(prior * c * c)
-        if likelihood < best - 1e-9 * abs(best):
-            step, reach = 0.5 * step, 0.5 * reach
-            c = c - step
-            continue
-        best = likelihood
-        r = np.exp(wide - both)
-        g = (v1[:, None] * first + v2[:, None] * second) / total[:, None]
-        gradient = (weight * (u * (1 - r + r / k2) - 1)) @ g - prior * c
-        step = np.linalg.solve(2 * g.T @ (weight[:, None] * g) + np.diag(prior), gradient)
-        change = np.abs(g @ step).max()
-        reach = min(1.0, 2 * reach)
-        step = step * min(reach, 1 / max(change, 1e-300))
-        c = c + step
-        part = float(np.clip(np.average(r, weights=weight), *_OUTLIERS))
-        k2 = float(np.clip(np.sum(weight * r * u) / np.sum(weight * r), *np.square(_WIDER)))
-        settled = change < _SETTLED and abs(part - f) < _SETTLED
-        f = part
-        if settled:
-            break
-    return LnSigma(c, f, float(np.sqrt(k2)))
+    return largest_likelihood(difference, first, second, bases, pairs.weight, LnSigma(least_squares))
 
 
 def pulls_left_out(
@@ -338,22 +279,6 @@ def pulls_left_out(
         if progress is not None:
             progress(1)
     return pulls
-
-
-def pull_width(pulls: ArrayLike, weight: ArrayLike | None = None) -> float:
-    """Width of pulls (Q,) without outliers: the fit of `fit_ln_sigma` with one coefficient.
-
-    NaN if there are fewer than 30 pulls.
-    """
-    pulls = np.asarray(pulls, dtype=float)
-    known = np.isfinite(pulls) & (pulls != 0)
-    if known.sum() < _MIN_PULLS:
-        return float("nan")
-    w = np.ones(known.sum()) if weight is None else np.asarray(weight, dtype=float)[known]
-    one, nothing = np.ones((known.sum(), 1)), np.zeros(known.sum())
-    start = LnSigma(np.log(np.median(np.abs(pulls[known]), keepdims=True) / _NORMAL_MEDIAN))
-    found = _largest_likelihood(np.sqrt(2) * pulls[known], one, one, (nothing, nothing), w, start)
-    return float(np.exp(found.coefficients[0]))
 
 
 def _star_medians(raw: Array, pairs: Pairs, variables: tuple[str, ...]) -> Array:

@@ -47,7 +47,8 @@ _DESCRIPTIONS = {
     "n_starts": "number of starts that were followed",
     "n_agree": "number of starts that ended in this minimum",
     "problem": "why the file could not be read",
-    "covariance": "covariance of the labels, in their units",
+    "covariance": "covariance of the labels, noise and model, in their units",
+    "covariance_formal": "covariance of the labels in the fit, in their units",
 }
 _FORMATS = {
     ".fits": "fits",
@@ -68,14 +69,14 @@ def catalog_table(columns: Columns, units: Mapping[str, str], origin: Mapping[st
     units : dict
         Names of the labels, in order, and their units.
     origin : mapping
-        Entries of the header that describe the fit; keys of at most eight characters, as FITS requires.
+        Entries of the header that describe the fit and its errors; keys of at most eight characters, as FITS
+        requires.
 
     Returns
     -------
     QTable
-        Errors ``<label>_err_formal`` are from the covariance, ``<label>_err`` are those times
-        ``sqrt(rchi2)`` where that is above 1. ``covariance`` is (N, L, L), labels in the order of
-        ``meta["LABELS"]``, in their units.
+        ``covariance`` and ``covariance_formal`` are (N, L, L), labels in the order of ``meta["LABELS"]``, in
+        their units.
     """
     from astropy import units as u
     from astropy.table import QTable
@@ -86,8 +87,11 @@ def catalog_table(columns: Columns, units: Mapping[str, str], origin: Mapping[st
     for name, unit in units.items():
         described[name] = find_label(name).description
         described[f"{name}_err"] = f"error of {name}"
-        described[f"{name}_err_formal"] = f"error of {name} from the covariance alone"
-        unit_of |= dict.fromkeys((name, f"{name}_err", f"{name}_err_formal"), unit)
+        described[f"{name}_err_formal"] = f"error of {name} from the covariance of the fit alone"
+        described[f"{name}_err_model"] = (
+            f"model error of {name}, that of the emulator on stars not used for training"
+        )
+        unit_of |= dict.fromkeys([name, *(f"{name}_err{end}" for end in ("", "_formal", "_model"))], unit)
     table = QTable()
     for name, values in columns.items():
         own_unit = unit_of.get(name)
@@ -107,7 +111,6 @@ def _provenance(labels: Iterable[str], origin: Mapping[str, Any]) -> dict[str, A
         "MAURYVER": __version__,
         **origin,
         "LABELS": ",".join(labels),
-        "ERRORS": "formal, times sqrt(rchi2) where above 1",
     }
     for bit in Flag:
         meta[f"FLAG{bit.bit_length() - 1}"] = f"{bit.name}: {bit.meaning}"
@@ -189,9 +192,10 @@ def read_catalog(path: str | os.PathLike[str]) -> QTable:
             description = table[name].info.description
             _add(table, name, np.asarray(table[name].filled(""), dtype=str), description)
     n_labels = len(label_names(table))
-    covariance = np.asarray(table["covariance"])
-    covariance = covariance.reshape(len(table), n_labels, n_labels)  # flat in Parquet
-    _add(table, "covariance", covariance, table["covariance"].info.description)
+    for name in {"covariance", "covariance_formal"} & set(table.colnames):
+        covariance = np.asarray(table[name])
+        covariance = covariance.reshape(len(table), n_labels, n_labels)  # flat in Parquet
+        _add(table, name, covariance, table[name].info.description)
     return table
 
 

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maury.catalog.columns import Columns
-from maury.catalog.errors import formal_errors, scaled_errors
+from maury.catalog.errors import formal_errors, scaled_errors, total_covariance
 from maury.catalog.flags import is_valid
+from maury.emulator.distance import training_distance
 from maury.measure.fit import Status
-from maury.measure.quality import reduced, set_flags, training_distance
+from maury.measure.quality import reduced, set_flags
 
 if TYPE_CHECKING:
     from maury.emulator.emulator import Emulator
@@ -59,15 +60,21 @@ def catalog_columns(
     flags = set_flags(result, spectra, emulator, sharper, max_rv, emission, misfit)
     formal = formal_errors(result.covariance)
     rchi2 = reduced(result.chi2, n_pixels, n_labels)
-    reported = scaled_errors(formal, rchi2)
+    noise = scaled_errors(formal, rchi2)
+    model = emulator.model_error(result.labels)
+    known = emulator.error_on_unseen
+    covariance = total_covariance(
+        np.asarray(result.covariance, dtype=float), noise, model, None if known is None else known.correlation
+    )
     nothing = np.full(len(n_pixels), np.nan)
     rv, rv_err = (nothing if value is None else value for value in (result.rv, result.rv_err))
 
     columns: Columns = {name: np.asarray(getattr(spectra, name)) for name in _NAMES}
     for j, name in enumerate(emulator.labels):
         columns[name] = result.labels[:, j]
-        columns[f"{name}_err"] = reported[:, j]
+        columns[f"{name}_err"] = np.hypot(noise[:, j], np.nan_to_num(model[:, j]))
         columns[f"{name}_err_formal"] = formal[:, j]
+        columns[f"{name}_err_model"] = model[:, j]
     columns |= {
         "chi2": result.chi2,
         "rchi2": rchi2,
@@ -90,6 +97,7 @@ def catalog_columns(
         "n_starts": np.asarray(result.n_starts, dtype=np.int32),
         "n_agree": np.asarray(result.n_agree, dtype=np.int32),
         "problem": np.asarray(spectra.problem, dtype=str),
-        "covariance": np.asarray(result.covariance, dtype=float),
+        "covariance": covariance,
+        "covariance_formal": np.asarray(result.covariance, dtype=float),
     }
     return columns

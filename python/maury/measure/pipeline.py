@@ -7,6 +7,7 @@ spectra -> fit, in the C++ core (first continuum -> velocity -> search -> exact 
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Sequence
 from copy import copy
 from os import PathLike
@@ -17,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from maury.catalog.columns import Columns, join_columns
 from maury.catalog.error_file import apply_errors, errors_for
-from maury.catalog.errors import ErrorModel
+from maury.catalog.errors import AND, NO_MODEL_WORDS, NOISE_WORDS, ErrorModel
 from maury.catalog.table import catalog_table
 from maury.emulator.emulator import Emulator
 from maury.emulator.grid import pixel_width, to_shift
@@ -83,7 +84,8 @@ def fit(
     bounds, use_scatter, n_starts, velocity, max_rv, arm_rv, broadening, leave_out, resolution, fwhm
         See `maury.measure.options.Options`.
     errors : ErrorModel or path, optional
-        Errors from repeat visits, as written by `maury errors`, instead of those of the fit.
+        Errors from repeat visits, as written by `maury errors`, instead of the noise errors of the fit. The
+        model errors are added to them.
     progress : bool
         Show a progress bar.
 
@@ -137,6 +139,18 @@ def finished_catalog(
     told = options.as_dict() | {"start": "given" if start else "search", "photometry": photometry}
     units = dict(zip(emulator.labels, emulator.units, strict=True))
     origin = {"EMULATOR": emulator.name, "EMUHASH": emulator.file_hash, "OPTIONS": json.dumps(told)}
+    known = emulator.error_on_unseen
+    if known is None:
+        warnings.warn(
+            "the model error of the emulator is unknown, so that <label>_err includes only the noise and is "
+            "too small; train the emulator again with folds (maury train)",
+            stacklevel=3,
+        )
+        model_words = NO_MODEL_WORDS
+    else:
+        model_words = f"model: {known.words}"
+        origin["MODELCOR"] = json.dumps(known.correlation.tolist())
+    origin["ERRORS"] = f"{NOISE_WORDS}{AND}{model_words}"
     catalog = catalog_table(columns, units, origin)
     return catalog if errors is None else apply_errors(catalog, errors)
 
