@@ -41,6 +41,21 @@ def test_flags():
     assert told == flags
 
 
+def test_groups_of_flags():
+    from maury.catalog import flags
+
+    told = {code(name)[0]: code(bits) for name, bits in rows(DOCS / "catalogue.md", "Which rows to use")}
+    groups = {name: [bit.name for bit in getattr(flags, name)] for name in ("DO_NOT_USE", "KNOW_THIS")}
+    assert told == groups
+
+
+def test_the_pages_for_beginners_select_valid_rows():
+    for page in (HOME / "README.md", DOCS / "quickstart.md"):
+        text = page.read_text(encoding="utf-8")
+        assert 'catalog[catalog["valid"]]' in text
+        assert '"flags"] == 0' not in text
+
+
 def test_statuses():
     from maury import _core
 

@@ -13,6 +13,7 @@ from maury.measure.pipeline import finished_catalog
 from maury.spectra import Spectra
 
 N_PIXELS = 1500
+LSF = 1.2  # Angstrom; the emulator tells none, so nothing is broadened
 LABELS = np.array([[5000.0, 3.5, -0.5], [5800.0, 4.4, 0.0], [4500.0, 2.0, -1.5], [6500.0, 4.1, 0.2]])
 
 
@@ -55,6 +56,7 @@ def spectra(emulator, stars=LABELS, **changes):
         "file": [f"spec-{i}.fits" for i in range(n)],
         "rv": np.linspace(-30.0, 40.0, n),
         "snr": 80.0,
+        "lsf": LSF,
     }
     return Spectra(**(arguments | changes))
 

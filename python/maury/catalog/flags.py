@@ -19,6 +19,8 @@ MIN_PIXEL_FRACTION = 0.25  # of the emulator's pixels
 MAX_BAD_FRACTION = 0.2  # of the spectrum's pixels within the emulator's range
 MAX_OUTLIERS = 0.015  # of the pixels; of MILES stars without another flag 2.0 % have more
 MIN_AGREEMENT = 0.5  # of the starts that were followed
+MAX_UNEXPLAINED = 0.7  # of the rms of the features; of 1,679 LAMOST DR10 stars 0.4 % have more
+MAX_UNEXPLAINED_AND = 0.4  # the same beside another complaint: EMISSION, or one of `EXTRAPOLATED`
 
 
 class Flag(IntFlag):
@@ -45,6 +47,9 @@ class Flag(IntFlag):
     CAUTION_TIP = 1 << 18
     VISITS_DISAGREE = 1 << 19
     MISFIT = 1 << 20
+    RESOLUTION_UNKNOWN = 1 << 21
+    UNLIKE_STARS = 1 << 22
+    REJECTED = 1 << 23
 
     @property
     def meaning(self) -> str:
@@ -70,6 +75,10 @@ _MEANING = {
     Flag.EMISSION: "emission lines of hydrogen or ionised calcium in the residual",
     Flag.VISITS_DISAGREE: "visits of the star differ by more than their errors",
     Flag.MISFIT: "the residual is smooth over tens of pixels, and larger than the emulator's errors",
+    Flag.RESOLUTION_UNKNOWN: "no file told the resolution: that of the emulator was assumed",
+    Flag.UNLIKE_STARS: f"no star: {MAX_UNEXPLAINED:.0%} of the features are not explained; "
+    f"{MAX_UNEXPLAINED_AND:.0%} with EMISSION, AT_BOUND or OUTSIDE_TRAINING; any with EMISSION and another",
+    Flag.REJECTED: "the survey itself rejects the spectrum; see the column mjdqual",
 } | {Flag[region.flag]: region.meaning for region in CAUTION}
 
 
@@ -77,13 +86,27 @@ _MEANING = {
 CAUTION_FLAGS = Flag(sum(Flag[region.flag] for region in CAUTION))
 
 
-#: What the paper left out of its catalogue (sec. 4.2): fits that failed or have a reduced chi2 above 100.
-INVALID_FLAGS = Flag.NOT_CONVERGED | Flag.UNREADABLE | Flag.BAD_CHI2
+#: Rows that are not to be used: failed fits, and spectra that are no star that the emulator knows.
+DO_NOT_USE = (
+    Flag.NOT_CONVERGED
+    | Flag.BAD_CHI2
+    | Flag.UNREADABLE
+    | Flag.RV_AT_LIMIT
+    | Flag.HIGH_RCHI2
+    | Flag.UNLIKE_STARS
+    | Flag.REJECTED
+)
+
+#: Rows that may be used by those who know this of them: all other bits.
+KNOW_THIS = Flag(sum(Flag)) & ~DO_NOT_USE
+
+#: Labels that no training star has. Good stars may, but not together with other signs of another class.
+EXTRAPOLATED = Flag.AT_BOUND | Flag.OUTSIDE_TRAINING
 
 
 def is_valid(flags: ArrayLike) -> NDArray[np.bool_]:
-    """Whether the paper would have published rows with these flags (N,); see `INVALID_FLAGS`."""
-    valid: NDArray[np.bool_] = (np.asarray(flags) & int(INVALID_FLAGS)) == 0
+    """Whether rows with these flags (N,) may be published: none of `DO_NOT_USE`."""
+    valid: NDArray[np.bool_] = (np.asarray(flags) & int(DO_NOT_USE)) == 0
     return valid
 
 

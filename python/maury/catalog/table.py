@@ -41,7 +41,7 @@ _DESCRIPTIONS = {
     "converged": "whether the fit found a minimum",
     "status": "why the fit ended",
     "flags": "sum of the bits FLAG0, FLAG1, ... of the header; 0 = no complaint",
-    "valid": "whether the paper would have published it",
+    "valid": "whether the row may be published: no bit of DO_NOT_USE",
     "training_distance": "distance to training stars; above 1 = outside",
     "start": "how the fit was started",
     "n_starts": "starts that were followed",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from maury.catalog.columns import Columns
 from maury.catalog.errors import formal_errors, scaled_errors
@@ -34,6 +34,7 @@ def catalog_columns(
     sharper: NDArray[np.bool_] | bool = False,
     emission: NDArray[np.bool_] | bool = False,
     misfit: NDArray[np.bool_] | bool = False,
+    unexplained: ArrayLike = 0.0,
 ) -> Columns:
     """Return the columns of N fitted spectra in the order of the catalogue, (N, ...) each.
 
@@ -53,10 +54,12 @@ def catalog_columns(
         Whether emission lines were found; see `maury.measure.emission`.
     misfit : (N,) bool
         Whether the fit differs from the spectrum over many pixels; see `maury.measure.misfit`.
+    unexplained : (N,)
+        Part of the features that the fit does not explain; see `maury.measure.misfit`.
     """
     n_labels = len(emulator.labels)
     n_pixels = np.asarray(result.n_pixels)
-    flags = set_flags(result, spectra, emulator, sharper, max_rv, emission, misfit)
+    flags = set_flags(result, spectra, emulator, sharper, max_rv, emission, misfit, unexplained)
     formal = formal_errors(result.covariance)
     rchi2 = reduced(result.chi2, n_pixels, n_labels)
     reported = scaled_errors(formal, rchi2)

@@ -26,7 +26,7 @@ from maury.measure.emission import emission_lines, shows_emission
 from maury.measure.fit import FitResult, Models, checked_start, checked_threads, fit_spectra
 from maury.measure.jobs import run_jobs
 from maury.measure.lsf import with_lsf
-from maury.measure.misfit import is_misfit
+from maury.measure.misfit import is_misfit, unexplained_part
 from maury.measure.options import Options, Velocity
 from maury.measure.photometry import start_of_stars
 from maury.output import progress as show_progress
@@ -213,9 +213,11 @@ def _columns(
     rest = wavelength / (1.0 + rv / SPEED_OF_LIGHT)[:, None]
     scatter = np.interp(rest, emulator.wavelength, emulator.scatter)
     emission = shows_emission(*emission_lines(spectra.wavelength, flux, ivar, model, rv, scatter))
-    misfit = is_misfit(flux, ivar, model, scatter, _pixel_widths(wavelength, emulator), emulator)
+    widths = _pixel_widths(wavelength, emulator)
+    misfit = is_misfit(flux, ivar, model, scatter, widths, emulator)
+    unexplained = unexplained_part(flux, ivar, model, widths, emulator)
     sharper = cast("Any", result.sharper)
-    return catalog_columns(result, spectra, emulator, options.max_rv, sharper, emission, misfit)
+    return catalog_columns(result, spectra, emulator, options.max_rv, sharper, emission, misfit, unexplained)
 
 
 def _pixel_widths(wavelength: NDArray[np.float64], emulator: Emulator) -> NDArray[np.float64]:
