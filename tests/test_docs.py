@@ -49,6 +49,14 @@ def test_groups_of_flags():
     assert told == groups
 
 
+def test_rules_for_the_flags_of_a_star():
+    from maury.catalog.star_flags import STAR_FLAGS
+
+    told = {cell.split()[0]: code(bits) for cell, bits in rows(DOCS / "catalogue.md", "Flags of a star")}
+    rules = {rule: [bit.name for bit in STAR_FLAGS if STAR_FLAGS[bit] == rule] for rule in ("any", "all")}
+    assert told == rules
+
+
 def test_the_pages_for_beginners_select_valid_rows():
     for page in (HOME / "README.md", DOCS / "quickstart.md"):
         text = page.read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from maury.catalog.columns import column_values, label_names
 from maury.catalog.flags import Flag, is_valid
+from maury.catalog.star_flags import star_flags
 from maury.labels import find_label
 
 if TYPE_CHECKING:
@@ -17,15 +18,22 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 DISAGREE = 4.0  # sigma
+_LEAST_NOISE = 0.01  # of the error
 
 
 def combine_visits(catalog: QTable) -> QTable:
     """Combine the visits of each star.
 
-    A label is the mean of the visits with weights 1/error^2. A visit that differs by more than 4 sigma from
-    the others of its star, in any label, is left out where at least two others remain; of two that disagree
-    both are kept, and the errors grow by the square root of their reduced chi2. Either way the star has the
-    flag ``VISITS_DISAGREE`` and the column ``discrepant`` names the visits.
+    A label is the mean of the visits with weights 1/noise^2, noise^2 = error^2 - model^2, where model is
+    ``<label>_err_model`` of the catalogue (0 if it has none): what the emulator does wrong is the same at
+    each visit, so it neither tells visits apart nor averages out. The error of the mean is
+
+        sigma^2 = 1 / sum_v noise_v^-2 + (sum_v share_v model_v)^2,   share_v = noise_v^-2 / sum noise^-2
+
+    A visit that differs by more than 4 sigma of the noise from the others of its star, in any label, is left
+    out where at least two others remain; of two that disagree both are kept, and the noise grows by the
+    square root of their reduced chi2. Either way the star has the flag ``VISITS_DISAGREE`` and the column
+    ``discrepant`` names the visits.
 
     Parameters
     ----------
@@ -36,9 +44,10 @@ def combine_visits(catalog: QTable) -> QTable:
     Returns
     -------
     QTable
-        One row a star, in the order of their first visits. ``flags`` are those that all visits used share, so
-        that one noisy visit among good ones does not mark its star; a star without a valid visit has NaN
-        labels and the flags of all its visits. ``ra`` and ``dec`` are those of its first visit that has them.
+        One row per star, in the order of their first visits. ``flags`` follow from those of the visits by
+        `maury.catalog.star_flags.STAR_FLAGS`: one noisy visit among good ones does not mark its star, one
+        visit with emission does; a star without a valid visit has NaN labels and the flags of all its visits.
+        ``ra`` and ``dec`` are those of its first visit that has them.
     """
     from astropy import units as u
     from astropy.table import QTable
@@ -50,6 +59,8 @@ def combine_visits(catalog: QTable) -> QTable:
     values = np.column_stack([column_values(catalog, name) for name in labels])
     errors = np.column_stack([column_values(catalog, f"{name}_err") for name in labels])
     good = is_valid(flags) & np.isfinite(values).all(axis=1) & (errors > 0).all(axis=1)
+    model = _model_part(catalog, labels)
+    errors = np.sqrt(np.maximum(errors**2 - model**2, (_LEAST_NOISE * errors) ** 2))  # the noise alone
     used, odd = _without_discrepant(values, errors, star, good, n_stars)
 
     weight = np.where(used[:, None], errors**-2.0, 0.0)
@@ -62,7 +73,10 @@ def combine_visits(catalog: QTable) -> QTable:
     pulls = np.where(used[:, None], (values - mean[star]) / errors, 0.0)
     chi2 = _sums(pulls**2, star, n_stars) / np.maximum(n_used - 1, 1)[:, None]
     grow = np.where(split[:, None], np.sqrt(np.maximum(1.0, chi2)), 1.0)
-    sigma = np.where(n_used[:, None] > 0, grow / np.sqrt(np.where(total > 0, total, np.nan)), np.nan)
+    noise = np.where(n_used[:, None] > 0, grow / np.sqrt(np.where(total > 0, total, np.nan)), np.nan)
+    common = _sums(np.where(used[:, None], share * model, 0.0), star, n_stars)
+    common[n_used == 0] = np.nan
+    sigma = np.hypot(noise, common)
 
     table = QTable()
     table["star_id"] = np.asarray(catalog["star_id"], dtype=str)[first]
@@ -77,10 +91,13 @@ def combine_visits(catalog: QTable) -> QTable:
         table[f"{name}_err"] = sigma[:, j] * unit
         table[name].info.description = f"{find_label(name).description}, mean of the visits used"
         table[f"{name}_err"].info.description = f"error of {name}"
+        if f"{name}_err_model" in catalog.colnames:
+            table[f"{name}_err_model"] = common[:, j] * unit
+            table[f"{name}_err_model"].info.description = f"of {name}_err, what no visit averages out"
     snr = np.asarray(catalog["snr"], dtype=float)
     table["snr"] = np.sqrt(np.bincount(star, np.where(used, np.nan_to_num(snr) ** 2, 0.0), n_stars))
     table["converged"] = table["valid"] = n_used > 0
-    table["flags"] = _shared_flags(flags, star, used, n_used) | np.where(
+    table["flags"] = star_flags(flags, star, used, n_stars) | np.where(
         np.bincount(star[odd], minlength=n_stars) > 0, int(Flag.VISITS_DISAGREE), 0
     ).astype(np.int32)
     names = np.asarray(catalog["visit_id"], dtype=str)
@@ -88,7 +105,13 @@ def combine_visits(catalog: QTable) -> QTable:
     for i in np.flatnonzero(odd):
         said[star[i]] = f"{said[star[i]]} {names[i]}".strip()
     table["discrepant"] = np.array(said, dtype=str)
-    table["covariance"] = _covariance(np.asarray(catalog["covariance"], dtype=float), share, sigma, star)
+    total_covariance = np.asarray(catalog["covariance"], dtype=float)
+    noise_covariance = total_covariance
+    if "covariance_formal" in catalog.colnames:
+        noise_covariance = np.asarray(catalog["covariance_formal"], dtype=float)
+    table["covariance"] = _covariance(noise_covariance, share, noise, star) + _model_covariance(
+        total_covariance - noise_covariance, share, common, star
+    )
     for name, text in _DESCRIPTIONS.items():
         table[name].info.description = text
     table.meta.update(catalog.meta)
@@ -105,11 +128,22 @@ _DESCRIPTIONS = {
     "n_used": "visits in the mean",
     "snr": "signal-to-noise ratio of the visits used, added in squares",
     "converged": "whether any visit could be used",
-    "valid": "whether any visit is one that the paper would have published",
-    "flags": "sum of the bits that all visits used share; 0 = no complaint",
+    "valid": "whether any visit may be published",
+    "flags": "sum of the bits that the visits tell of the star; 0 = no complaint",
     "discrepant": "visits that differ from the others by more than their errors",
     "covariance": "of the labels, in their units",
 }
+
+
+def _model_part(catalog: QTable, labels: list[str]) -> Array:
+    """Return the part of the errors (N, L) that all visits of a star share; 0 where none is told."""
+    columns = [
+        column_values(catalog, f"{name}_err_model")
+        if f"{name}_err_model" in catalog.colnames
+        else np.zeros(len(catalog))
+        for name in labels
+    ]
+    return np.nan_to_num(np.column_stack(columns))
 
 
 def _star_numbers(star_id: NDArray[np.str_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -166,15 +200,19 @@ def _without_discrepant(
         used[out] = False
 
 
-def _shared_flags(
-    flags: NDArray[np.int32], star: NDArray[np.intp], used: NDArray[np.bool_], n_used: NDArray[np.intp]
-) -> NDArray[np.int32]:
-    """Bits that all visits used have; all bits of its visits for a star that has none to use."""
-    shared = np.full(len(n_used), -1, dtype=np.int32)
-    np.bitwise_and.at(shared, star[used], flags[used])
-    either = np.zeros(len(n_used), dtype=np.int32)
-    np.bitwise_or.at(either, star, flags)
-    return np.where(n_used > 0, shared, either)
+def _model_covariance(visits: Array, share: Array, sigma: Array, star: NDArray[np.intp]) -> Array:
+    """Covariance (stars, L, L) of what visits share: the correlation of their mean, scaled to sigma.
+
+    Without a correlation in `visits` (N, L, L), it is diagonal.
+    """
+    used = (np.nan_to_num(share) > 0).all(axis=1) & np.isfinite(visits).all(axis=(1, 2))
+    summed = np.zeros((len(sigma), *visits.shape[1:]))
+    np.add.at(summed, star[used], share[used].mean(axis=1)[:, None, None] * visits[used])
+    width = np.sqrt(np.maximum(np.diagonal(summed, axis1=1, axis2=2), 0.0))
+    both = width[:, :, None] * width[:, None, :]
+    correlation = np.where(both > 0, summed / np.where(both > 0, both, 1.0), np.eye(sigma.shape[1]))
+    scaled: Array = correlation * sigma[:, :, None] * sigma[:, None, :]
+    return scaled
 
 
 def _covariance(visits: Array, share: Array, sigma: Array, star: NDArray[np.intp]) -> Array:

@@ -143,8 +143,7 @@ def resolution_unknown(spectra: Spectra) -> NDArray[np.bool_]:
         known |= np.isfinite(spectra.lsf)
     if spectra.resolution is not None:
         known |= np.isfinite(spectra.resolution).all(axis=2)
-    unknown: NDArray[np.bool_] = used.any(axis=1) & ~(used & known).any(axis=1)
-    return unknown
+    return np.asarray(used.any(axis=1) & ~(used & known).any(axis=1))
 
 
 def outside_training(labels: ArrayLike, emulator: Emulator) -> NDArray[np.bool_]:
