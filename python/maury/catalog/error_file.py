@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from maury.catalog.errors import EXTRA_TERMS, HOT, VARIABLES, ErrorModel, term_names
+from maury.catalog.errors import EXTRA_TERMS, HOT, VARIABLES, ErrorModel, term_names, with_widths
 from maury.output import check_new_file
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def write_errors(model: ErrorModel, path: str | os.PathLike[str], overwrite: boo
             "pairs": model.n_pairs,
             "stars": model.n_stars,
             "emulator": model.emulator_hash,
+            "formats": list(model.formats),
             "units": dict(zip(model.labels, model.units, strict=True)),
             "equation": "ln sigma = ln sigma_0 + sum of coefficient * term; a variable v enters as "
             "(v - centre) / scale, kept within low and high; the sum is kept within ln_sigma_range; sharper "
@@ -189,35 +190,52 @@ def _model(table: Any, meta: dict[str, Any]) -> ErrorModel:
         outliers=np.array([float(meta["outliers"][name]) for name in labels]),
         pull_width=np.array([float(meta["pull_width"][name]) for name in labels]),
         emulator_hash=str(meta.get("emulator", "")),
+        formats=tuple(str(name) for name in meta.get("formats", ())),
         **ends,
     )
 
 
 def apply_errors(catalog: QTable, model: ErrorModel) -> QTable:
-    """Return a copy of a catalogue whose ``<label>_err`` are those of the model.
+    """Return a copy of a catalogue whose noise is that of the model.
 
-    The header key ERRORS names it. ``<label>_err_formal`` and ``covariance`` stay. A NaN label has a NaN
-    error.
+    Repeat visits tell the noise alone, so ``<label>_err`` is sqrt(noise^2 + ``<label>_err_model``^2) where
+    the catalogue has the latter, and ``covariance`` follows where the catalogue has ``covariance_formal``.
+    The header key ERRORS names the model. ``<label>_err_formal`` stays. A NaN label has a NaN error.
 
     Raises
     ------
     ValueError
-        If the errors were learnt with another emulator than that of the catalogue, or of other labels.
+        If the errors were learnt with another emulator than that of the catalogue, of other labels, or on
+        files of another format.
     """
     from astropy import units as u
 
-    from maury.catalog.columns import label_names
+    from maury.catalog.columns import column_values, label_names
 
     labels = label_names(catalog)
     model.check(labels, str(catalog.meta.get("EMUHASH", "")))
+    if "format" in catalog.colnames:
+        model.check_formats(catalog["format"])
     sigma = model.predict(catalog)
     table = catalog.copy()
-    for name in labels:
+    both = np.empty((2, len(table), len(labels)))
+    for i, name in enumerate(labels):
         j = model.labels.index(name)
         old = table[f"{name}_err"]
-        value = np.where(np.isfinite(np.asarray(table[name].value)), sigma[:, j], np.nan)
+        noise = np.where(np.isfinite(np.asarray(table[name].value)), sigma[:, j], np.nan)
         unit = u.Unit(model.units[j]) if model.units[j] else u.dimensionless_unscaled
-        table[f"{name}_err"] = (value * unit).to(old.unit) if old.unit is not None else value
+        noise = (noise * unit).to_value(old.unit) if old.unit is not None else noise
+        shared = np.zeros(len(table))
+        if f"{name}_err_model" in table.colnames:
+            shared = np.nan_to_num(column_values(table, f"{name}_err_model"))
+        total = np.hypot(noise, shared)
+        table[f"{name}_err"] = total * old.unit if old.unit is not None else total
         table[f"{name}_err"].info.description = old.info.description
+        both[:, :, i] = noise, shared
+    if "covariance_formal" in table.colnames:
+        formal, told = (np.asarray(table[n], dtype=float) for n in ("covariance_formal", "covariance"))
+        description = table["covariance"].info.description
+        table["covariance"] = with_widths(formal, both[0]) + with_widths(told - formal, both[1])
+        table["covariance"].info.description = description
     table.meta["ERRORS"] = model.words
     return table

@@ -43,6 +43,20 @@ def scaled_errors(formal: ArrayLike, rchi2: ArrayLike) -> Array:
     return np.asarray(formal, dtype=float) * factor[:, None]
 
 
+def with_widths(covariance: ArrayLike, sigma: ArrayLike) -> Array:
+    """Covariance (N, L, L) with the correlations of another (N, L, L) and the widths sigma (N, L).
+
+    Where a variance is not positive, there is no correlation.
+    """
+    given, wanted = np.asarray(covariance, dtype=float), np.asarray(sigma, dtype=float)
+    variance = np.diagonal(given, axis1=1, axis2=2)
+    width = np.sqrt(np.where(variance > 0, variance, 0.0))
+    both = width[:, :, None] * width[:, None, :]
+    correlation = np.where(both > 0, given / np.where(both > 0, both, 1.0), np.eye(wanted.shape[1]))
+    scaled: Array = np.clip(correlation, -1.0, 1.0) * wanted[:, :, None] * wanted[:, None, :]
+    return scaled
+
+
 def errors_of_fit(catalog: QTable, labels: Sequence[str], units: Sequence[str]) -> Array:
     """Errors (N, L) of the rows of a catalogue as the fit tells them, `scaled_errors`, in these units."""
     from astropy import units as u
@@ -156,6 +170,8 @@ class ErrorModel:
         Width of (x1 - x2) / sqrt(sigma1^2 + sigma2^2) of stars left out of the calibration; 1 is right.
     emulator_hash : str
         SHA-256 of the file of the emulator that measured the visits; "" = not known.
+    formats : tuple of str
+        Formats of the files of the visits, names as in ``maury fit --format``; empty = not known.
     """
 
     method: str
@@ -176,6 +192,7 @@ class ErrorModel:
     outliers: Array
     pull_width: Array
     emulator_hash: str = ""
+    formats: tuple[str, ...] = ()
 
     def predict(self, catalog: QTable) -> Array:
         """Errors (N, L) of the rows of a catalogue, in `units`; NaN where a variable is NaN."""
@@ -221,6 +238,29 @@ class ErrorModel:
             raise ValueError(
                 f"{where}: these errors were learnt with the emulator whose file hash begins with "
                 f"{self.emulator_hash[:12]}, and this emulator has {emulator_hash[:12]}; {mend}"
+            )
+
+    def check_formats(self, formats: ArrayLike, where: str = "errors") -> None:
+        """Refuse spectra of an instrument that these errors were not learnt on.
+
+        Parameters
+        ----------
+        formats : (N,) str
+            Formats of the files; "" = not known, which is not refused.
+        where : str
+            What the errors are, for the message.
+
+        Raises
+        ------
+        ValueError
+            If a format is none of `formats` of the errors.
+        """
+        others = sorted(set(np.asarray(formats, dtype=str).tolist()) - {"", *self.formats})
+        if self.formats and others:
+            raise ValueError(
+                f"{where}: these errors were learnt on files of format {', '.join(self.formats)}, got files "
+                f"of format {', '.join(others)}, whose noise is another; learn them from repeat visits of that "
+                "instrument (maury errors CATALOGUE -o F.ecsv), or fit its files without --errors"
             )
 
     @property

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maury.catalog.columns import column_values, label_names
+from maury.catalog.errors import with_widths
 from maury.catalog.flags import Flag, is_valid
 from maury.catalog.star_flags import star_flags
 from maury.labels import find_label
@@ -208,11 +209,7 @@ def _model_covariance(visits: Array, share: Array, sigma: Array, star: NDArray[n
     used = (np.nan_to_num(share) > 0).all(axis=1) & np.isfinite(visits).all(axis=(1, 2))
     summed = np.zeros((len(sigma), *visits.shape[1:]))
     np.add.at(summed, star[used], share[used].mean(axis=1)[:, None, None] * visits[used])
-    width = np.sqrt(np.maximum(np.diagonal(summed, axis1=1, axis2=2), 0.0))
-    both = width[:, :, None] * width[:, None, :]
-    correlation = np.where(both > 0, summed / np.where(both > 0, both, 1.0), np.eye(sigma.shape[1]))
-    scaled: Array = correlation * sigma[:, :, None] * sigma[:, None, :]
-    return scaled
+    return with_widths(summed, sigma)
 
 
 def _covariance(visits: Array, share: Array, sigma: Array, star: NDArray[np.intp]) -> Array:

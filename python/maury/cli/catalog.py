@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -50,8 +51,13 @@ def errors_command(
     if output is not None:
         check_error_output(output, overwrite)
     catalog = read_catalog(catalogue)
-    models = {name: calibrate_errors(catalog, name, progress=True) for name in METHODS}
-    model = models[method]
+    model = calibrate_errors(catalog, method, progress=True)
+    models = {method: model}
+    for other in METHODS:
+        if other != method:
+            with suppress(ValueError):  # few pairs serve one method only
+                models[other] = calibrate_errors(catalog, other, progress=True)
+    models = {name: models[name] for name in METHODS if name in models}
     click.echo(f"Errors from {model.words}.\n")
     click.echo(error_table(catalog, model))
     click.echo("\nWidth of the pulls of stars left out, 1 is right:")

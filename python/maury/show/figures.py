@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maury.catalog.columns import column_values, label_names, row_value
-from maury.catalog.repeats import pull_width, repeat_pairs
+from maury.catalog.ln_sigma import pull_width
+from maury.catalog.repeats import repeat_pairs
 from maury.labels import find_label
 from maury.show.report import data as data
 from maury.show.tables import format_label, row_name
