@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import made_up_stars as made_up
+import maury
 from maury.catalog.caution import in_caution
 from maury.catalog.errors import formal_errors, scaled_errors
 from maury.catalog.flags import CAUTION_FLAGS, DO_NOT_USE, KNOW_THIS, Flag, flag_names, is_valid
@@ -162,6 +163,21 @@ def test_emission_of_an_extrapolated_star_tells_no_star(emulator):
         made_up.result(), spectra, emulator, emission=np.array([True] * 4), unexplained=[0.3, 0.41, 0, 0]
     )
     assert strong.tolist() == [Flag.EMISSION, Flag.EMISSION | Flag.UNLIKE_STARS, Flag.EMISSION, Flag.EMISSION]
+
+
+def test_what_the_survey_rejects_is_flagged_and_not_lost(emulator):
+    bits = [0, 1 << 7, 1 << 13, (1 << 7) + (1 << 13)]  # MANUAL is among the paper's, UPTURNRISK is not
+    spectra = made_up.spectra(emulator, quality=bits)
+    catalog = maury.fit(spectra, emulator, max_rv=100.0)
+    assert (catalog["flags"] & Flag.REJECTED != 0).tolist() == [False, True, False, True]
+    assert catalog["mjdqual"].tolist() == bits
+    assert catalog["valid"].tolist() == [True, False, True, False]
+    assert np.isfinite(catalog["teff"].value).all()
+    assert not (maury.fit(spectra, emulator, max_rv=100.0, reject=())["flags"] & Flag.REJECTED).any()
+    other = maury.fit(spectra, emulator, max_rv=100.0, reject=["UPTURNRISK"])
+    assert (other["flags"] & Flag.REJECTED != 0).tolist() == [False, False, True, True]
+    with pytest.raises(ValueError, match=r"reject: expected names among NODATA, .*, got BLURRED"):
+        maury.fit(spectra, emulator, reject=["MANUAL", "BLURRED"])
 
 
 def test_a_resolution_that_no_file_told_is_flagged(emulator):

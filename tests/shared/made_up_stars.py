@@ -105,7 +105,12 @@ def write_sdss(path, emulator, labels, snr=80.0, z=1e-4, seed=0):
     wavelength = emulator.wavelength * (1 + z)
     slope = 20 * wavelength / 5000
     noisy = (flux + np.random.default_rng(seed).normal(0, 1 / snr, flux.shape)) * slope
-    columns = {"loglam": np.log10(wavelength), "flux": noisy, "ivar": (snr / slope) ** 2}
+    columns = {
+        "loglam": np.log10(wavelength),
+        "flux": noisy,
+        "ivar": (snr / slope) ** 2,
+        "wdisp": np.full(len(flux), 1.5),
+    }
     table = [fits.Column(name, "D", array=array) for name, array in columns.items()]
     table.append(fits.Column("and_mask", "J", array=np.zeros(len(flux), dtype=int)))
     numbers = {"Z": z, "SN_MEDIAN_ALL": snr, "PLUG_RA": 150.0 + seed, "PLUG_DEC": 2.0}

@@ -259,8 +259,8 @@ class ErrorModel:
         if self.formats and others:
             raise ValueError(
                 f"{where}: these errors were learnt on files of format {', '.join(self.formats)}, got files "
-                f"of format {', '.join(others)}, whose noise is another; learn them from repeat visits of that "
-                "instrument (maury errors CATALOGUE -o F.ecsv), or fit its files without --errors"
+                f"of format {', '.join(others)}, whose noise is another; learn them from repeat visits of "
+                "that instrument (maury errors CATALOGUE -o F.ecsv), or fit its files without --errors"
             )
 
     @property

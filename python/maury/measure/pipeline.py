@@ -31,6 +31,7 @@ from maury.measure.options import Options, Velocity
 from maury.measure.photometry import start_of_stars
 from maury.output import progress as show_progress
 from maury.prepare import signal_to_noise
+from maury.readers.mastar_bits import PAPER_BITS, bit_mask
 from maury.spectra import SPEED_OF_LIGHT, Spectra
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def fit(
     leave_out: Sequence[str] = (),
     resolution: float | None = None,
     fwhm: float | None = None,
+    reject: Sequence[str] = PAPER_BITS,
     errors: ErrorModel | str | PathLike[str] | None = None,
     threads: int | None = None,
     progress: bool = False,
@@ -79,7 +81,7 @@ def fit(
         Gaia photometry by `star_id`, and the isochrones from which labels follow: one more start for the
         stars in the table, beside the search; see `maury.measure.photometry.start_of_stars`. The lower
         chi-square wins, and the column `start` tells which start that was.
-    bounds, use_scatter, n_starts, velocity, max_rv, arm_rv, broadening, leave_out, resolution, fwhm
+    bounds, use_scatter, n_starts, velocity, max_rv, arm_rv, broadening, leave_out, resolution, fwhm, reject
         See `maury.measure.options.Options`.
     errors : ErrorModel or path, optional
         Errors from repeat visits, as `maury errors` writes them, instead of those of the fit.
@@ -101,6 +103,8 @@ def fit(
     if not isinstance(emulator, Emulator):
         emulator = Emulator.load(emulator)
     model = errors_for(errors, emulator.labels, emulator.file_hash)
+    if model is not None:
+        model.check_formats(spectra.format)
     options = Options(
         velocity=velocity,
         max_rv=max_rv,
@@ -112,6 +116,7 @@ def fit(
         n_starts=n_starts,
         resolution=resolution,
         fwhm=fwhm,
+        reject=cast("Any", reject),
     )
     photometric = None
     if photometry is not None and isochrones is not None:
@@ -213,11 +218,14 @@ def _columns(
     rest = wavelength / (1.0 + rv / SPEED_OF_LIGHT)[:, None]
     scatter = np.interp(rest, emulator.wavelength, emulator.scatter)
     emission = shows_emission(*emission_lines(spectra.wavelength, flux, ivar, model, rv, scatter))
+    rejected = bit_mask(options.reject)
     widths = _pixel_widths(wavelength, emulator)
     misfit = is_misfit(flux, ivar, model, scatter, widths, emulator)
     unexplained = unexplained_part(flux, ivar, model, widths, emulator)
     sharper = cast("Any", result.sharper)
-    return catalog_columns(result, spectra, emulator, options.max_rv, sharper, emission, misfit, unexplained)
+    return catalog_columns(
+        result, spectra, emulator, options.max_rv, sharper, emission, misfit, unexplained, rejected
+    )
 
 
 def _pixel_widths(wavelength: NDArray[np.float64], emulator: Emulator) -> NDArray[np.float64]:

@@ -49,6 +49,7 @@ def set_flags(
     emission: NDArray[np.bool_] | bool = False,
     misfit: NDArray[np.bool_] | bool = False,
     unexplained: ArrayLike = 0.0,
+    rejected: int = 0,
 ) -> NDArray[np.int32]:
     """Judge N fitted spectra: the bits of `Flag`.
 
@@ -73,6 +74,8 @@ def set_flags(
         From `maury.measure.misfit.is_misfit`.
     unexplained : (N,)
         From `maury.measure.misfit.unexplained_part`.
+    rejected : int
+        Bits of `Spectra.quality` that the survey rejects.
 
     Returns
     -------
@@ -103,6 +106,7 @@ def set_flags(
         & (np.abs(np.log1p(rv / SPEED_OF_LIGHT)) >= _LIMIT * np.log1p(max_rv / SPEED_OF_LIGHT)),
         Flag.SHARPER: np.broadcast_to(sharper, n_pixels.shape),
         Flag.RESOLUTION_UNKNOWN: resolution_unknown(spectra),
+        Flag.REJECTED: (spectra.quality & rejected) != 0,
     }
     conditions |= {Flag[name]: here for name, here in in_caution(result.labels, emulator.labels).items()}
     flags = np.zeros(len(n_pixels), dtype=np.int32)

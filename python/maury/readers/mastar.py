@@ -64,8 +64,8 @@ def read_blocks(
     """Read a goodspec or combspec file block by block, with the memory of one block.
 
     `star_id` is the MANGAID, `visit_id` is PLATE-IFUDESIGN-MJD where the file has them, `snr` its S2N, `lsf`
-    its DISP, `ra` and `dec` those of the file where it has them. For parameters and errors see
-    `maury.readers.read_blocks`, which reads the files of every format in this way.
+    its DISP, `quality` its MJDQUAL, `ra` and `dec` those of the file where it has them. For parameters and
+    errors see `maury.readers.read_blocks`, which reads the files of every format in this way.
     """
     check_rows(rows)
     with open_file(Path(path)) as file:
@@ -111,6 +111,7 @@ def _block(table: Table, file: str) -> Spectra:
         file=file,
         rv=0.0,
         snr=known(table["S2N"]) if "S2N" in table else np.nan,
+        quality=table.get("MJDQUAL", 0),
         ra=table.get("RA", np.nan),
         dec=table.get("DEC", np.nan),
     )

@@ -126,6 +126,8 @@ def fit_files(
             show_progress(total, "fitting", "spectra", progress, before) as bar,
         ):
             for block, columns in _in_turn(chain(first, blocks), submit, most):
+                if model is not None:
+                    model.check_formats(columns["format"])
                 parts.save(block.number, columns)
                 done[block.number] = columns
                 bar.update(block.size)
