@@ -91,7 +91,8 @@ def test_columns_and_their_numbers(catalog):
         "teff", "teff_err", "teff_err_formal",
         "logg", "logg_err", "logg_err_formal",
         "fe_h", "fe_h_err", "fe_h_err_formal",
-        "chi2", "rchi2", "rchi2_noise", "n_pixels", "n_clipped", "snr", "mjdqual", "rv", "rv_err",
+        "chi2", "rchi2", "rchi2_noise", "n_pixels", "n_clipped", "snr", "mjdqual",
+        "rv", "rv_err", "rv_err_formal",
         "converged", "status", "flags", "valid", "training_distance", "start",
         "n_starts", "n_agree", "problem", "covariance",
     ]  # fmt: skip

@@ -4,11 +4,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from astropy import units as u
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from maury.catalog.error_file import apply_errors
+from maury.catalog.error_file import apply_errors, read_errors, write_errors
 from maury.catalog.errors import HOT, quadratic_terms, term_names
 from maury.catalog.flags import Flag
 from maury.catalog.ln_sigma import (
@@ -257,6 +258,25 @@ def test_few_pairs_give_one_factor():
     # 40 differences tell a factor to 11 %, 8 times as many, of 5 labels, to 2 %
     assert np.mean(found) == pytest.approx(1 / 0.7, rel=0.05)
     assert np.std(found, axis=0).max() < 0.35
+
+
+def test_the_error_of_the_velocity_is_one_factor(tmp_path):
+    visits = make_visits(n_stars=400, n_visits=800, outliers=0.0, variables=0.0, seed=6)
+    rng = np.random.default_rng(6)
+    formal = rng.uniform(1, 3, len(visits.catalog))
+    star = {name: rng.normal(0, 50) for name in set(visits.catalog["star_id"].tolist())}
+    true = np.array([star[name] for name in visits.catalog["star_id"]])
+    assert calibrate_errors(visits.catalog).rv is None
+    visits.catalog["rv"] = (true + 2.5 * formal * rng.normal(size=len(true))) * u.km / u.s
+    visits.catalog["rv_err"] = visits.catalog["rv_err_formal"] = formal * u.km / u.s
+    model = calibrate_errors(visits.catalog)
+    factor, width = model.rv
+    assert factor == pytest.approx(2.5, rel=0.12)
+    assert width == pytest.approx(1, abs=0.1)
+    write_errors(model, tmp_path / "e.ecsv")
+    assert read_errors(tmp_path / "e.ecsv").rv == model.rv
+    after = apply_errors(apply_errors(visits.catalog, model), model)  # twice is once
+    np.testing.assert_allclose(after["rv_err"].to_value(u.km / u.s), factor * formal)
 
 
 def test_more_pairs_give_more_terms_where_they_help(visits, model):

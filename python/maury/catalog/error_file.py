@@ -16,6 +16,8 @@ from maury.output import check_new_file
 if TYPE_CHECKING:
     from astropy.table import QTable
 
+#: Files of errors that come with maury, for its built-in emulator; made by the script of that name in tools/.
+BUILT_IN = {"lamost": "lamost_errors.ecsv"}
 _HOT = "hot:"
 _KIND = "maury errors from repeat visits"
 _ERROR_OF_FIT = "label_err_formal * sqrt(max(1, rchi2))"
@@ -49,6 +51,7 @@ def write_errors(model: ErrorModel, path: str | os.PathLike[str], overwrite: boo
             "stars": model.n_stars,
             "emulator": model.emulator_hash,
             "formats": list(model.formats),
+            "rv": None if model.rv is None else dict(zip(("factor", "pull_width"), model.rv, strict=True)),
             "units": dict(zip(model.labels, model.units, strict=True)),
             "equation": "ln sigma = ln sigma_0 + sum of coefficient * term; a variable v enters as "
             "(v - centre) / scale, kept within low and high; the sum is kept within ln_sigma_range; sharper "
@@ -130,8 +133,8 @@ def errors_for(
 
     Parameters
     ----------
-    errors : ErrorModel, path or None
-        None stays None.
+    errors : ErrorModel, path, name or None
+        A name of `BUILT_IN` is a file that comes with maury. None stays None.
     labels : sequence of str, L
         What the emulator measures.
     emulator_hash : str
@@ -144,10 +147,29 @@ def errors_for(
     """
     if errors is None:
         return None
-    model = errors if isinstance(errors, ErrorModel) else read_errors(errors)
+    if isinstance(errors, str) and errors in BUILT_IN:
+        model = _built_in(errors)
+    else:
+        model = errors if isinstance(errors, ErrorModel) else read_errors(errors)
     where = "errors" if isinstance(errors, ErrorModel) else f"errors: {os.fspath(errors)}"
     model.check(labels, emulator_hash, where)
     return model
+
+
+def _built_in(name: str) -> ErrorModel:
+    from importlib.resources import as_file, files
+
+    with as_file(files("maury") / "data" / BUILT_IN[name]) as path:
+        return read_errors(path)
+
+
+def _velocity(told: dict[str, Any] | None) -> tuple[float, float] | None:
+    if told is None:
+        return None
+    factor, width = float(told["factor"]), float(told["pull_width"])
+    if not 0 < factor < np.inf:
+        raise ValueError(f"rv: the factor of its errors is {factor}")
+    return factor, width
 
 
 def _model(table: Any, meta: dict[str, Any]) -> ErrorModel:
@@ -191,6 +213,7 @@ def _model(table: Any, meta: dict[str, Any]) -> ErrorModel:
         pull_width=np.array([float(meta["pull_width"][name]) for name in labels]),
         emulator_hash=str(meta.get("emulator", "")),
         formats=tuple(str(name) for name in meta.get("formats", ())),
+        rv=_velocity(meta.get("rv")),
         **ends,
     )
 
@@ -237,5 +260,9 @@ def apply_errors(catalog: QTable, model: ErrorModel) -> QTable:
         description = table["covariance"].info.description
         table["covariance"] = with_widths(formal, both[0]) + with_widths(told - formal, both[1])
         table["covariance"].info.description = description
+    if model.rv is not None and "rv_err_formal" in table.colnames:
+        description = table["rv_err"].info.description
+        table["rv_err"] = table["rv_err_formal"] * model.rv[0]
+        table["rv_err"].info.description = description
     table.meta["ERRORS"] = model.words
     return table

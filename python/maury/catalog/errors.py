@@ -172,6 +172,8 @@ class ErrorModel:
         SHA-256 of the file of the emulator that measured the visits; "" = not known.
     formats : tuple of str
         Formats of the files of the visits, names as in ``maury fit --format``; empty = not known.
+    rv : (factor, width) or None
+        What ``rv_err_formal`` is multiplied by, and the width of pulls of stars left out; None = not known.
     """
 
     method: str
@@ -193,6 +195,7 @@ class ErrorModel:
     pull_width: Array
     emulator_hash: str = ""
     formats: tuple[str, ...] = ()
+    rv: tuple[float, float] | None = None
 
     def predict(self, catalog: QTable) -> Array:
         """Errors (N, L) of the rows of a catalogue, in `units`; NaN where a variable is NaN."""

@@ -22,7 +22,8 @@ Array = NDArray[np.float64]
 
 BIAS_OF_LOGARITHM = 0.5 * (np.log(np.pi / 4) - np.euler_gamma)  # of ln sigma_X, -0.409
 FOLDS = 5
-_OUTLIERS = (1e-4, 0.4)
+LEAST_OUTLIERS, MOST_OUTLIERS = 1e-4, 0.4
+FEW_OUTLIERS = 0.05  # few pairs cannot tell outliers from the tail of the errors: most count as errors
 _WIDER = (3.0, 100.0)  # of the outliers, in sigma
 _PRIOR = 1.0  # rms of the coefficients; it matters only where no pair tells
 _MAX_STEPS = 500
@@ -105,6 +106,7 @@ def fit_ln_sigma(
     method: str,
     ln_base: Array | None = None,
     start: LnSigma | None = None,
+    most_outliers: float = MOST_OUTLIERS,
 ) -> LnSigma:
     """Fit ln sigma to the differences x1 - x2 (Q,) of pairs.
 
@@ -120,22 +122,31 @@ def fit_ln_sigma(
         What the terms are added to, by default 0.
     start : LnSigma, optional
         A fit to nearly the same pairs.
+    most_outliers : float
+        Largest part of outliers.
     """
     first, second = terms[pairs.first], terms[pairs.second]
     base = np.zeros(len(terms)) if ln_base is None else ln_base
     bases = base[pairs.first], base[pairs.second]
     if method == "likelihood" and start is not None:
-        return _largest_likelihood(difference, first, second, bases, pairs.weight, start)
+        return _largest_likelihood(difference, first, second, bases, pairs.weight, start, most_outliers)
     spread = np.log(pair_sigma(difference, 0.0)) - (bases[0] + bases[1]) / 2
     least_squares = np.asarray(np.linalg.lstsq((first + second) / 2, spread, rcond=None)[0], dtype=float)
     if method == "paper":
         return LnSigma(least_squares, np.nan, np.nan)
     least_squares[0] -= BIAS_OF_LOGARITHM
-    return _largest_likelihood(difference, first, second, bases, pairs.weight, LnSigma(least_squares))
+    start = LnSigma(least_squares)
+    return _largest_likelihood(difference, first, second, bases, pairs.weight, start, most_outliers)
 
 
 def _largest_likelihood(
-    d: Array, first: Array, second: Array, bases: tuple[Array, Array], weight: Array, start: LnSigma
+    d: Array,
+    first: Array,
+    second: Array,
+    bases: tuple[Array, Array],
+    weight: Array,
+    start: LnSigma,
+    most_outliers: float = MOST_OUTLIERS,
 ) -> LnSigma:
     """Maximise sum_q w_q ln[(1 - f) N(d_q; 0, V_q) + f N(d_q; 0, k^2 V_q)].
 
@@ -144,7 +155,7 @@ def _largest_likelihood(
     sum w [u (1 - r + r/k^2) - 1] g, and Fisher's information, were r known, 2 sum w g g'. c takes their
     steps, halved where the likelihood fell; f and k follow as in expectation maximisation.
     """
-    c, f, k2 = start.coefficients, start.outliers, start.wider**2
+    c, f, k2 = start.coefficients, min(start.outliers, most_outliers), start.wider**2
     prior = np.full(len(c), _PRIOR**-2)
     prior[0] = 0.0
     best, step, reach = -np.inf, np.zeros(len(c)), 1.0
@@ -168,7 +179,7 @@ def _largest_likelihood(
         reach = min(1.0, 2 * reach)
         step = step * min(reach, 1 / max(change, 1e-300))
         c = c + step
-        part = float(np.clip(np.average(r, weights=weight), *_OUTLIERS))
+        part = float(np.clip(np.average(r, weights=weight), LEAST_OUTLIERS, most_outliers))
         k2 = float(np.clip(np.sum(weight * r * u) / np.sum(weight * r), *np.square(_WIDER)))
         settled = change < _SETTLED and abs(part - f) < _SETTLED
         f = part
@@ -185,12 +196,13 @@ def pulls_left_out(
     start: LnSigma,
     ln_base: Array | None = None,
     progress: Callable[[int], object] | None = None,
+    most_outliers: float = MOST_OUTLIERS,
 ) -> Array:
     """Return (x1 - x2) / sqrt(sigma1^2 + sigma2^2) of pairs (Q,), with errors learnt from other stars.
 
-    `progress`, if given, is called with 1 after each of the five fits.
+    `progress`, if given, is called with 1 after each of the five fits; the rest is as for `fit_ln_sigma`.
     """
-    return _left_out(difference, terms, pairs, method, start, ln_base, progress)[0]
+    return _left_out(difference, terms, pairs, method, start, ln_base, progress, most_outliers)[0]
 
 
 def _left_out(
@@ -201,6 +213,7 @@ def _left_out(
     start: LnSigma,
     ln_base: Array | None = None,
     progress: Callable[[int], object] | None = None,
+    most_outliers: float = MOST_OUTLIERS,
 ) -> tuple[Array, float]:
     """Return the pulls (Q,) of `pulls_left_out`, and the sum of ln likelihood of the pairs left out."""
     pulls, likelihood = np.empty(len(pairs)), 0.0
@@ -208,7 +221,7 @@ def _left_out(
     fold = np.random.default_rng(0).permutation(pairs.star.max() + 1)[pairs.star] % FOLDS
     for k in range(FOLDS):
         out = fold == k
-        fitted = fit_ln_sigma(difference[~out], terms, pairs[~out], method, base, start)
+        fitted = fit_ln_sigma(difference[~out], terms, pairs[~out], method, base, start, most_outliers)
         rows = pairs.first[out], pairs.second[out]
         width = np.hypot(*(np.exp(base[r] + terms[r] @ fitted.coefficients) for r in rows))
         pulls[out] = difference[out] / width
@@ -230,6 +243,7 @@ def choose_terms(
     sizes: Sequence[int],
     ln_base: Array,
     progress: Callable[[int], object] | None = None,
+    most_outliers: float = MOST_OUTLIERS,
 ) -> tuple[LnSigma, Array]:
     """Fit the first terms, as many as let the stars left out be most likely.
 
@@ -244,6 +258,8 @@ def choose_terms(
         What the terms are added to.
     progress : callable, optional
         Called with 1 after each of the six fits of a size.
+    most_outliers : float
+        Largest part of outliers.
 
     Returns
     -------
@@ -255,10 +271,12 @@ def choose_terms(
     best = -np.inf
     for size in sizes:
         some = terms[:, :size]
-        found = fit_ln_sigma(difference, some, pairs, "likelihood", ln_base)
+        found = fit_ln_sigma(difference, some, pairs, "likelihood", ln_base, None, most_outliers)
         if progress is not None:
             progress(1)
-        pulls, likelihood = _left_out(difference, some, pairs, "likelihood", found, ln_base, progress)
+        pulls, likelihood = _left_out(
+            difference, some, pairs, "likelihood", found, ln_base, progress, most_outliers
+        )
         if likelihood > best:
             best = likelihood
             padded = np.pad(found.coefficients, (0, terms.shape[1] - size))
@@ -266,7 +284,9 @@ def choose_terms(
     return chosen
 
 
-def pull_width(pulls: ArrayLike, weight: ArrayLike | None = None) -> float:
+def pull_width(
+    pulls: ArrayLike, weight: ArrayLike | None = None, most_outliers: float = MOST_OUTLIERS
+) -> float:
     """Width of pulls (Q,), outliers apart: the fit of `fit_ln_sigma` with one coefficient.
 
     NaN where there are fewer than 30 pulls.
@@ -278,5 +298,6 @@ def pull_width(pulls: ArrayLike, weight: ArrayLike | None = None) -> float:
     w = np.ones(known.sum()) if weight is None else np.asarray(weight, dtype=float)[known]
     one, nothing = np.ones((known.sum(), 1)), np.zeros(known.sum())
     start = LnSigma(np.log(np.median(np.abs(pulls[known]), keepdims=True) / _NORMAL_MEDIAN))
-    found = _largest_likelihood(np.sqrt(2) * pulls[known], one, one, (nothing, nothing), w, start)
+    bases = nothing, nothing
+    found = _largest_likelihood(np.sqrt(2) * pulls[known], one, one, bases, w, start, most_outliers)
     return float(np.exp(found.coefficients[0]))

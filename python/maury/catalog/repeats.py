@@ -23,7 +23,9 @@ from maury.catalog.errors import (
 )
 from maury.catalog.flags import DO_NOT_USE, Flag
 from maury.catalog.ln_sigma import (
+    FEW_OUTLIERS,
     FOLDS,
+    MOST_OUTLIERS,
     Pairs,
     choose_terms,
     find_pairs,
@@ -99,6 +101,7 @@ def calibrate_errors(catalog: QTable, method: str = "likelihood", *, progress: b
     sizes = _affordable(
         [1, 1 + len(variables), n_quadratic, n_terms] if relative else [n_terms], pairs, variables
     )
+    most_outliers = MOST_OUTLIERS if sizes[-1] == n_terms else FEW_OUTLIERS
     raw = _star_medians(visit_variables(catalog, variables), pairs, variables)
     used = np.unique(np.concatenate([pairs.first, pairs.second]))
     centre = np.median(raw[used], axis=0)
@@ -123,7 +126,9 @@ def calibrate_errors(catalog: QTable, method: str = "likelihood", *, progress: b
             for g, group in enumerate(groups):
                 difference = values[group.first, j] - values[group.second, j]
                 if relative:
-                    fitted, own = choose_terms(difference, terms, group, sizes, ln_base[:, j], bar.update)
+                    fitted, own = choose_terms(
+                        difference, terms, group, sizes, ln_base[:, j], bar.update, most_outliers
+                    )
                 else:
                     fitted = fit_ln_sigma(difference, terms, group, method, ln_base[:, j])
                     bar.update(1)
@@ -133,7 +138,7 @@ def calibrate_errors(catalog: QTable, method: str = "likelihood", *, progress: b
                 pulls.append(own)
             weights = [group.weight for group in groups]
             outliers[j] = np.average(parts, weights=[weight.sum() for weight in weights])
-            width[j] = pull_width(np.concatenate(pulls), np.concatenate(weights))
+            width[j] = pull_width(np.concatenate(pulls), np.concatenate(weights), most_outliers)
     ln_sigma = terms[used] @ coefficients[0]
     if len(groups) > 1:
         ln_sigma[hot[used]] = terms[used[hot[used]]] @ coefficients[1]
@@ -157,7 +162,23 @@ def calibrate_errors(catalog: QTable, method: str = "likelihood", *, progress: b
         pull_width=width,
         emulator_hash=str(catalog.meta.get("EMUHASH", "")),
         formats=_formats(catalog, used),
+        rv=_velocity_factor(catalog, pairs) if relative else None,
     )
+
+
+def _velocity_factor(catalog: QTable, pairs: Pairs) -> tuple[float, float] | None:
+    """Return the factor of the formal error of the velocity, and the width of pulls of stars left out."""
+    if not {"rv", "rv_err_formal"} <= set(catalog.colnames):
+        return None
+    value, formal = column_values(catalog, "rv"), column_values(catalog, "rv_err_formal")
+    known = np.isfinite(value) & (formal > 0)
+    pairs = pairs[known[pairs.first] & known[pairs.second]]
+    if pairs.weight.sum() < MIN_DIFFERENCES:
+        return None
+    difference, one = value[pairs.first] - value[pairs.second], np.ones((len(value), 1))
+    base = np.log(np.where(known, formal, 1.0))
+    fitted, pulls = choose_terms(difference, one, pairs, [1], base, None, FEW_OUTLIERS)
+    return float(np.exp(fitted.coefficients[0])), pull_width(pulls, pairs.weight, FEW_OUTLIERS)
 
 
 def _formats(catalog: QTable, rows: Array) -> tuple[str, ...]:

@@ -37,6 +37,7 @@ _DESCRIPTIONS = {
     "mjdqual": "quality bits of the survey: MJDQUAL of MaStar; 0 = none",
     "rv": "velocity c z, fitted where rv_err tells; NaN = not known",
     "rv_err": "error of rv",
+    "rv_err_formal": "error of rv from the covariance alone",
     "arm_rv": "velocities of the second arm on, less that of the first",
     "broadening": "sigma of the broadening beyond the line-spread function",
     "broadening_err": "error of broadening",
@@ -83,7 +84,9 @@ def catalog_table(columns: Columns, units: Mapping[str, str], origin: Mapping[st
     from astropy.table import QTable
 
     described = dict(_DESCRIPTIONS)
-    unit_of = dict.fromkeys(("rv", "rv_err", "arm_rv", "broadening", "broadening_err"), "km/s")
+    unit_of = dict.fromkeys(
+        ("rv", "rv_err", "rv_err_formal", "arm_rv", "broadening", "broadening_err"), "km/s"
+    )
     unit_of |= {"ra": "deg", "dec": "deg"}
     for name, unit in units.items():
         described[name] = find_label(name).description

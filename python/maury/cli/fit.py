@@ -69,7 +69,9 @@ def _how_to_see(command: Any) -> Any:
             f"times for several. [default: {', '.join(PAPER_BITS)}]",
         ),
         click.option("--keep-all", is_flag=True, help="Reject no MaStar visit, whatever its MJDQUAL."),
-        click.option("--errors", metavar="F.ecsv", help="Errors from repeat visits; see maury errors."),
+        click.option(
+            "--errors", metavar="F.ecsv", help="Errors from repeat visits; or lamost, the built-in."
+        ),
         click.option(
             "--isochrones",
             type=click.Path(exists=True, dir_okay=False),

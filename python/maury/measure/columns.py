@@ -84,6 +84,7 @@ def catalog_columns(
         "mjdqual": np.asarray(spectra.quality, dtype=np.int64),
         "rv": np.where(np.isfinite(rv_err), rv, spectra.rv),
         "rv_err": rv_err,
+        "rv_err_formal": rv_err,
     }
     columns |= {name: v for name in _NUISANCES if (v := getattr(result, name)) is not None}
     status = [Status(code).name.lower().replace("_", " ") for code in result.status]

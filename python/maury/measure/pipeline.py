@@ -84,7 +84,8 @@ def fit(
     bounds, use_scatter, n_starts, velocity, max_rv, arm_rv, broadening, leave_out, resolution, fwhm, reject
         See `maury.measure.options.Options`.
     errors : ErrorModel or path, optional
-        Errors from repeat visits, as `maury errors` writes them, instead of those of the fit.
+        Errors from repeat visits, as `maury errors` writes them, in place of the noise part of those of the
+        fit; ``"lamost"`` are those of LAMOST low-resolution spectra that come with maury.
     progress : bool
         Show a progress bar.
 
