@@ -99,6 +99,13 @@ def errors_command(
     help="Where CATALOGUE has no positions: a table with star_id, ra, dec (or MANGAID, RA, DEC).",
 )
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), metavar="F.png", help="Picture.")
+@click.option(
+    "--calibrate",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="F.ecsv",
+    help="Write zero points of CATALOGUE on the scale of the other table, for maury fit --calibration.",
+)
+@_overwrite
 def compare_command(
     catalogue: str,
     others: tuple[str, ...],
@@ -107,6 +114,8 @@ def compare_command(
     columns: dict[str, str] | None,
     positions: str | None,
     plot: Path | None,
+    calibrate: Path | None,
+    overwrite: bool,
 ) -> None:
     """Compare CATALOGUE with one other table, or with two and more catalogues of the same stars.
 
@@ -122,10 +131,15 @@ def compare_command(
         read_table,
         spread_of,
     )
+    from maury.catalog.table import read_catalog
+    from maury.catalog.zero_points import learn_zero_points, write_zero_points
+    from maury.output import check_new_file
     from maury.show.compare_plots import plot_one_to_one, plot_spread
     from maury.show.compare_tables import differences_table, spread_table
 
     _refuse_idle_options(len(others), by)
+    if calibrate is not None:
+        check_new_file(calibrate, overwrite)
     ours, _ = read_table(catalogue)
     if len(others) > 1:
         names = [Path(path).name for path in (catalogue, *others)]
@@ -145,6 +159,10 @@ def compare_command(
             f"{len(matched.ours)} rows in common with {matched.other} by {matched.by}; ours less theirs:"
         )
         click.echo(differences_table(differences(matched)))
+        if calibrate is not None:
+            meta = read_catalog(catalogue).meta
+            write_zero_points(learn_zero_points(matched, str(meta["EMUHASH"])), calibrate, overwrite)
+            click.echo(f"Zero points in {calibrate}.")
     if plot is not None:
         from maury.show.plots import save_figure
 
@@ -155,14 +173,18 @@ def compare_command(
 def _refuse_idle_options(n_others: int, by: str | None) -> None:
     """Refuse options of `maury compare` that this comparison has no use for."""
     source = click.get_current_context().get_parameter_source
-    given = [name for name in ("by", "radius", "positions") if source(name) == ParameterSource.COMMANDLINE]
+    given = [
+        name
+        for name in ("by", "radius", "positions", "calibrate")
+        if source(name) == ParameterSource.COMMANDLINE
+    ]
     if n_others > 1 and given:
         raise click.UsageError(
             f"--{given[0]} serves a comparison with one other table, got {n_others} others: catalogues of "
             f"the same stars are matched by star_id. Leave out --{given[0]}, or compare with one table "
             "at a time"
         )
-    idle = [name for name in given if name != "by"]
+    idle = [name for name in given if name in ("radius", "positions")]
     if by == "id" and idle:
         raise click.UsageError(
             f"--{idle[0]} serves a match by position, got --by id. Leave out --{idle[0]}, or give "

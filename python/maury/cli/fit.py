@@ -73,6 +73,11 @@ def _how_to_see(command: Any) -> Any:
             "--errors", metavar="F.ecsv", help="Errors from repeat visits; or lamost, the built-in."
         ),
         click.option(
+            "--calibration",
+            metavar="F.ecsv",
+            help="Zero points of labels, from maury compare --calibrate; or lamost, the built-in.",
+        ),
+        click.option(
             "--isochrones",
             type=click.Path(exists=True, dir_okay=False),
             multiple=True,

@@ -19,6 +19,7 @@ from maury.catalog.columns import Columns, join_columns
 from maury.catalog.error_file import apply_errors, errors_for
 from maury.catalog.errors import ErrorModel
 from maury.catalog.table import catalog_table
+from maury.catalog.zero_points import ZeroPoints, apply_zero_points, zero_points_for
 from maury.emulator.emulator import Emulator
 from maury.emulator.grid import pixel_width, to_shift
 from maury.measure.columns import catalog_columns
@@ -60,6 +61,7 @@ def fit(
     fwhm: float | None = None,
     reject: Sequence[str] = PAPER_BITS,
     errors: ErrorModel | str | PathLike[str] | None = None,
+    calibration: ZeroPoints | str | PathLike[str] | None = None,
     threads: int | None = None,
     progress: bool = False,
 ) -> QTable:
@@ -86,6 +88,9 @@ def fit(
     errors : ErrorModel or path, optional
         Errors from repeat visits, as `maury errors` writes them, in place of the noise part of those of the
         fit; ``"lamost"`` are those of LAMOST low-resolution spectra that come with maury.
+    calibration : ZeroPoints or path, optional
+        Zero points of the labels, as `maury compare --calibrate` writes them; their errors go into those of
+        the labels.
     progress : bool
         Show a progress bar.
 
@@ -106,6 +111,7 @@ def fit(
     model = errors_for(errors, emulator.labels, emulator.file_hash)
     if model is not None:
         model.check_formats(spectra.format)
+    zero_points = zero_points_for(calibration, emulator.file_hash)
     options = Options(
         velocity=velocity,
         max_rv=max_rv,
@@ -124,7 +130,9 @@ def fit(
         photometric = start_of_stars(spectra.star_id, photometry, isochrones, emulator.labels)
     with show_progress(len(spectra), "fitting", "spectra", progress) as bar:
         columns = measure(spectra, emulator, options, start, photometric, threads, bar.update)
-    return finished_catalog(columns, emulator, options, model, start is not None, photometry is not None)
+    return finished_catalog(
+        columns, emulator, options, model, start is not None, photometry is not None, zero_points
+    )
 
 
 def finished_catalog(
@@ -134,8 +142,9 @@ def finished_catalog(
     errors: ErrorModel | None = None,
     start: bool = False,
     photometry: bool = False,
+    zero_points: ZeroPoints | None = None,
 ) -> QTable:
-    """Make the catalogue of measured columns, with errors of repeat visits where they are given.
+    """Make the catalogue of measured columns, with errors of repeat visits and zero points where given.
 
     `start` and `photometry` tell whether the user gave labels or photometry to start from.
     """
@@ -143,7 +152,9 @@ def finished_catalog(
     units = dict(zip(emulator.labels, emulator.units, strict=True))
     origin = {"EMULATOR": emulator.name, "EMUHASH": emulator.file_hash, "OPTIONS": json.dumps(told)}
     catalog = catalog_table(columns, units, origin)
-    return catalog if errors is None else apply_errors(catalog, errors)
+    if errors is not None:
+        catalog = apply_errors(catalog, errors)
+    return catalog if zero_points is None else apply_zero_points(catalog, zero_points)
 
 
 def measure(
