@@ -87,11 +87,12 @@ def test_one_row_and_no_row(tmp_path):
 
 def test_columns_and_their_numbers(catalog):
     assert catalog.colnames == [
-        "star_id", "visit_id", "file", "ra", "dec",
+        "star_id", "visit_id", "file", "format", "ra", "dec",
         "teff", "teff_err", "teff_err_formal", "teff_err_model",
         "logg", "logg_err", "logg_err_formal", "logg_err_model",
         "fe_h", "fe_h_err", "fe_h_err_formal", "fe_h_err_model",
-        "chi2", "rchi2", "rchi2_noise", "n_pixels", "n_clipped", "snr", "rv", "rv_err",
+        "chi2", "rchi2", "rchi2_noise", "n_pixels", "n_clipped", "snr", "mjdqual",
+        "rv", "rv_err", "rv_err_formal",
         "converged", "status", "flags", "valid", "training_distance", "start",
         "n_starts", "n_agree", "problem", "covariance", "covariance_formal",
     ]  # fmt: skip

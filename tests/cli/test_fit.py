@@ -1,5 +1,6 @@
 """The command line: what it prints, writes and returns, through click and once as a real process."""
 
+import json
 import subprocess
 import sys
 import types
@@ -16,6 +17,7 @@ from maury.cli.main import main
 from maury.learn.build import Recipe, Trained
 from maury.learn.flux_errors import flux_errors
 from maury.learn.validate import Validation
+from maury.readers.mastar_bits import PAPER_BITS
 from maury.reference.load import Labelled
 from maury.spectra import Spectra
 
@@ -366,3 +368,17 @@ def test_one_pixel_and_no_light_do_not_stop_a_batch(emulator):
     assert ((catalog["flags"][1:5] & Flag.TOO_FEW_PIXELS) != 0).all()
     assert not catalog["converged"][1:5].any()
     np.testing.assert_array_equal(catalog["covariance"][0], catalog["covariance"][5])
+
+
+def test_what_to_reject_is_chosen_by_name(stars):
+    def rejected(*more):
+        fit(FILES[0], "-o", "rejects.fits", "--overwrite", *more)
+        return json.loads(maury.read_catalog("rejects.fits").meta["OPTIONS"])["reject"]
+
+    assert rejected() == list(PAPER_BITS)
+    assert rejected("--reject", "MANUAL", "--reject", "LOWCOV") == ["MANUAL", "LOWCOV"]
+    assert rejected("--keep-all") == []
+    both = fit(FILES[0], "--keep-all", "--reject", "MANUAL", code=2)
+    assert "--reject and --keep-all: give one of them" in both.output
+    unknown = fit(FILES[0], "-o", "no.fits", "--reject", "BLURRED", code=1)
+    assert "got BLURRED" in unknown.output

@@ -75,14 +75,17 @@ def total_covariance(formal: Array, noise: Array, model: Array, correlation: Arr
 def model_part(catalog: QTable, labels: Sequence[str]) -> tuple[Array, Array | None]:
     """Model errors (N, L) of a catalogue, in its units, and their correlation (L, L).
 
-    NaN and None if they are unknown, as in catalogues of earlier versions.
+    NaN and None if they are unknown, as in catalogues of earlier versions. Without the header key MODELCOR
+    the correlation is that of independent errors.
     """
     from maury.catalog.columns import column_values
 
     names = [f"{name}_err_model" for name in labels]
-    if "MODELCOR" not in catalog.meta or not set(names) <= set(catalog.colnames):
+    if not set(names) <= set(catalog.colnames):
         return np.full((len(catalog), len(labels)), np.nan), None
     model = np.column_stack([column_values(catalog, name) for name in names])
+    if "MODELCOR" not in catalog.meta:
+        return model, np.eye(len(labels))
     return model, np.array(json.loads(str(catalog.meta["MODELCOR"])), dtype=float)
 
 
@@ -208,6 +211,11 @@ class ErrorModel:
         Width of (x1 - x2) / sqrt(sigma1^2 + sigma2^2) for stars left out of the calibration; 1 if correct.
     emulator_hash : str
         SHA-256 of the file of the emulator that measured the visits; "" if unknown.
+    formats : tuple of str
+        Formats of the files of the visits, names as in ``maury fit --format``; empty if unknown.
+    rv : (factor, width) or None
+        Factor by which ``rv_err_formal`` is multiplied, and width of the pulls of stars left out; None if
+        unknown.
     """
 
     method: str
@@ -228,6 +236,8 @@ class ErrorModel:
     outliers: Array
     pull_width: Array
     emulator_hash: str = ""
+    formats: tuple[str, ...] = ()
+    rv: tuple[float, float] | None = None
 
     def predict(self, catalog: QTable) -> Array:
         """Errors (N, L) of the rows of a catalogue, in `units`; NaN where a variable is NaN."""
@@ -274,6 +284,29 @@ class ErrorModel:
                 f"{where}: these errors were calibrated with the emulator whose file hash begins with "
                 f"{self.emulator_hash[:12]}, but that of this emulator begins with {emulator_hash[:12]}; "
                 f"{mend}"
+            )
+
+    def check_formats(self, formats: ArrayLike, where: str = "errors") -> None:
+        """Refuse spectra of another instrument than that on which these errors were calibrated.
+
+        Parameters
+        ----------
+        formats : (N,) str
+            Formats of the files; "" if unknown, which is not refused.
+        where : str
+            Name of the errors in the message.
+
+        Raises
+        ------
+        ValueError
+            If a format is not in `formats` of the errors.
+        """
+        others = sorted(set(np.asarray(formats, dtype=str).tolist()) - {"", *self.formats})
+        if self.formats and others:
+            raise ValueError(
+                f"{where}: these errors were calibrated on files of format {', '.join(self.formats)}, got "
+                f"files of format {', '.join(others)}, whose noise is different; calibrate them on repeat "
+                "visits of that instrument (maury errors CATALOGUE -o F.ecsv), or fit without --errors"
             )
 
     @property

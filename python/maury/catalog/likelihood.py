@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 
-_OUTLIERS = (1e-4, 0.4)
+LEAST_OUTLIERS, MOST_OUTLIERS = 1e-4, 0.4  # fraction
 _WIDER = (3.0, 100.0)  # of the outliers, in sigma
 _PRIOR = 1.0  # rms of the coefficients; matters only where there are few data
 _MAX_STEPS = 500
@@ -32,7 +32,13 @@ class LnSigma:
 
 
 def largest_likelihood(
-    d: Array, first: Array, second: Array, bases: tuple[Array, Array], weight: Array, start: LnSigma
+    d: Array,
+    first: Array,
+    second: Array,
+    bases: tuple[Array, Array],
+    weight: Array,
+    start: LnSigma,
+    most_outliers: float = MOST_OUTLIERS,
 ) -> LnSigma:
     """Maximise sum_q w_q ln[(1 - f) N(d_q; 0, V_q) + f N(d_q; 0, k^2 V_q)].
 
@@ -42,7 +48,7 @@ def largest_likelihood(
     g'. c takes the corresponding steps, halved where the likelihood decreased; f and k are updated as in
     expectation maximisation.
     """
-    c, f, k2 = start.coefficients, start.outliers, start.wider**2
+    c, f, k2 = start.coefficients, min(start.outliers, most_outliers), start.wider**2
     prior = np.full(len(c), _PRIOR**-2)
     prior[0] = 0.0
     best, step, reach = -np.inf, np.zeros(len(c)), 1.0
@@ -66,7 +72,7 @@ def largest_likelihood(
         reach = min(1.0, 2 * reach)
         step = step * min(reach, 1 / max(change, 1e-300))
         c = c + step
-        part = float(np.clip(np.average(r, weights=weight), *_OUTLIERS))
+        part = float(np.clip(np.average(r, weights=weight), LEAST_OUTLIERS, most_outliers))
         k2 = float(np.clip(np.sum(weight * r * u) / np.sum(weight * r), *np.square(_WIDER)))
         settled = change < _SETTLED and abs(part - f) < _SETTLED
         f = part
@@ -87,7 +93,9 @@ def ln_likelihood(
     return both
 
 
-def pull_width(pulls: ArrayLike, weight: ArrayLike | None = None) -> float:
+def pull_width(
+    pulls: ArrayLike, weight: ArrayLike | None = None, most_outliers: float = MOST_OUTLIERS
+) -> float:
     """Width of pulls (Q,) without outliers: the fit of `largest_likelihood` with one coefficient.
 
     NaN if there are fewer than 30 pulls.
@@ -99,5 +107,6 @@ def pull_width(pulls: ArrayLike, weight: ArrayLike | None = None) -> float:
     w = np.ones(known.sum()) if weight is None else np.asarray(weight, dtype=float)[known]
     one, nothing = np.ones((known.sum(), 1)), np.zeros(known.sum())
     start = LnSigma(np.log(np.median(np.abs(pulls[known]), keepdims=True) / NORMAL_MEDIAN))
-    found = largest_likelihood(np.sqrt(2) * pulls[known], one, one, (nothing, nothing), w, start)
+    bases = nothing, nothing
+    found = largest_likelihood(np.sqrt(2) * pulls[known], one, one, bases, w, start, most_outliers)
     return float(np.exp(found.coefficients[0]))

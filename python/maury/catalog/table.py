@@ -25,6 +25,7 @@ _DESCRIPTIONS = {
     "star_id": "name of the star",
     "visit_id": "name of the exposure",
     "file": "file of the spectrum",
+    "format": "format of the file, as in maury fit --format",
     "ra": "right ascension, ICRS; NaN = unknown",
     "dec": "declination, ICRS; NaN = unknown",
     "chi2": "chi2, including the scatter of the emulator",
@@ -33,15 +34,17 @@ _DESCRIPTIONS = {
     "n_pixels": "number of pixels in the fit",
     "n_clipped": "number of pixels rejected as outliers",
     "snr": "signal-to-noise ratio from the file, else of the fitted pixels",
+    "mjdqual": "quality bits of the survey: MJDQUAL of MaStar; 0 = none",
     "rv": "velocity c z, fitted where rv_err is finite; NaN = unknown",
     "rv_err": "error of rv",
+    "rv_err_formal": "error of rv from the covariance alone",
     "arm_rv": "velocities of the other arms minus that of the first",
     "broadening": "sigma of the broadening in addition to the line-spread function",
     "broadening_err": "error of broadening",
     "converged": "whether the fit found a minimum",
     "status": "why the fit ended",
     "flags": "sum of the bits FLAG0, FLAG1, ... of the header; 0 = no flag set",
-    "valid": "whether the row meets the criteria of the paper",
+    "valid": "whether the row may be published: no bit of DO_NOT_USE",
     "training_distance": "distance to the training stars; above 1 = outside",
     "start": "how the fit was started",
     "n_starts": "number of starts that were followed",
@@ -82,7 +85,9 @@ def catalog_table(columns: Columns, units: Mapping[str, str], origin: Mapping[st
     from astropy.table import QTable
 
     described = dict(_DESCRIPTIONS)
-    unit_of = dict.fromkeys(("rv", "rv_err", "arm_rv", "broadening", "broadening_err"), "km/s")
+    unit_of = dict.fromkeys(
+        ("rv", "rv_err", "rv_err_formal", "arm_rv", "broadening", "broadening_err"), "km/s"
+    )
     unit_of |= {"ra": "deg", "dec": "deg"}
     for name, unit in units.items():
         described[name] = find_label(name).description

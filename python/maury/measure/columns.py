@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from maury.catalog.columns import Columns
 from maury.catalog.errors import formal_errors, scaled_errors, total_covariance
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from maury.spectra import Spectra
 
 
-_NAMES = ("star_id", "visit_id", "file", "ra", "dec")
+_NAMES = ("star_id", "visit_id", "file", "format", "ra", "dec")
 _NUISANCES = ("arm_rv", "broadening", "broadening_err")  # if they were fitted
 
 
@@ -35,6 +35,8 @@ def catalog_columns(
     sharper: NDArray[np.bool_] | bool = False,
     emission: NDArray[np.bool_] | bool = False,
     misfit: NDArray[np.bool_] | bool = False,
+    unexplained: ArrayLike = 0.0,
+    rejected: int = 0,
 ) -> Columns:
     """Return the columns of N fitted spectra in the order of the catalogue, (N, ...) each.
 
@@ -54,10 +56,14 @@ def catalog_columns(
         Whether emission lines were found; see `maury.measure.emission`.
     misfit : (N,) bool
         Whether the fit differs from the spectrum over many pixels; see `maury.measure.misfit`.
+    unexplained : (N,)
+        Part of the features that the fit does not explain; see `maury.measure.misfit`.
+    rejected : int
+        Bits of `Spectra.quality` that the survey rejects.
     """
     n_labels = len(emulator.labels)
     n_pixels = np.asarray(result.n_pixels)
-    flags = set_flags(result, spectra, emulator, sharper, max_rv, emission, misfit)
+    flags = set_flags(result, spectra, emulator, sharper, max_rv, emission, misfit, unexplained, rejected)
     formal = formal_errors(result.covariance)
     rchi2 = reduced(result.chi2, n_pixels, n_labels)
     noise = scaled_errors(formal, rchi2)
@@ -82,8 +88,10 @@ def catalog_columns(
         "n_pixels": n_pixels.astype(np.int32),
         "n_clipped": np.asarray(result.n_clipped, dtype=np.int32),
         "snr": np.asarray(spectra.snr, dtype=float),
+        "mjdqual": np.asarray(spectra.quality, dtype=np.int64),
         "rv": np.where(np.isfinite(rv_err), rv, spectra.rv),
         "rv_err": rv_err,
+        "rv_err_formal": rv_err,
     }
     columns |= {name: v for name in _NUISANCES if (v := getattr(result, name)) is not None}
     status = [Status(code).name.lower().replace("_", " ") for code in result.status]

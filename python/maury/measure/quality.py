@@ -9,10 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from maury.catalog.caution import in_caution
 from maury.catalog.flags import (
+    EXTRAPOLATED,
     MAX_BAD_FRACTION,
     MAX_OUTLIERS,
     MAX_RCHI2,
     MAX_RCHI2_NOISE,
+    MAX_UNEXPLAINED,
+    MAX_UNEXPLAINED_AND,
     MIN_AGREEMENT,
     MIN_PIXEL_FRACTION,
     MIN_SNR,
@@ -38,6 +41,8 @@ def set_flags(
     max_rv: float = np.inf,
     emission: NDArray[np.bool_] | bool = False,
     misfit: NDArray[np.bool_] | bool = False,
+    unexplained: ArrayLike = 0.0,
+    rejected: int = 0,
 ) -> NDArray[np.int32]:
     """Set the bits of `Flag` for N fitted spectra.
 
@@ -60,6 +65,10 @@ def set_flags(
         From `maury.measure.emission.shows_emission`.
     misfit : (N,) bool
         From `maury.measure.misfit.is_misfit`.
+    unexplained : (N,)
+        From `maury.measure.misfit.unexplained_part`.
+    rejected : int
+        Bits of `Spectra.quality` that the survey rejects.
 
     Returns
     -------
@@ -89,11 +98,16 @@ def set_flags(
         Flag.RV_AT_LIMIT: fitted
         & (np.abs(np.log1p(rv / SPEED_OF_LIGHT)) >= _LIMIT * np.log1p(max_rv / SPEED_OF_LIGHT)),
         Flag.SHARPER: np.broadcast_to(sharper, n_pixels.shape),
+        Flag.RESOLUTION_UNKNOWN: resolution_unknown(spectra),
+        Flag.REJECTED: (spectra.quality & rejected) != 0,
     }
     conditions |= {Flag[name]: here for name, here in in_caution(result.labels, emulator.labels).items()}
     flags = np.zeros(len(n_pixels), dtype=np.int32)
     for bit, condition in conditions.items():
         flags[condition] |= bit
+    extrapolated, emits = (flags & EXTRAPOLATED) != 0, (flags & Flag.EMISSION) != 0
+    most = np.where(extrapolated | emits, MAX_UNEXPLAINED_AND, MAX_UNEXPLAINED)
+    flags[(np.asarray(unexplained) > most) | (extrapolated & emits)] |= Flag.UNLIKE_STARS
     flags[np.asarray(spectra.problem) != ""] = Flag.UNREADABLE | Flag.NOT_CONVERGED
     return flags
 
@@ -113,6 +127,20 @@ def bad_fraction(spectra: Spectra, emulator: Emulator) -> NDArray[np.float64]:
     inside = np.broadcast_to(inside, spectra.mask.shape)
     bad: NDArray[np.float64] = (spectra.mask & inside).sum(axis=1) / np.maximum(inside.sum(axis=1), 1)
     return bad
+
+
+def resolution_unknown(spectra: Spectra) -> NDArray[np.bool_]:
+    """Whether spectra (N,) have no line-spread function or resolution matrix at any pixel in use.
+
+    False for a spectrum without a pixel in use.
+    """
+    used = ~spectra.mask
+    known = np.zeros(used.shape, dtype=bool)
+    if spectra.lsf is not None:
+        known |= np.isfinite(spectra.lsf)
+    if spectra.resolution is not None:
+        known |= np.isfinite(spectra.resolution).all(axis=2)
+    return np.asarray(used.any(axis=1) & ~(used & known).any(axis=1))
 
 
 def outside_training(labels: ArrayLike, emulator: Emulator) -> NDArray[np.bool_]:
