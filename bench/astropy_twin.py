@@ -100,7 +100,9 @@ def read(path):
             return None, None
         name = module.__name__.rpartition(".")[2]
         assert name in FORMATS
-        return name, Spectra.concatenate([block.read() for block in module.blocks(file)])
+        spectra = Spectra.concatenate([block.read() for block in module.blocks(file)])
+        spectra.format = np.full(len(spectra), name)
+        return name, spectra
 
 
 def assert_same(one, other):

@@ -41,6 +41,29 @@ def test_flags():
     assert told == flags
 
 
+def test_groups_of_flags():
+    from maury.catalog import flags
+
+    told = {code(name)[0]: code(bits) for name, bits in rows(DOCS / "catalogue.md", "Which rows to use")}
+    groups = {name: [bit.name for bit in getattr(flags, name)] for name in ("DO_NOT_USE", "KNOW_THIS")}
+    assert told == groups
+
+
+def test_rules_for_the_flags_of_a_star():
+    from maury.catalog.star_flags import STAR_FLAGS
+
+    told = {cell.split()[0]: code(bits) for cell, bits in rows(DOCS / "catalogue.md", "Flags of a star")}
+    rules = {rule: [bit.name for bit in STAR_FLAGS if STAR_FLAGS[bit] == rule] for rule in ("any", "all")}
+    assert told == rules
+
+
+def test_the_pages_for_beginners_select_valid_rows():
+    for page in (HOME / "README.md", DOCS / "quickstart.md"):
+        text = page.read_text(encoding="utf-8")
+        assert 'catalog[catalog["valid"]]' in text
+        assert '"flags"] == 0' not in text
+
+
 def test_statuses():
     from maury import _core
 
@@ -65,8 +88,9 @@ def test_catalogue_columns_and_header(demo_stars):
     for name in told:
         if "<label>" not in name:
             expected.append(name)
-        elif name == "<label>":  # the three columns of a label stand together
-            expected += [f"{label}{end}" for label in labels for end in ("", "_err", "_err_formal")]
+        elif name == "<label>":  # the four columns of a label stand together
+            ends = ("", "_err", "_err_formal", "_err_model")
+            expected += [f"{label}{end}" for label in labels for end in ends]
     assert expected == catalog.colnames
     header = [key for cell, _ in rows(DOCS / "catalogue.md", "Header") for key in code(cell)]
     assert set(header) - {"FLAG0", "FLAG1"} == {key for key in catalog.meta if not key.startswith("FLAG")}

@@ -2,12 +2,16 @@
 
     pip install ".[train]" torch==2.13.0
     pip install --no-deps sdss-mangadap==4.5.0
-    python tools/make_data.py            # or: python tools/make_data.py FOLDER_OF_MILES
+    python tools/make_data.py                 # or: python tools/make_data.py FOLDER_OF_MILES
+    python tools/make_data.py --errors-only   # the network and the demo stars stay as they are
 
-The emulator is that of `maury train miles`. The demo stars are selected among the stars withheld from its
-training: the nearest to a dozen positions in the Kiel diagram, copied without changes from the library.
+The emulator is that of `maury train miles`. With --errors-only only its model error is estimated again, by
+networks of the same recipe without the validation stars. The demo stars are selected among the stars
+withheld from its training: the nearest to a dozen positions in the Kiel diagram, copied without changes from
+the library.
 """
 
+import argparse
 import gzip
 import shutil
 import subprocess
@@ -17,8 +21,12 @@ from pathlib import Path
 import numpy as np
 
 import maury
+from maury.learn.build import Recipe
+from maury.learn.folds import residuals_unseen
+from maury.learn.model_error import fit_model_error
+from maury.learn.select import select
 from maury.readers.miles import MISPRINTS
-from maury.reference.load import load_reference
+from maury.reference.load import load_reference, open_reference
 
 DATA = Path(__file__).parents[1] / "python" / "maury" / "data"
 EMULATOR = DATA / "default.onnx"
@@ -59,6 +67,21 @@ def train(reference: str) -> None:
     subprocess.run(command, check=True)
 
 
+def learn_errors(reference: str, folds: int = 5) -> None:
+    """Write the emulator again, with its model error."""
+    emulator = maury.Emulator.load(EMULATOR)
+    stars = open_reference(reference)
+    told = emulator.meta["recipe"]
+    recipe = Recipe(**{**told, "hidden": tuple(told["hidden"])})
+    meta = emulator.meta
+    chosen = select(stars.spectra, emulator.labels, emulator.wavelength, emulator.window, meta["teff_max"])
+    rows = ~np.isin(chosen.star_id, meta["validation_stars"])
+    residuals = residuals_unseen(
+        stars.spectra, chosen, rows, recipe, folds, label_errors=stars.label_errors, progress=True
+    )
+    emulator.with_model_error(fit_model_error(residuals)).save(EMULATOR)
+
+
 def choose(reference: str) -> None:
     """Copy the demo stars, with their lines of the table of labels."""
     unseen = maury.Emulator.load(EMULATOR).meta["validation_stars"]
@@ -85,6 +108,12 @@ def choose(reference: str) -> None:
 
 
 if __name__ == "__main__":
-    reference = sys.argv[1] if len(sys.argv) > 1 else "miles"
-    train(reference)
-    choose(reference)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("reference", nargs="?", default="miles")
+    parser.add_argument("--errors-only", action="store_true")
+    options = parser.parse_args()
+    if options.errors_only:
+        learn_errors(options.reference)
+    else:
+        train(options.reference)
+        choose(options.reference)

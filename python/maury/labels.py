@@ -92,6 +92,13 @@ def offset_and_mad(difference: ArrayLike) -> tuple[float, float]:
     return offset, float(np.nanmedian(np.abs(values - offset)))
 
 
+def covariance_of(correlation: ArrayLike, sigma: ArrayLike) -> NDArray[np.float64]:
+    """Covariance (N, L, L), correlation_jk sigma_j sigma_k, from (L, L) or (N, L, L) and (N, L)."""
+    sigma = np.asarray(sigma, dtype=np.float64)
+    covariance: NDArray[np.float64] = np.asarray(correlation) * sigma[:, :, None] * sigma[:, None, :]
+    return covariance
+
+
 def spread_labels(bounds: ArrayLike, transforms: Sequence[str], n: int) -> NDArray[np.float64]:
     """Labels (n, L) that fill the box of `bounds` (L, 2) evenly, in the variables of the network.
 

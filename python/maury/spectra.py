@@ -57,6 +57,10 @@ class Spectra:
         (N,) text: why a file could not be read, "" = no problem.
     ra, dec
         (N,) or a number: position [degree, ICRS]; NaN = unknown; invalid positions become NaN.
+    format
+        (N,) text: format of the file, a name of `maury.readers.FORMATS`; "" without file.
+    quality
+        (N,) or a number: quality bits of the survey (MJDQUAL of MaStar); 0 = none.
 
     Raises
     ------
@@ -81,6 +85,8 @@ class Spectra:
     problem: NDArray[np.str_]
     ra: Floats
     dec: Floats
+    format: NDArray[np.str_]
+    quality: NDArray[np.int64]
 
     def __init__(
         self,
@@ -100,6 +106,8 @@ class Spectra:
         resolution: ArrayLike | None = None,
         ra: ArrayLike = np.nan,
         dec: ArrayLike = np.nan,
+        format: ArrayLike = "",
+        quality: ArrayLike = 0,
     ) -> None:
         self.flux = _float_copy("flux", flux)
         if self.flux.ndim == 1:
@@ -131,6 +139,8 @@ class Spectra:
         self.ra, self.dec = (_numbers(k, _in_unit(v, "deg"), n) for k, v in (("ra", ra), ("dec", dec)))
         nowhere = ~((np.abs(self.dec) <= 90) & (np.abs(self.ra) <= 360))  # fill values such as -999
         self.ra[nowhere] = self.dec[nowhere] = np.nan
+        self.format = _names("format", format, n)
+        self.quality = np.maximum(np.nan_to_num(_numbers("quality", quality, n)), 0).astype(np.int64)
 
     def __len__(self) -> int:
         """N, the number of spectra."""
@@ -201,7 +211,18 @@ class Spectra:
             },
             **{
                 name: np.concatenate([getattr(p, name) for p in parts])
-                for name in ("star_id", "visit_id", "file", "rv", "snr", "problem", "ra", "dec")
+                for name in (
+                    "star_id",
+                    "visit_id",
+                    "file",
+                    "rv",
+                    "snr",
+                    "problem",
+                    "ra",
+                    "dec",
+                    "format",
+                    "quality",
+                )
             },
         )
 

@@ -87,13 +87,14 @@ def test_one_row_and_no_row(tmp_path):
 
 def test_columns_and_their_numbers(catalog):
     assert catalog.colnames == [
-        "star_id", "visit_id", "file", "ra", "dec",
-        "teff", "teff_err", "teff_err_formal",
-        "logg", "logg_err", "logg_err_formal",
-        "fe_h", "fe_h_err", "fe_h_err_formal",
-        "chi2", "rchi2", "rchi2_noise", "n_pixels", "n_clipped", "snr", "rv", "rv_err",
+        "star_id", "visit_id", "file", "format", "ra", "dec",
+        "teff", "teff_err", "teff_err_formal", "teff_err_model",
+        "logg", "logg_err", "logg_err_formal", "logg_err_model",
+        "fe_h", "fe_h_err", "fe_h_err_formal", "fe_h_err_model",
+        "chi2", "rchi2", "rchi2_noise", "n_pixels", "n_clipped", "snr", "mjdqual",
+        "rv", "rv_err", "rv_err_formal",
         "converged", "status", "flags", "valid", "training_distance", "start",
-        "n_starts", "n_agree", "problem", "covariance",
+        "n_starts", "n_agree", "problem", "covariance", "covariance_formal",
     ]  # fmt: skip
     assert all(catalog[name].info.description for name in catalog.colnames)
     np.testing.assert_array_equal(catalog["dec"].to_value(u.deg), [-30, np.nan, 89, 0])
@@ -105,7 +106,9 @@ def test_columns_and_their_numbers(catalog):
     assert row["logg_err_formal"].value == pytest.approx(0.1)
     assert (row["rchi2"], row["rchi2_noise"]) == pytest.approx((2, 3))
     assert row["covariance"].shape == (3, 3)
-    assert row["covariance"][0, 1] == pytest.approx(0.4 * 50 * 0.1)
+    assert row["covariance"][0, 1] == pytest.approx(2 * 0.4 * 50 * 0.1)
+    assert row["covariance_formal"][0, 1] == pytest.approx(0.4 * 50 * 0.1)
+    assert np.isnan(row["teff_err_model"].value)
     assert (row["status"], row["start"], row["converged"]) == ("cost", "search", True)
 
 

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 import made_up_stars as made_up
 import maury
 from maury.catalog.error_file import apply_errors, errors_for, read_errors, write_errors
+from maury.catalog.errors import NO_MODEL_WORDS
 from maury.catalog.repeats import calibrate_errors
 from maury.catalog.table import write_catalog
 from maury.cli.main import main
@@ -48,8 +49,10 @@ def untouched(monkeypatch):
     def measure(*_, **__):
         raise AssertionError("a spectrum was measured")
 
+    monkeypatch.setattr(
+        "maury.survey.recipe.measure", measure
+    )  # first: its import takes that of the pipeline
     monkeypatch.setattr("maury.measure.pipeline.measure", measure)
-    monkeypatch.setattr("maury.survey.recipe.measure", measure)
 
 
 def test_the_hash_comes_from_the_header_and_stays_in_the_file(model, tmp_path):
@@ -146,4 +149,4 @@ def test_the_command_errors_writes_the_hash_that_fit_wants(visits, three, tmp_pa
     done = CliRunner().invoke(main, ["errors", "visits.fits", "-o", "own.ecsv"])
     assert done.exit_code == 0, done.output
     fitted = maury.fit(made_up.spectra(emulator), emulator, errors="own.ecsv")
-    assert fitted.meta["ERRORS"] == three.words
+    assert fitted.meta["ERRORS"] == f"{three.words}; {NO_MODEL_WORDS}"

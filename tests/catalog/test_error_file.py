@@ -1,5 +1,6 @@
 """The file of errors: read back, readable, refused when wrong, and what it does to a catalogue."""
 
+import json
 from dataclasses import fields, replace
 
 import numpy as np
@@ -87,6 +88,42 @@ def test_apply(visits, model):
     assert f"{model.n_pairs} pairs" in after.meta["ERRORS"]
     assert before.meta["ERRORS"] == visits.catalog.meta["ERRORS"] == "formal"
     assert f"errors    {model.words}" in describe_catalog(after)
+
+
+def test_repeats_replace_the_noise_and_not_the_model_part(visits, model):
+    catalog = visits.catalog.copy()
+    shared = np.array([60.0, 0.1, 0.08, 0.05, 0.1])
+    catalog["covariance_formal"] = catalog["covariance"].copy()
+    correlation = np.full((5, 5), 0.3) + 0.7 * np.eye(5)
+    catalog["covariance"] = catalog["covariance"] + correlation * np.outer(shared, shared)
+    catalog.meta["MODELCOR"] = json.dumps(correlation.tolist())
+    for name, size in zip(LABELS, shared, strict=True):
+        catalog[f"{name}_err_model"] = np.full(len(catalog), size) * catalog[name].unit
+    after = apply_errors(catalog, model)
+    known = np.isfinite(catalog["teff"].value)
+    noise = model.predict(catalog)[known]
+    for j, name in enumerate(LABELS):
+        np.testing.assert_allclose(after[f"{name}_err"][known].value, np.hypot(noise[:, j], shared[j]))
+    covariance = after["covariance"][known]
+    np.testing.assert_allclose(np.diagonal(covariance, axis1=1, axis2=2), noise**2 + shared**2)
+    np.testing.assert_allclose(covariance[:, 0, 1], 0.3 * shared[0] * shared[1])
+
+
+def test_errors_are_refused_on_files_of_another_instrument(visits, tmp_path):
+    catalog = visits.catalog.copy()
+    catalog["format"] = np.full(len(catalog), "lamost")
+    model = calibrate_errors(catalog)
+    assert model.formats == ("lamost",)
+    write_errors(model, tmp_path / "errors.ecsv")
+    assert read_errors(tmp_path / "errors.ecsv").formats == ("lamost",)
+    apply_errors(catalog, model)
+    apply_errors(visits.catalog, model)  # an older catalogue does not tell
+    catalog["format"][5] = "mastar"
+    with pytest.raises(ValueError, match="calibrated on files of format lamost, got files of format mastar"):
+        apply_errors(catalog, model)
+    catalog["format"][:] = ""
+    assert calibrate_errors(catalog).formats == ()
+    apply_errors(catalog, model)
 
 
 def test_units_are_converted(visits, model):

@@ -4,23 +4,23 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from astropy import units as u
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from maury.catalog.error_file import apply_errors
+from maury.catalog.error_file import apply_errors, read_errors, write_errors
 from maury.catalog.errors import HOT, quadratic_terms, term_names
 from maury.catalog.flags import Flag
-from maury.catalog.repeats import (
+from maury.catalog.likelihood import pull_width
+from maury.catalog.ln_sigma import (
     BIAS_OF_LOGARITHM,
-    METHODS,
-    calibrate_errors,
     find_pairs,
     fit_ln_sigma,
     pair_sigma,
-    pull_width,
     pulls_left_out,
 )
+from maury.catalog.repeats import METHODS, calibrate_errors
 from repeat_visits import LABELS, make_visits
 
 TEFF_BINS = (3000, 5000, 8000, 12000, 20000, 35000)  # of table 3
@@ -202,7 +202,7 @@ def test_a_width_wants_thirty_pulls():
 
 
 def test_pulls_left_out_do_not_see_their_own_star():
-    """With as many terms as stars, errors learnt on a star itself would fit its difference."""
+    """With as many terms as stars, errors calibrated on a star itself would fit its difference."""
     rng = np.random.default_rng(2)
     pairs = find_pairs(np.repeat(np.arange(60), 2).astype(str))
     terms = quadratic_terms(rng.normal(size=(120, 2)))
@@ -229,14 +229,67 @@ def test_rows_that_tell_nothing_are_left_out(visits):
 
 
 def test_too_few_pairs_are_refused_with_the_reason():
-    few = make_visits(n_stars=100, n_visits=250)
+    few = make_visits(n_stars=20, n_visits=45)
     with pytest.raises(
-        ValueError, match=r"stars with repeat visits give \d+ independent differences.*need 250"
+        ValueError, match=r"stars with repeat visits give 2\d independent differences.*requires 30"
     ):
         calibrate_errors(few.catalog)
+    some = make_visits(n_stars=100, n_visits=250)
+    with pytest.raises(
+        ValueError, match=r"stars with repeat visits give \d+ independent differences; 15 coeff.* require 188"
+    ):
+        calibrate_errors(some.catalog, "paper")
     alone = make_visits(n_stars=500, n_visits=500)
     with pytest.raises(ValueError, match="0 stars with repeat visits give 0 independent"):
         calibrate_errors(alone.catalog)
+
+
+def test_few_pairs_give_one_factor():
+    """The formal errors were made 0.7 times the true ones: a factor of 1.43, from 40 pairs."""
+    found = []
+    for seed in range(8):
+        few = make_visits(n_stars=60, n_visits=100, outliers=0.0, variables=0.0, seed=seed)
+        model = calibrate_errors(few.catalog)
+        assert not model.coefficients[1:].any()
+        found.append(np.exp(model.coefficients[0]))
+        known = np.isfinite(few.catalog["teff"].value)
+        ratio = model.predict(few.catalog)[known] / few.sigma[known]
+        np.testing.assert_allclose(ratio, 0.7 * found[-1] * np.ones_like(ratio), rtol=0.02)
+    # 40 differences tell a factor to 11 %, 8 times as many, of 5 labels, to 2 %
+    assert np.mean(found) == pytest.approx(1 / 0.7, rel=0.05)
+    assert np.std(found, axis=0).max() < 0.35
+
+
+def test_the_error_of_the_velocity_is_one_factor(tmp_path):
+    visits = make_visits(n_stars=400, n_visits=800, outliers=0.0, variables=0.0, seed=6)
+    rng = np.random.default_rng(6)
+    formal = rng.uniform(1, 3, len(visits.catalog))
+    star = {name: rng.normal(0, 50) for name in set(visits.catalog["star_id"].tolist())}
+    true = np.array([star[name] for name in visits.catalog["star_id"]])
+    assert calibrate_errors(visits.catalog).rv is None
+    visits.catalog["rv"] = (true + 2.5 * formal * rng.normal(size=len(true))) * u.km / u.s
+    visits.catalog["rv_err"] = visits.catalog["rv_err_formal"] = formal * u.km / u.s
+    model = calibrate_errors(visits.catalog)
+    factor, width = model.rv
+    assert factor == pytest.approx(2.5, rel=0.12)
+    assert width == pytest.approx(1, abs=0.1)
+    write_errors(model, tmp_path / "e.ecsv")
+    assert read_errors(tmp_path / "e.ecsv").rv == model.rv
+    after = apply_errors(apply_errors(visits.catalog, model), model)  # twice is once
+    np.testing.assert_allclose(after["rv_err"].to_value(u.km / u.s), factor * formal)
+
+
+def test_more_pairs_give_more_terms_where_they_help(visits, model):
+    """Errors that follow S/N by more than the formal ones say want a slope; others are given none."""
+    plain = make_visits(n_stars=200, n_visits=340, outliers=0.0, variables=0.0, seed=2)
+    used = (calibrate_errors(plain.catalog).coefficients != 0).sum(axis=0)
+    assert (used <= 5).all()
+    assert (used == 1).sum() >= 3
+    tilted = plain.catalog.copy()
+    slope = (tilted["snr"] / 90) ** 1.5
+    for name in LABELS:
+        tilted[f"{name}_err_formal"] = tilted[f"{name}_err_formal"] * slope
+    assert ((calibrate_errors(tilted).coefficients != 0).sum(axis=0) == 5).all()
 
 
 def test_an_unknown_method_is_refused(visits):

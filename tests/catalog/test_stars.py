@@ -1,12 +1,15 @@
 """One row a star: the mean of its visits, discrepant visits, flags; and the names of DR17."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maury.catalog.dr17 import add_dr17_names
-from maury.catalog.flags import Flag, is_valid
+from maury.catalog.flags import DO_NOT_USE, Flag, is_valid
+from maury.catalog.star_flags import STAR_FLAGS
 from maury.catalog.stars import combine_visits
 from maury.catalog.table import read_catalog, write_catalog
 from maury.catalog.text import describe_catalog
@@ -92,7 +95,30 @@ def test_of_two_that_disagree_both_stay_and_the_error_says_so():
     assert combine_visits(three_visits([-2, 2]))["discrepant"] == ""
 
 
-def test_flags_are_those_that_all_visits_share():
+def test_each_flag_reaches_its_star_by_its_rule():
+    assert set(STAR_FLAGS) == set(Flag)
+    assert set(STAR_FLAGS.values()) == {"all", "any"}
+    for bit, rule in STAR_FLAGS.items():
+        visits = three_visits([0, 0.1, 0.2])
+        visits["flags"] = [int(bit), 0, 0]
+        visits["valid"] = is_valid(visits["flags"])
+        (star,) = combine_visits(visits)
+        assert star["flags"] == (bit if rule == "any" else 0)
+        visits["flags"] = [int(bit)] * 3
+        assert combine_visits(visits)["flags"][0] == bit
+    assert all(STAR_FLAGS[bit] == "all" for bit in DO_NOT_USE)  # such visits are not in the mean
+
+
+def test_a_star_with_a_visit_that_shows_emission_or_a_misfit_is_not_clean():
+    for bit in (Flag.EMISSION, Flag.MISFIT):
+        visits = three_visits([0, 0.1, 0.2])
+        visits["flags"] = [0, int(bit | Flag.BAD_CHI2), 0]  # a visit that is left out tells it too
+        (star,) = combine_visits(visits)
+        assert star["flags"] == bit
+        assert star["n_used"] == 2
+
+
+def test_flags_of_a_star_without_a_visit_to_use():
     visits = three_visits([0, 0.1, 0.2])
     low, edge = int(Flag.LOW_SNR), int(Flag.AT_BOUND)
     visits["flags"] = [low | edge, edge, edge]
@@ -102,6 +128,58 @@ def test_flags_are_those_that_all_visits_share():
     assert star["flags"] == Flag.NOT_CONVERGED | Flag.BAD_CHI2 | Flag.UNREADABLE
     assert (star["n_used"], star["valid"], star["n_visits"]) == (0, False, 3)
     assert np.isnan([star["teff"].value, star["teff_err"].value]).all()
+
+
+def with_model_part(visits, sigma):
+    """Add a model part to the errors: the noise stays what it was."""
+    for name, size in zip(LABELS, sigma, strict=True):
+        unit = visits[f"{name}_err"].unit
+        visits[f"{name}_err_model"] = np.full(len(visits), size) * unit
+        visits[f"{name}_err"] = np.hypot(visits[f"{name}_err"].value, size) * unit
+    return visits
+
+
+def test_the_model_part_does_not_average_out():
+    """Against the truth: noise falls with the visits, what the emulator does wrong does not."""
+    shared = np.array([60.0, 0.12, 0.08, 0.05, 0.1])
+    visits = catalogue(n_stars=1200, n_visits=4800, outliers=0.0, variables=0)
+    truth = dict(zip(visits.catalog["star_id"], visits.truth, strict=True))
+    rng = np.random.default_rng(8)
+    offset = {name: rng.normal(0, shared) for name in truth}
+    for j, name in enumerate(LABELS):
+        wrong = np.array([offset[star][j] for star in visits.catalog["star_id"]])
+        visits.catalog[name] = visits.catalog[name] + wrong * visits.catalog[name].unit
+    stars = combine_visits(with_model_part(visits.catalog, shared))
+    known = np.array([truth[name] for name in stars["star_id"]])
+    for j, name in enumerate(LABELS):
+        pulls = (stars[name].value - known[:, j]) / stars[f"{name}_err"].value
+        for several in (stars["n_used"] == 1, stars["n_used"] >= 5):
+            assert several.sum() > 50
+            assert np.std(pulls[several]) == pytest.approx(1, abs=0.25 if several.sum() < 100 else 0.12)
+        has_mean = stars["n_used"] > 0
+        assert (stars[f"{name}_err"].value[has_mean] >= shared[j]).all()
+        np.testing.assert_allclose(stars[f"{name}_err_model"].value, np.where(has_mean, shared[j], np.nan))
+    few = (stars["discrepant"] != "").mean()
+    assert few < 0.01  # what visits share sets none of them apart
+
+
+def test_the_error_of_a_star_is_that_of_the_equation():
+    visits = with_model_part(three_visits([-1, 0, 1]), [30.0, 0.2, 0.1, 0.1, 0.1])
+    visits["covariance_formal"] = visits["covariance"]
+    visits["covariance"] = visits["covariance"] + model_covariance([30.0, 0.2, 0.1, 0.1, 0.1], 0.5)
+    visits.meta["MODELCOR"] = json.dumps((np.full((5, 5), 0.5) + 0.5 * np.eye(5)).tolist())
+    (star,) = combine_visits(visits)
+    assert star["teff_err"].value == pytest.approx(np.hypot(10 / np.sqrt(3), 30.0))
+    width = np.sqrt(np.diag(star["covariance"]))
+    np.testing.assert_allclose(width, [star[f"{name}_err"].value for name in LABELS])
+    assert star["covariance"][0, 1] == pytest.approx(0.5 * 30.0 * 0.2)
+
+
+def model_covariance(sigma, correlation):
+    """Covariance (L, L) of errors with one correlation between all of them."""
+    matrix = np.full((len(sigma), len(sigma)), correlation)
+    np.fill_diagonal(matrix, 1.0)
+    return matrix * np.outer(sigma, sigma)
 
 
 def test_rows_without_a_name_are_stars_of_their_own():

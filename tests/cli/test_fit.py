@@ -1,5 +1,6 @@
 """The command line: what it prints, writes and returns, through click and once as a real process."""
 
+import json
 import subprocess
 import sys
 import types
@@ -13,9 +14,11 @@ import made_up_stars as made_up
 import maury
 from maury.catalog.flags import Flag
 from maury.cli.main import main
+from maury.learn.build import Recipe, Trained
 from maury.learn.flux_errors import flux_errors
-from maury.learn.train import Recipe, Trained
 from maury.learn.validate import Validation
+from maury.readers.mastar_bits import PAPER_BITS
+from maury.reference.load import Labelled
 from maury.spectra import Spectra
 
 DOUBT = "label doubtful: given teff = 6500 K, the spectrum gives 4711 K"
@@ -206,7 +209,9 @@ def test_train_writes_an_emulator_and_says_what_it_did(stars, emulator, monkeypa
     labels = dict(zip(emulator.labels, made_up.LABELS.T, strict=True))
     monkeypatch.setattr("maury.learn.train.train_recipe", train)
     reference = made_up.spectra(emulator, rv=0.0, labels=labels)
-    monkeypatch.setattr("maury.reference.load._read_labelled_table", lambda _: reference)
+    errors = {"teff": np.full(len(reference), 50.0)}
+    labelled = Labelled(reference, label_errors=errors)
+    monkeypatch.setattr("maury.reference.load._read_labelled_table", lambda _: labelled)
     words = ["train", "mine.ecsv", "-o", "new.onnx"]
     options = ["--hidden", "32,16", "--seed", 3, "--labels", "teff, logg,fe_h", "--wavelength", 4500, 5500]
     outcome = run(*words, *options)
@@ -216,6 +221,8 @@ def test_train_writes_an_emulator_and_says_what_it_did(stars, emulator, monkeypa
         "labels": ["teff", "logg", "fe_h"],
         "teff_max": None,
         "wavelength": (4500.0, 5500.0),
+        "folds": 5,
+        "label_errors": errors,
         "meta": {"name": "new", "training_data": "mine.ecsv"},
         "progress": True,
     }
@@ -338,7 +345,9 @@ def test_as_a_process(stars):
     done = subprocess.run(command, capture_output=True, text=True, cwd=stars)
     assert done.returncode == 0, done.stderr
     assert "5 spectra: 4 converged, 1 flagged" in done.stdout
-    assert done.stderr.count("\n") == 1  # the warning; no progress bar outside a terminal
+    first, second = done.stderr.splitlines()  # the warnings; no progress bar outside a terminal
+    assert first.startswith("Warning: the model error of the emulator is unknown, so that")
+    assert second.startswith("Warning: broken.fits: ")
     again = subprocess.run(command, capture_output=True, text=True, cwd=stars)
     assert again.returncode == 1
     assert again.stdout == ""
@@ -359,3 +368,17 @@ def test_one_pixel_and_no_light_do_not_stop_a_batch(emulator):
     assert ((catalog["flags"][1:5] & Flag.TOO_FEW_PIXELS) != 0).all()
     assert not catalog["converged"][1:5].any()
     np.testing.assert_array_equal(catalog["covariance"][0], catalog["covariance"][5])
+
+
+def test_what_to_reject_is_chosen_by_name(stars):
+    def rejected(*more):
+        fit(FILES[0], "-o", "rejects.fits", "--overwrite", *more)
+        return json.loads(maury.read_catalog("rejects.fits").meta["OPTIONS"])["reject"]
+
+    assert rejected() == list(PAPER_BITS)
+    assert rejected("--reject", "MANUAL", "--reject", "LOWCOV") == ["MANUAL", "LOWCOV"]
+    assert rejected("--keep-all") == []
+    both = fit(FILES[0], "--keep-all", "--reject", "MANUAL", code=2)
+    assert "--reject and --keep-all: give one of them" in both.output
+    unknown = fit(FILES[0], "-o", "no.fits", "--reject", "BLURRED", code=1)
+    assert "got BLURRED" in unknown.output

@@ -43,7 +43,7 @@ def write_stars(name="stars.fits", **changes):
 def test_errors():
     write_catalog(make_visits(n_stars=500, n_visits=1250).catalog, "visits.fits")
     found = lines("errors", "visits.fits", "-o", "e.ecsv")
-    assert any(line.startswith("errors by likelihood:") and "30/30 [" in line for line in found)
+    assert any(line.startswith("errors by likelihood:") and "120/120 [" in line for line in found)
     assert len(found) > 20
 
 

@@ -214,7 +214,7 @@ def test_describe_tells_people_what_it_is():
     ):
         assert part in text
     bare = build().describe()
-    assert bare.count("unknown") == 3  # resolution, scatter, training data
+    assert bare.count("unknown") == 4  # resolution, scatter, training data, model error
 
 
 def test_label_table():

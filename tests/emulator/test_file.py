@@ -143,7 +143,7 @@ def test_metadata_is_complete_and_readable_elsewhere():
         f"maury.{key}"
         for key in (
             "format_version", "labels", "activations", "wavelength", "normalisation", "lsf", "scatter",
-            "training_labels", "meta",
+            "training_labels", "meta", "model_error",
         )
     }  # fmt: skip
     assert entries["maury.format_version"] == 1

@@ -5,8 +5,8 @@ import pytest
 
 import made_up_stars
 import maury
+from maury.learn.build import PAPER_BOUNDS
 from maury.learn.ensemble import TEFF_EDGES, model_error
-from maury.learn.train import PAPER_BOUNDS
 from maury.show.tables import convergence_words
 
 
@@ -49,7 +49,10 @@ def reference(n=120):
     return made
 
 
-QUICK = {"hidden": (16, 16), "coefficients": 8, "steps": 100, "cycles": 1, "wavelength": (4500.0, 5900.0)}
+QUICK = {
+    "hidden": (16, 16), "coefficients": 8, "steps": 100, "cycles": 1, "folds": 0,
+    "wavelength": (4500.0, 5900.0),
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import mastar_made
 import maury
 import maury.reference.file as reference_file
 from maury.cli.main import main
-from maury.learn.train import PAPER_BOUNDS
+from maury.learn.build import PAPER_BOUNDS
 from maury.learn.twins import train_twins
 from maury.reference.file import Reference, read_reference, write_reference
 
@@ -43,7 +43,8 @@ def folder(tmp_path_factory):
         folder / "both.fits",
     )
     run(*theory, "--at", folder / "stars.fits", "-o", folder / "twin.fits")
-    said = run("train", folder / "both.fits", "-o", folder / "five.onnx", *QUICK, "--ensemble", 2)
+    more = ["--ensemble", 2, "--folds", 2]
+    said = run("train", folder / "both.fits", "-o", folder / "five.onnx", *QUICK, *more)
     (folder / "said.txt").write_text(said)
     return folder
 

@@ -8,7 +8,7 @@ import pytest
 import maury
 from maury.catalog.columns import column_values
 from maury.catalog.flags import Flag
-from maury.measure.misfit import LEAST_ERROR, smooth_misfit, usual_error
+from maury.measure.misfit import LEAST_ERROR, smooth_misfit, unexplained_part, usual_error
 from quick_emulator import HIGH, LOW, quick_emulator, spectra_of
 
 EACH = 30
@@ -56,6 +56,56 @@ def test_a_slope_moves_no_label(good):
         error = column_values(catalog, f"{name}_err_formal")
         moved = np.abs(column_values(sloped, name) - column_values(catalog, name)) / error
         assert np.median(moved) < 0.5
+
+
+def test_good_spectra_are_valid(good):
+    assert maury.fit(good, quick_emulator())["valid"].mean() >= 0.97
+
+
+@pytest.mark.parametrize("fault", faults.FAULTS["wrong class"][:-1], ids=lambda fault: fault.__name__)
+def test_no_spectrum_of_another_class_is_valid(fault, good):
+    """White dwarfs, spectra without a line, quasars, galaxies, composites, carbon stars; no nebula."""
+    catalog = maury.fit(fault(good[:EACH], np.random.default_rng(1)), quick_emulator())
+    assert not catalog["valid"].any()
+
+
+def test_the_part_not_explained_is_that_of_a_slow_loop():
+    rng = np.random.default_rng(3)
+    flux, model = 1 + rng.normal(0, 0.02, (3, 210)), 1 + rng.normal(0, 0.05, (3, 210))
+    model[1] = flux[1] + rng.normal(0, 0.02, 210)
+    ivar = rng.uniform(300, 3000, (3, 210))
+    flux[0] += 0.2 * np.sin(np.arange(210) / 30)
+    flux[:, 33:40] += 9.0  # a cosmic ray moves no median
+    ivar[:, 40:55] = 0  # a cell that is known by less than half is left out
+    model[2, :10] = np.nan
+    part = unexplained_part(flux, ivar, model, np.ones(1), quick_emulator())
+    for i in range(3):
+        r, m, v = [], [], []
+        for cell in range(10):
+            at = [p for p in range(20 * cell, 20 * cell + 20) if ivar[i, p] > 0 and np.isfinite(model[i, p])]
+            if 2 * len(at) > 20:
+                r.append(np.median([flux[i, p] - model[i, p] for p in at]))
+                m.append(np.mean([model[i, p] - 1 for p in at]))
+                v.append(np.pi / 2 / sum(ivar[i, p] for p in at))
+        r, m, v = np.array(r), np.array(m), np.array(v)
+        assert len(r) == (8 if i == 2 else 9)
+        g2 = (v + 0.01**2) ** -2.0
+        noise = np.sum(g2 * v)
+        left = np.sum(g2 * r**2) - noise - 3 * np.sqrt(2 * np.sum(g2**2 * v**2))
+        there = max(np.sum(g2 * (r + m) ** 2) - noise, np.sum(g2 * m**2))
+        assert part[i] == pytest.approx(np.sqrt(max(0, left) / there), abs=1e-12)
+    assert part[0] > 0.9
+    assert part[1] == 0
+
+
+def test_nothing_is_unexplained_where_there_is_nothing():
+    flux = np.full((2, 50), 2.0)
+    ivar, model = np.ones((2, 50)), np.ones((2, 50))
+    ivar[0], model[1] = 0, np.nan
+    assert unexplained_part(flux, ivar, model, np.ones(2), quick_emulator()).tolist() == [0, 0]
+    assert unexplained_part(
+        flux[:, :5], ivar[:, :5], model[:, :5], np.ones(2), quick_emulator()
+    ).tolist() == [0, 0]
 
 
 def test_stars_beyond_the_training_range_are_marked(good):

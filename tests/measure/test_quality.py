@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 import made_up_stars as made_up
+import maury
 from maury.catalog.caution import in_caution
 from maury.catalog.errors import formal_errors, scaled_errors
-from maury.catalog.flags import CAUTION_FLAGS, Flag, flag_names, is_valid
-from maury.measure.quality import bad_fraction, outside_training, reduced, set_flags, training_distance
+from maury.catalog.flags import CAUTION_FLAGS, DO_NOT_USE, KNOW_THIS, Flag, flag_names, is_valid
+from maury.emulator.distance import training_distance
+from maury.measure.quality import bad_fraction, outside_training, reduced, resolution_unknown, set_flags
 
 
 @pytest.fixture(scope="module")
@@ -115,11 +117,77 @@ def test_a_region_needs_its_labels():
     assert in_caution([[20000.0, 4.0]], ["teff", "alpha_fe"])["CAUTION_HOT"].all()
 
 
-def test_valid_is_what_the_paper_would_have_published():
-    bad = {Flag.NOT_CONVERGED, Flag.BAD_CHI2, Flag.UNREADABLE}
+def test_valid_is_what_a_careful_user_would_publish():
+    bad = {
+        Flag.NOT_CONVERGED, Flag.BAD_CHI2, Flag.UNREADABLE,  # as the paper
+        Flag.RV_AT_LIMIT, Flag.HIGH_RCHI2, Flag.UNLIKE_STARS, Flag.REJECTED,
+    }  # fmt: skip
     assert {flag for flag in Flag if not is_valid(int(flag))} == bad
-    assert is_valid([0, 16, 36]).tolist() == [True, False, True]
+    assert set(DO_NOT_USE) == bad
+    assert set(KNOW_THIS) | bad == set(Flag)
+    assert not KNOW_THIS & DO_NOT_USE
+    assert is_valid([0, 16, 36, int(KNOW_THIS)]).tolist() == [True, False, True, True]
     assert flag_names(CAUTION_FLAGS) == ["caution gap", "caution cool dwarf", "caution hot", "caution tip"]
+
+
+@pytest.mark.parametrize(
+    ("unexplained", "change", "expected"),
+    [
+        (0.69, {}, 0),
+        (0.71, {}, Flag.UNLIKE_STARS),
+        (0.39, {"at_bound": [False, False, True]}, Flag.AT_BOUND),
+        (0.41, {"at_bound": [False, False, True]}, Flag.AT_BOUND | Flag.UNLIKE_STARS),
+        (0.41, {"labels": [5800, 4.4, 0.6]}, Flag.OUTSIDE_TRAINING | Flag.UNLIKE_STARS),
+    ],
+)
+def test_features_left_unexplained_tell_no_star(emulator, unexplained, change, expected):
+    part = np.array([0.0, unexplained, 0.0, 0.0])
+    found = set_flags(
+        with_row(made_up.result(), **change), made_up.spectra(emulator), emulator, unexplained=part
+    )
+    assert found.tolist() == [0, expected, 0, 0]
+
+
+def test_emission_of_an_extrapolated_star_tells_no_star(emulator):
+    fit = with_row(made_up.result(), at_bound=[False, False, True])
+    spectra = made_up.spectra(emulator)
+    found = set_flags(fit, spectra, emulator, emission=np.array([True, True, False, False]))
+    assert found.tolist() == [Flag.EMISSION, Flag.EMISSION | Flag.AT_BOUND | Flag.UNLIKE_STARS, 0, 0]
+    strong = set_flags(
+        made_up.result(), spectra, emulator, emission=np.array([True] * 4), unexplained=[0.3, 0.41, 0, 0]
+    )
+    assert strong.tolist() == [Flag.EMISSION, Flag.EMISSION | Flag.UNLIKE_STARS, Flag.EMISSION, Flag.EMISSION]
+
+
+def test_what_the_survey_rejects_is_flagged_and_not_lost(emulator):
+    bits = [0, 1 << 7, 1 << 13, (1 << 7) + (1 << 13)]  # MANUAL is among the paper's, UPTURNRISK is not
+    spectra = made_up.spectra(emulator, quality=bits)
+    catalog = maury.fit(spectra, emulator, max_rv=100.0)
+    assert (catalog["flags"] & Flag.REJECTED != 0).tolist() == [False, True, False, True]
+    assert catalog["mjdqual"].tolist() == bits
+    assert catalog["valid"].tolist() == [True, False, True, False]
+    assert np.isfinite(catalog["teff"].value).all()
+    assert not (maury.fit(spectra, emulator, max_rv=100.0, reject=())["flags"] & Flag.REJECTED).any()
+    other = maury.fit(spectra, emulator, max_rv=100.0, reject=["UPTURNRISK"])
+    assert (other["flags"] & Flag.REJECTED != 0).tolist() == [False, False, True, True]
+    with pytest.raises(ValueError, match=r"reject: expected names among NODATA, .*, got BLURRED"):
+        maury.fit(spectra, emulator, reject=["MANUAL", "BLURRED"])
+
+
+def test_a_resolution_that_no_file_told_is_flagged(emulator):
+    lsf = np.full((4, made_up.N_PIXELS), np.nan)
+    lsf[0, 700] = lsf[1, 700] = 1.0
+    mask = np.zeros(lsf.shape, dtype=bool)
+    mask[1, 700] = True  # known where no pixel is in use
+    mask[3] = True  # no pixel in use at all: another flag says so
+    spectra = made_up.spectra(emulator, lsf=lsf, mask=mask)
+    assert resolution_unknown(spectra).tolist() == [False, True, True, False]
+    found = set_flags(made_up.result(), spectra, emulator)
+    assert (found & Flag.RESOLUTION_UNKNOWN != 0).tolist() == [False, True, True, False]
+    kernel = np.full((4, made_up.N_PIXELS, 3), np.nan)
+    kernel[2, 5] = [0.2, 0.6, 0.2]
+    matrix = made_up.spectra(emulator, lsf=None, resolution=kernel)
+    assert resolution_unknown(matrix).tolist() == [True, True, False, True]
 
 
 def test_distance_is_one_at_the_edge_of_the_training_set(emulator):
@@ -209,6 +277,9 @@ def test_bits_never_move():
         "CAUTION_TIP": 262144,
         "VISITS_DISAGREE": 524288,
         "MISFIT": 1048576,
+        "RESOLUTION_UNKNOWN": 2097152,
+        "UNLIKE_STARS": 4194304,
+        "REJECTED": 8388608,
     }
     assert all(flag.meaning for flag in Flag)
 

@@ -32,6 +32,9 @@ def test_goodspec(tmp_path, name):
     np.testing.assert_allclose(spectra.lsf[3, 12], 1.03, rtol=1e-6)
     assert np.isnan(spectra.lsf[:, 11]).all()
     assert spectra.ivar[0, 0] == 0.25
+    assert spectra.quality.tolist() == np.asarray(small.visits()["MJDQUAL"]).tolist()
+    assert spectra.quality.any()
+    assert set(spectra.format) == {"mastar"}
 
 
 def test_a_wavelength_in_single_precision_is_put_on_the_grid(tmp_path):

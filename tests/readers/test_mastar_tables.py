@@ -6,9 +6,8 @@ from astropy import units as u
 
 import mastar_small as small
 from maury.readers import ReadError
+from maury.readers.mastar_bits import PAPER_BITS, QUALITY_BITS
 from maury.readers.mastar_tables import (
-    PAPER_BITS,
-    QUALITY_BITS,
     read_gaia,
     read_parameters,
     read_stars,

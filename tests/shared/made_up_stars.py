@@ -13,6 +13,7 @@ from maury.measure.pipeline import finished_catalog
 from maury.spectra import Spectra
 
 N_PIXELS = 1500
+LSF = 1.2  # Angstrom; the emulator tells none, so nothing is broadened
 LABELS = np.array([[5000.0, 3.5, -0.5], [5800.0, 4.4, 0.0], [4500.0, 2.0, -1.5], [6500.0, 4.1, 0.2]])
 
 
@@ -55,6 +56,7 @@ def spectra(emulator, stars=LABELS, **changes):
         "file": [f"spec-{i}.fits" for i in range(n)],
         "rv": np.linspace(-30.0, 40.0, n),
         "snr": 80.0,
+        "lsf": LSF,
     }
     return Spectra(**(arguments | changes))
 
@@ -103,7 +105,12 @@ def write_sdss(path, emulator, labels, snr=80.0, z=1e-4, seed=0):
     wavelength = emulator.wavelength * (1 + z)
     slope = 20 * wavelength / 5000
     noisy = (flux + np.random.default_rng(seed).normal(0, 1 / snr, flux.shape)) * slope
-    columns = {"loglam": np.log10(wavelength), "flux": noisy, "ivar": (snr / slope) ** 2}
+    columns = {
+        "loglam": np.log10(wavelength),
+        "flux": noisy,
+        "ivar": (snr / slope) ** 2,
+        "wdisp": np.full(len(flux), 1.5),
+    }
     table = [fits.Column(name, "D", array=array) for name, array in columns.items()]
     table.append(fits.Column("and_mask", "J", array=np.zeros(len(flux), dtype=int)))
     numbers = {"Z": z, "SN_MEDIAN_ALL": snr, "PLUG_RA": 150.0 + seed, "PLUG_DEC": 2.0}

@@ -10,12 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from maury.catalog.errors import EXTRA_TERMS, HOT, VARIABLES, ErrorModel, term_names
+from maury.catalog.errors import (
+    AND,
+    EXTRA_TERMS,
+    HOT,
+    VARIABLES,
+    ErrorModel,
+    model_part,
+    term_names,
+    total_covariance,
+)
 from maury.output import check_new_file
 
 if TYPE_CHECKING:
     from astropy.table import QTable
 
+#: Installed files of errors, for the built-in emulator; written by the script of that name in tools/.
+BUILT_IN = {"lamost": "lamost_errors.ecsv"}
 _HOT = "hot:"
 _KIND = "maury errors from repeat visits"
 _ERROR_OF_FIT = "label_err_formal * sqrt(max(1, rchi2))"
@@ -48,6 +59,8 @@ def write_errors(model: ErrorModel, path: str | os.PathLike[str], overwrite: boo
             "pairs": model.n_pairs,
             "stars": model.n_stars,
             "emulator": model.emulator_hash,
+            "formats": list(model.formats),
+            "rv": None if model.rv is None else dict(zip(("factor", "pull_width"), model.rv, strict=True)),
             "units": dict(zip(model.labels, model.units, strict=True)),
             "equation": "ln sigma = ln sigma_0 + sum of coefficient * term; a variable v enters as "
             "(v - centre) / scale, kept within low and high; the sum is kept within ln_sigma_range; sharper "
@@ -129,8 +142,8 @@ def errors_for(
 
     Parameters
     ----------
-    errors : ErrorModel, path or None
-        None is returned as None.
+    errors : ErrorModel, path, name or None
+        A name of `BUILT_IN` is a file that is installed with maury. None is returned as None.
     labels : sequence of str, L
         Labels of the emulator.
     emulator_hash : str
@@ -143,10 +156,29 @@ def errors_for(
     """
     if errors is None:
         return None
-    model = errors if isinstance(errors, ErrorModel) else read_errors(errors)
+    if isinstance(errors, str) and errors in BUILT_IN:
+        model = _built_in(errors)
+    else:
+        model = errors if isinstance(errors, ErrorModel) else read_errors(errors)
     where = "errors" if isinstance(errors, ErrorModel) else f"errors: {os.fspath(errors)}"
     model.check(labels, emulator_hash, where)
     return model
+
+
+def _built_in(name: str) -> ErrorModel:
+    from importlib.resources import as_file, files
+
+    with as_file(files("maury") / "data" / BUILT_IN[name]) as path:
+        return read_errors(path)
+
+
+def _velocity(told: dict[str, Any] | None) -> tuple[float, float] | None:
+    if told is None:
+        return None
+    factor, width = float(told["factor"]), float(told["pull_width"])
+    if not 0 < factor < np.inf:
+        raise ValueError(f"rv: the factor of its errors is {factor}")
+    return factor, width
 
 
 def _model(table: Any, meta: dict[str, Any]) -> ErrorModel:
@@ -189,20 +221,24 @@ def _model(table: Any, meta: dict[str, Any]) -> ErrorModel:
         outliers=np.array([float(meta["outliers"][name]) for name in labels]),
         pull_width=np.array([float(meta["pull_width"][name]) for name in labels]),
         emulator_hash=str(meta.get("emulator", "")),
+        formats=tuple(str(name) for name in meta.get("formats", ())),
+        rv=_velocity(meta.get("rv")),
         **ends,
     )
 
 
 def apply_errors(catalog: QTable, model: ErrorModel) -> QTable:
-    """Return a copy of a catalogue with the ``<label>_err`` of the model.
+    """Return a copy of a catalogue with noise errors from repeat visits.
 
-    The header key ERRORS describes the model. ``<label>_err_formal`` and ``covariance`` are unchanged. The
+    ``<label>_err`` and ``covariance`` change; they still include the model errors of the emulator,
+    ``<label>_err_model``, which repeat visits do not measure. The header key ERRORS describes both. The
     error of a NaN label is NaN.
 
     Raises
     ------
     ValueError
-        If the errors were calibrated with another emulator than that of the catalogue, or for other labels.
+        If the errors were calibrated with another emulator than that of the catalogue, for other labels, or
+        on files of another format.
     """
     from astropy import units as u
 
@@ -210,14 +246,28 @@ def apply_errors(catalog: QTable, model: ErrorModel) -> QTable:
 
     labels = label_names(catalog)
     model.check(labels, str(catalog.meta.get("EMUHASH", "")))
-    sigma = model.predict(catalog)
+    if "format" in catalog.colnames:
+        model.check_formats(catalog["format"])
+    sigma = model.predict(catalog)[:, [model.labels.index(name) for name in labels]]
+    units = [u.Unit(model.units[model.labels.index(name)] or u.dimensionless_unscaled) for name in labels]
     table = catalog.copy()
-    for name in labels:
-        j = model.labels.index(name)
-        old = table[f"{name}_err"]
-        value = np.where(np.isfinite(np.asarray(table[name].value)), sigma[:, j], np.nan)
-        unit = u.Unit(model.units[j]) if model.units[j] else u.dimensionless_unscaled
-        table[f"{name}_err"] = (value * unit).to(old.unit) if old.unit is not None else value
+    emulator_part, correlation = model_part(catalog, labels)
+    noise = np.empty_like(sigma)
+    for j, name in enumerate(labels):
+        own, old = table[name].unit, table[f"{name}_err"]
+        told = sigma[:, j] if own is None else (sigma[:, j] * units[j]).to_value(own)
+        noise[:, j] = np.where(np.isfinite(np.asarray(table[name].value)), told, np.nan)
+        value = np.hypot(noise[:, j], np.nan_to_num(emulator_part[:, j]))
+        table[f"{name}_err"] = value if old.unit is None else (value * own).to(old.unit)
         table[f"{name}_err"].info.description = old.info.description
-    table.meta["ERRORS"] = model.words
+    formal = np.asarray(table["covariance_formal" if "covariance_formal" in table.colnames else "covariance"])
+    description = table["covariance"].info.description
+    table["covariance"] = total_covariance(formal, noise, emulator_part, correlation)
+    table["covariance"].info.description = description
+    if model.rv is not None and "rv_err_formal" in table.colnames:
+        description = table["rv_err"].info.description
+        table["rv_err"] = table["rv_err_formal"] * model.rv[0]
+        table["rv_err"].info.description = description
+    _, _, model_words = str(table.meta["ERRORS"]).partition(AND)
+    table.meta["ERRORS"] = model.words + (f"{AND}{model_words}" if model_words else "")
     return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maury.catalog.flags import Flag
-from maury.labels import TEFF_BINS
+from maury.labels import TEFF_BINS, covariance_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from astropy.table import QTable
 
 Array = NDArray[np.float64]
+
+#: Text of the header key ERRORS for the noise, and for an emulator whose model error is unknown.
+NOISE_WORDS = "noise: formal, times sqrt(rchi2) where above 1"
+NO_MODEL_WORDS = "noise only: the model error of the emulator is unknown"
+#: Separates the texts for the noise and for the model.
+AND = "; "
 
 #: Variables on which an error may depend (Imig et al. 2021, sec. 4.4), and whether log10 is taken: errors
 #: follow powers of the temperature and of the signal-to-noise ratio.
@@ -41,6 +48,54 @@ def scaled_errors(formal: ArrayLike, rchi2: ArrayLike) -> Array:
     """Formal errors (N, L) times sqrt(max(1, rchi2)) (N,): larger where the fit is worse than the noise."""
     factor: Array = np.sqrt(np.fmax(1.0, np.asarray(rchi2, dtype=float)))
     return np.asarray(formal, dtype=float) * factor[:, None]
+
+
+def total_covariance(formal: Array, noise: Array, model: Array, correlation: Array | None) -> Array:
+    """Total covariance (N, L, L) of labels, noise and model.
+
+    Parameters
+    ----------
+    formal : (N, L, L)
+        Covariance of the fit; the noise has the same correlations.
+    noise, model : (N, L)
+        Standard deviations of the noise, as reported, and of the model error; NaN in `model` counts
+        as 0.
+    correlation : (L, L) or None
+        Of the model errors; None if they are unknown.
+    """
+    width = formal_errors(formal)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        factor = np.where(width > 0, noise / width, 1.0)
+    covariance = covariance_of(formal, factor)
+    if correlation is not None:
+        covariance = covariance + covariance_of(correlation, np.nan_to_num(model))
+    return covariance
+
+
+def model_part(catalog: QTable, labels: Sequence[str]) -> tuple[Array, Array | None]:
+    """Model errors (N, L) of a catalogue, in its units, and their correlation (L, L).
+
+    NaN and None if they are unknown, as in catalogues of earlier versions. Without the header key MODELCOR
+    the correlation is that of independent errors.
+    """
+    from maury.catalog.columns import column_values
+
+    names = [f"{name}_err_model" for name in labels]
+    if not set(names) <= set(catalog.colnames):
+        return np.full((len(catalog), len(labels)), np.nan), None
+    model = np.column_stack([column_values(catalog, name) for name in names])
+    if "MODELCOR" not in catalog.meta:
+        return model, np.eye(len(labels))
+    return model, np.array(json.loads(str(catalog.meta["MODELCOR"])), dtype=float)
+
+
+def noise_errors(catalog: QTable, labels: Sequence[str]) -> Array:
+    """Noise errors (N, L) of a catalogue, in its units: reported minus model error, in quadrature."""
+    from maury.catalog.columns import column_values
+
+    total = np.column_stack([column_values(catalog, f"{name}_err") for name in labels])
+    model = np.nan_to_num(model_part(catalog, labels)[0])
+    return np.where(model > 0, np.sqrt(np.maximum(total**2 - model**2, 0.0)), total)
 
 
 def errors_of_fit(catalog: QTable, labels: Sequence[str], units: Sequence[str]) -> Array:
@@ -156,6 +211,11 @@ class ErrorModel:
         Width of (x1 - x2) / sqrt(sigma1^2 + sigma2^2) for stars left out of the calibration; 1 if correct.
     emulator_hash : str
         SHA-256 of the file of the emulator that measured the visits; "" if unknown.
+    formats : tuple of str
+        Formats of the files of the visits, names as in ``maury fit --format``; empty if unknown.
+    rv : (factor, width) or None
+        Factor by which ``rv_err_formal`` is multiplied, and width of the pulls of stars left out; None if
+        unknown.
     """
 
     method: str
@@ -176,6 +236,8 @@ class ErrorModel:
     outliers: Array
     pull_width: Array
     emulator_hash: str = ""
+    formats: tuple[str, ...] = ()
+    rv: tuple[float, float] | None = None
 
     def predict(self, catalog: QTable) -> Array:
         """Errors (N, L) of the rows of a catalogue, in `units`; NaN where a variable is NaN."""
@@ -222,6 +284,29 @@ class ErrorModel:
                 f"{where}: these errors were calibrated with the emulator whose file hash begins with "
                 f"{self.emulator_hash[:12]}, but that of this emulator begins with {emulator_hash[:12]}; "
                 f"{mend}"
+            )
+
+    def check_formats(self, formats: ArrayLike, where: str = "errors") -> None:
+        """Refuse spectra of another instrument than that on which these errors were calibrated.
+
+        Parameters
+        ----------
+        formats : (N,) str
+            Formats of the files; "" if unknown, which is not refused.
+        where : str
+            Name of the errors in the message.
+
+        Raises
+        ------
+        ValueError
+            If a format is not in `formats` of the errors.
+        """
+        others = sorted(set(np.asarray(formats, dtype=str).tolist()) - {"", *self.formats})
+        if self.formats and others:
+            raise ValueError(
+                f"{where}: these errors were calibrated on files of format {', '.join(self.formats)}, got "
+                f"files of format {', '.join(others)}, whose noise is different; calibrate them on repeat "
+                "visits of that instrument (maury errors CATALOGUE -o F.ecsv), or fit without --errors"
             )
 
     @property

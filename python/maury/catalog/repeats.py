@@ -1,23 +1,14 @@
-"""Errors from repeat visits: pairs of visits, and a quadratic fitted to them (Imig et al. 2021, sec. 4.4).
+"""Errors from repeat visits: a quadratic fitted to their differences (Imig et al. 2021, sec. 4.4).
 
-The difference x1 - x2 of a pair is a draw from N(0, sigma1^2 + sigma2^2). Two methods estimate sigma:
-
-paper       sigma_X = |x1 - x2| sqrt(pi) / 2 (Eq. 1), and least squares of ln sigma_X. The mean of sigma_X is
-            sigma, but the mean of its logarithm is ln sigma + (ln(pi/4) - gamma) / 2 = ln sigma - 0.409
-            (gamma is Euler's), so the errors are too small by a third.
-likelihood  maximum likelihood of the differences, with a second, wider Gaussian for outliers and variable
-            stars. ln sigma is that of the fit plus the quadratic and a few more terms: the error of the fit
-            already includes the noise of the pixels, and its correction varies less than sigma itself.
+These are noise errors: the model error of the emulator is the same in each visit, and cancels in a
+difference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from maury.catalog.columns import column_values, label_names
 from maury.catalog.errors import (
@@ -31,84 +22,28 @@ from maury.catalog.errors import (
     is_sharper,
     visit_variables,
 )
-from maury.catalog.flags import Flag
+from maury.catalog.flags import DO_NOT_USE, Flag
+from maury.catalog.likelihood import MOST_OUTLIERS, pull_width
+from maury.catalog.ln_sigma import (
+    FEW_OUTLIERS,
+    FOLDS,
+    Pairs,
+    choose_terms,
+    find_pairs,
+    fit_ln_sigma,
+    pulls_left_out,
+)
 from maury.output import progress as show_progress
 
 if TYPE_CHECKING:
     from astropy.table import QTable
 
 METHODS = ("likelihood", "paper")
-BIAS_OF_LOGARITHM = 0.5 * (np.log(np.pi / 4) - np.euler_gamma)  # of ln sigma_X, -0.409
 #: T coefficients from n independent differences leave an rms error of sqrt(T / 2n) in ln sigma.
 MAX_ERROR = 0.2
+MIN_DIFFERENCES = 30  # for one factor per label
 MAX_ERROR_APART = 0.1  # of hot stars and of the others, to have coefficients of their own
-_NOT_USED = Flag.NOT_CONVERGED | Flag.AT_BOUND | Flag.TOO_FEW_PIXELS | Flag.BAD_CHI2 | Flag.UNREADABLE
-_FOLDS = 5
-_OUTLIERS = (1e-4, 0.4)
-_WIDER = (3.0, 100.0)  # of the outliers, in sigma
-_PRIOR = 1.0  # rms of the coefficients; matters only where there are no pairs
-_MAX_STEPS = 500
-_SETTLED = 1e-5
-_MIN_PULLS = 30
-_NORMAL_MEDIAN = 0.6744897501960817  # of |x| for a normal x
-
-
-@dataclass(frozen=True, eq=False)
-class Pairs:
-    """Q pairs of visits of the same star.
-
-    Attributes
-    ----------
-    first, second : (Q,) int
-        Rows of the catalogue.
-    star : (Q,) int
-        Index of the star.
-    weight : (Q,)
-        2/n for a star of n visits: its n(n - 1)/2 pairs contain n - 1 independent differences.
-    """
-
-    first: NDArray[np.intp]
-    second: NDArray[np.intp]
-    star: NDArray[np.intp]
-    weight: Array
-
-    def __len__(self) -> int:
-        return len(self.first)
-
-    def __getitem__(self, rows: NDArray[np.bool_]) -> Pairs:
-        return Pairs(self.first[rows], self.second[rows], self.star[rows], self.weight[rows])
-
-
-def pair_sigma(x1: ArrayLike, x2: ArrayLike) -> Array:
-    """Eq. 1 of the paper: sigma_X = |x1 - x2| / sqrt(4/pi), whose mean is sigma."""
-    sigma: Array = np.abs(np.asarray(x1, dtype=float) - np.asarray(x2, dtype=float)) / np.sqrt(4 / np.pi)
-    return sigma
-
-
-def find_pairs(star_id: ArrayLike, usable: ArrayLike = True) -> Pairs:
-    """All pairs of usable rows (N,) with the same name; rows without a name are not paired."""
-    names = np.asarray(star_id, dtype=str)
-    usable = np.broadcast_to(np.asarray(usable, dtype=bool), names.shape) & (names != "")
-    rows = np.flatnonzero(usable)
-    _, star, counts = np.unique(names[rows], return_inverse=True, return_counts=True)
-    rows = rows[np.argsort(star, kind="stable")]
-    begin = np.cumsum(counts) - counts
-    parts: list[tuple[NDArray[np.intp], ...]] = []
-    weights = []
-    for n in np.unique(counts[counts > 1]):
-        stars = np.flatnonzero(counts == n)
-        i, j = np.triu_indices(n, 1)
-        parts.append((
-            rows[begin[stars, None] + i].ravel(),
-            rows[begin[stars, None] + j].ravel(),
-            np.repeat(stars, len(i)),
-        ))  # fmt: skip
-        weights.append(np.full(len(stars) * len(i), 2 / n))
-    if not parts:
-        nothing = np.empty(0, dtype=np.intp)
-        return Pairs(nothing, nothing, nothing, np.empty(0))
-    first, second, of_star = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return Pairs(first, second, of_star, np.concatenate(weights))
+_NOT_USED = DO_NOT_USE | Flag.AT_BOUND | Flag.TOO_FEW_PIXELS
 
 
 def repeat_pairs(catalog: QTable, labels: list[str]) -> Pairs:
@@ -133,7 +68,11 @@ def variables_of(labels: list[str]) -> tuple[str, ...]:
 
 
 def calibrate_errors(catalog: QTable, method: str = "likelihood", *, progress: bool = False) -> ErrorModel:
-    """Learn the errors of a catalogue from stars that were visited more than once.
+    """Learn the noise part of the errors of a catalogue from stars that were visited more than once.
+
+    From 30 independent differences on there is one factor per label (relative to the formal error), from
+    63 on a straight line in each variable, from 188 on a quadratic, from 250 on all terms. Of those that
+    can be told the number is taken for which the stars left out are most likely, for each label.
 
     Parameters
     ----------
@@ -148,7 +87,7 @@ def calibrate_errors(catalog: QTable, method: str = "likelihood", *, progress: b
     Raises
     ------
     ValueError
-        If `method` is unknown, or there are too few pairs.
+        If `method` is unknown, or there are too few pairs; the message says how many there are.
     """
     if method not in METHODS:
         raise ValueError(f"method: expected {' or '.join(METHODS)}, got {method!r}")
@@ -156,17 +95,13 @@ def calibrate_errors(catalog: QTable, method: str = "likelihood", *, progress: b
     variables = variables_of(labels)
     relative = method == "likelihood"
     extra = EXTRA_TERMS if relative and variables[0] == "teff" else ()
-    n_terms = (len(variables) + 1) * (len(variables) + 2) // 2 + len(extra)
+    n_quadratic = (len(variables) + 1) * (len(variables) + 2) // 2
+    n_terms = n_quadratic + len(extra)
     pairs = repeat_pairs(catalog, labels)
-    independent = pairs.weight.sum()
-    needed = np.ceil(n_terms / (2 * MAX_ERROR**2))
-    if independent < needed:
-        raise ValueError(
-            f"catalog: {len(np.unique(pairs.star))} stars with repeat visits give {independent:.0f} "
-            f"independent differences; errors as a function of {', '.join(variables)} have {n_terms} "
-            f"coefficients and need {needed:.0f} for errors good to {MAX_ERROR:.0%}. Visits of a star need "
-            "the same star_id; alternatively use the errors of a larger catalogue of the same emulator"
-        )
+    sizes = _affordable(
+        [1, 1 + len(variables), n_quadratic, n_terms] if relative else [n_terms], pairs, variables
+    )
+    most_outliers = MOST_OUTLIERS if sizes[-1] == n_terms else FEW_OUTLIERS
     raw = _star_medians(visit_variables(catalog, variables), pairs, variables)
     used = np.unique(np.concatenate([pairs.first, pairs.second]))
     centre = np.median(raw[used], axis=0)
@@ -184,22 +119,26 @@ def calibrate_errors(catalog: QTable, method: str = "likelihood", *, progress: b
         groups = [pairs]
     coefficients = np.empty((len(groups), n_terms, len(labels)))
     outliers, width = np.empty(len(labels)), np.empty(len(labels))
-    n_fits = len(labels) * len(groups) * (1 + _FOLDS)
+    n_fits = len(labels) * len(groups) * (1 + FOLDS) * len(sizes)
     with show_progress(n_fits, f"errors by {method}", "fit", progress) as bar:
         for j in range(len(labels)):
             pulls, parts = [], []
             for g, group in enumerate(groups):
                 difference = values[group.first, j] - values[group.second, j]
-                fitted = fit_ln_sigma(difference, terms, group, method, ln_base[:, j])
-                bar.update(1)
+                if relative:
+                    fitted, own = choose_terms(
+                        difference, terms, group, sizes, ln_base[:, j], bar.update, most_outliers
+                    )
+                else:
+                    fitted = fit_ln_sigma(difference, terms, group, method, ln_base[:, j])
+                    bar.update(1)
+                    own = pulls_left_out(difference, terms, group, method, fitted, ln_base[:, j], bar.update)
                 coefficients[g, :, j] = fitted.coefficients
                 parts.append(fitted.outliers)
-                pulls.append(
-                    pulls_left_out(difference, terms, group, method, fitted, ln_base[:, j], bar.update)
-                )
+                pulls.append(own)
             weights = [group.weight for group in groups]
             outliers[j] = np.average(parts, weights=[weight.sum() for weight in weights])
-            width[j] = pull_width(np.concatenate(pulls), np.concatenate(weights))
+            width[j] = pull_width(np.concatenate(pulls), np.concatenate(weights), most_outliers)
     ln_sigma = terms[used] @ coefficients[0]
     if len(groups) > 1:
         ln_sigma[hot[used]] = terms[used[hot[used]]] @ coefficients[1]
@@ -222,138 +161,49 @@ def calibrate_errors(catalog: QTable, method: str = "likelihood", *, progress: b
         outliers=outliers,
         pull_width=width,
         emulator_hash=str(catalog.meta.get("EMUHASH", "")),
+        formats=_formats(catalog, used),
+        rv=_velocity_factor(catalog, pairs) if relative else None,
     )
 
 
-@dataclass(frozen=True, eq=False)
-class LnSigma:
-    """Result of `fit_ln_sigma`: coefficients (T,), fraction of outliers, and their width over sigma."""
-
-    coefficients: Array
-    outliers: float = 0.05
-    wider: float = 5.0
-
-
-def fit_ln_sigma(
-    difference: Array,
-    terms: Array,
-    pairs: Pairs,
-    method: str,
-    ln_base: Array | None = None,
-    start: LnSigma | None = None,
-) -> LnSigma:
-    """Fit ln sigma to the differences x1 - x2 (Q,) of pairs.
-
-    Parameters
-    ----------
-    difference : (Q,)
-    terms : (N, T)
-        For the rows of the catalogue.
-    pairs : Pairs
-    method : str
-        One of `METHODS`; "paper" has no model of outliers and gives NaN.
-    ln_base : (N,), optional
-        The function to which the terms are added, by default 0.
-    start : LnSigma, optional
-        A fit to nearly the same pairs.
-    """
-    first, second = terms[pairs.first], terms[pairs.second]
-    base = np.zeros(len(terms)) if ln_base is None else ln_base
-    bases = base[pairs.first], base[pairs.second]
-    if method == "likelihood" and start is not None:
-        return _largest_likelihood(difference, first, second, bases, pairs.weight, start)
-    spread = np.log(pair_sigma(difference, 0.0)) - (bases[0] + bases[1]) / 2
-    least_squares = np.asarray(np.linalg.lstsq((first + second) / 2, spread, rcond=None)[0], dtype=float)
-    if method == "paper":
-        return LnSigma(least_squares, np.nan, np.nan)
-    least_squares[0] -= BIAS_OF_LOGARITHM
-    return _largest_likelihood(difference, first, second, bases, pairs.weight, LnSigma(least_squares))
+def _velocity_factor(catalog: QTable, pairs: Pairs) -> tuple[float, float] | None:
+    """Return the factor of the formal error of the velocity, and the width of pulls of stars left out."""
+    if not {"rv", "rv_err_formal"} <= set(catalog.colnames):
+        return None
+    value, formal = column_values(catalog, "rv"), column_values(catalog, "rv_err_formal")
+    known = np.isfinite(value) & (formal > 0)
+    pairs = pairs[known[pairs.first] & known[pairs.second]]
+    if pairs.weight.sum() < MIN_DIFFERENCES:
+        return None
+    difference, one = value[pairs.first] - value[pairs.second], np.ones((len(value), 1))
+    base = np.log(np.where(known, formal, 1.0))
+    fitted, pulls = choose_terms(difference, one, pairs, [1], base, None, FEW_OUTLIERS)
+    return float(np.exp(fitted.coefficients[0])), pull_width(pulls, pairs.weight, FEW_OUTLIERS)
 
 
-def _largest_likelihood(
-    d: Array, first: Array, second: Array, bases: tuple[Array, Array], weight: Array, start: LnSigma
-) -> LnSigma:
-    """Maximise sum_q w_q ln[(1 - f) N(d_q; 0, V_q) + f N(d_q; 0, k^2 V_q)].
-
-    V = sigma1^2 + sigma2^2, ln sigma = base + c . terms; c, f and k are fitted. With r the probability that a
-    pair belongs to the second Gaussian, u = d^2/V and g = (sigma1^2 terms1 + sigma2^2 terms2)/V, the gradient
-    with respect to c is sum w [u (1 - r + r/k^2) - 1] g, and Fisher's information for known r is 2 sum w g
-    g'. c takes the corresponding steps, halved where the likelihood decreased; f and k are updated as in
-    expectation maximisation.
-    """
-    c, f, k2 = start.coefficients, start.outliers, start.wider**2
-    prior = np.full(len(c), _PRIOR**-2)
-    prior[0] = 0.0
-    best, step, reach = -np.inf, np.zeros(len(c)), 1.0
-    for _ in range(_MAX_STEPS):
-        v1, v2 = np.exp(2 * (bases[0] + first @ c)), np.exp(2 * (bases[1] + second @ c))
-        total = v1 + v2
-        u = d * d / total
-        wide = np.log(f) - 0.5 * (u / k2 + np.log(k2))
-        both = np.logaddexp(np.log1p(-f) - 0.5 * u, wide)
-        likelihood = np.sum(weight * (both - 0.5 * np.log(total))) - 0.5 * np.sum(prior * c * c)
-        if likelihood < best - 1e-9 * abs(best):
-            step, reach = 0.5 * step, 0.5 * reach
-            c = c - step
-            continue
-        best = likelihood
-        r = np.exp(wide - both)
-        g = (v1[:, None] * first + v2[:, None] * second) / total[:, None]
-        gradient = (weight * (u * (1 - r + r / k2) - 1)) @ g - prior * c
-        step = np.linalg.solve(2 * g.T @ (weight[:, None] * g) + np.diag(prior), gradient)
-        change = np.abs(g @ step).max()
-        reach = min(1.0, 2 * reach)
-        step = step * min(reach, 1 / max(change, 1e-300))
-        c = c + step
-        part = float(np.clip(np.average(r, weights=weight), *_OUTLIERS))
-        k2 = float(np.clip(np.sum(weight * r * u) / np.sum(weight * r), *np.square(_WIDER)))
-        settled = change < _SETTLED and abs(part - f) < _SETTLED
-        f = part
-        if settled:
-            break
-    return LnSigma(c, f, float(np.sqrt(k2)))
+def _formats(catalog: QTable, rows: Array) -> tuple[str, ...]:
+    """Return the formats of the files of some rows; none if that of a row is unknown."""
+    if "format" not in catalog.colnames:
+        return ()
+    found = set(np.asarray(catalog["format"][rows], dtype=str).tolist())
+    return () if "" in found else tuple(sorted(found))
 
 
-def pulls_left_out(
-    difference: Array,
-    terms: Array,
-    pairs: Pairs,
-    method: str,
-    start: LnSigma,
-    ln_base: Array | None = None,
-    progress: Callable[[int], object] | None = None,
-) -> Array:
-    """Return (x1 - x2) / sqrt(sigma1^2 + sigma2^2) of pairs (Q,), with errors calibrated on other stars.
-
-    `progress`, if given, is called with 1 after each of the five fits.
-    """
-    pulls = np.empty(len(pairs))
-    base = np.zeros(len(terms)) if ln_base is None else ln_base
-    fold = np.random.default_rng(0).permutation(pairs.star.max() + 1)[pairs.star] % _FOLDS
-    for k in range(_FOLDS):
-        out = fold == k
-        fitted = fit_ln_sigma(difference[~out], terms, pairs[~out], method, base, start).coefficients
-        sigma = [np.exp(base[r] + terms[r] @ fitted) for r in (pairs.first[out], pairs.second[out])]
-        pulls[out] = difference[out] / np.hypot(*sigma)
-        if progress is not None:
-            progress(1)
-    return pulls
-
-
-def pull_width(pulls: ArrayLike, weight: ArrayLike | None = None) -> float:
-    """Width of pulls (Q,) without outliers: the fit of `fit_ln_sigma` with one coefficient.
-
-    NaN if there are fewer than 30 pulls.
-    """
-    pulls = np.asarray(pulls, dtype=float)
-    known = np.isfinite(pulls) & (pulls != 0)
-    if known.sum() < _MIN_PULLS:
-        return float("nan")
-    w = np.ones(known.sum()) if weight is None else np.asarray(weight, dtype=float)[known]
-    one, nothing = np.ones((known.sum(), 1)), np.zeros(known.sum())
-    start = LnSigma(np.log(np.median(np.abs(pulls[known]), keepdims=True) / _NORMAL_MEDIAN))
-    found = _largest_likelihood(np.sqrt(2) * pulls[known], one, one, (nothing, nothing), w, start)
-    return float(np.exp(found.coefficients[0]))
+def _affordable(sizes: list[int], pairs: Pairs, variables: tuple[str, ...]) -> list[int]:
+    """Return the numbers of terms for which there are enough pairs; raises if there are none."""
+    independent = pairs.weight.sum()
+    needed = [max(MIN_DIFFERENCES, np.ceil(size / (2 * MAX_ERROR**2))) for size in sizes]
+    if independent < needed[0]:
+        what = "one factor per label requires"
+        if sizes[0] > 1:
+            what = f"{sizes[0]} coefficients of {', '.join(variables)} require"
+        raise ValueError(
+            f"catalog: {len(np.unique(pairs.star))} stars with repeat visits give {independent:.0f} "
+            f"independent differences; {what} {needed[0]:.0f} for errors good to {MAX_ERROR:.0%}. Visits of "
+            "a star need the same star_id; alternatively use the errors of a larger catalogue of the same "
+            "emulator"
+        )
+    return [size for size, least in zip(sizes, needed, strict=True) if independent >= least]
 
 
 def _star_medians(raw: Array, pairs: Pairs, variables: tuple[str, ...]) -> Array:

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maury.catalog.columns import column_values, label_names
+from maury.catalog.errors import model_part, noise_errors
 from maury.catalog.flags import Flag, is_valid
-from maury.labels import find_label
+from maury.catalog.star_flags import star_flags
+from maury.labels import covariance_of, find_label
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -17,15 +19,22 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 DISAGREE = 4.0  # sigma
+_LEAST_NOISE = 0.01  # of the error
 
 
 def combine_visits(catalog: QTable) -> QTable:
     """Combine the visits of each star.
 
-    A label is the mean of the visits with weights 1/error^2. A visit that differs by more than 4 sigma from
-    the others of its star, in any label, is rejected if at least two others remain. If only two visits
-    disagree, both are kept, and the errors are multiplied by the square root of their reduced chi2. In both
-    cases the star has the flag ``VISITS_DISAGREE``, and the column ``discrepant`` names the visits.
+    A label is the mean of the visits with weights 1/noise^2, noise^2 = error^2 - model^2, where model is
+    ``<label>_err_model`` of the catalogue (0 if it has none): the model error is the same in each visit, and
+    is not reduced by averaging. The error of the mean is
+
+        sigma^2 = 1 / sum_v noise_v^-2 + (sum_v share_v model_v)^2,   share_v = noise_v^-2 / sum noise^-2
+
+    A visit that differs by more than 4 sigma of the noise from the others of its star, in any label, is
+    rejected if at least two others remain. If only two visits disagree, both are kept, and the noise is
+    multiplied by the square root of their reduced chi2. In both cases the star has the flag
+    ``VISITS_DISAGREE``, and the column ``discrepant`` names the visits.
 
     Parameters
     ----------
@@ -36,10 +45,10 @@ def combine_visits(catalog: QTable) -> QTable:
     Returns
     -------
     QTable
-        One row per star, in the order of their first visits. ``flags`` contains the flags common to all
-        visits used, so that one noisy visit among good ones does not mark the star. A star without a valid
-        visit has NaN labels and the flags of all its visits. ``ra`` and ``dec`` are those of the first visit
-        with a position.
+        One row per star, in the order of their first visits. ``flags`` follow from those of the visits by
+        `maury.catalog.star_flags.STAR_FLAGS`: one noisy visit among good ones does not mark the star, one
+        visit with emission does. A star without a valid visit has NaN labels and the flags of all its visits.
+        ``ra`` and ``dec`` are those of the first visit with a position.
     """
     from astropy import units as u
     from astropy.table import QTable
@@ -51,6 +60,9 @@ def combine_visits(catalog: QTable) -> QTable:
     values = np.column_stack([column_values(catalog, name) for name in labels])
     errors = np.column_stack([column_values(catalog, f"{name}_err") for name in labels])
     good = is_valid(flags) & np.isfinite(values).all(axis=1) & (errors > 0).all(axis=1)
+    model, correlation = model_part(catalog, labels)
+    model = np.nan_to_num(model)
+    errors = np.maximum(noise_errors(catalog, labels), _LEAST_NOISE * errors)
     used, odd = _without_discrepant(values, errors, star, good, n_stars)
 
     weight = np.where(used[:, None], errors**-2.0, 0.0)
@@ -63,7 +75,10 @@ def combine_visits(catalog: QTable) -> QTable:
     pulls = np.where(used[:, None], (values - mean[star]) / errors, 0.0)
     chi2 = _sums(pulls**2, star, n_stars) / np.maximum(n_used - 1, 1)[:, None]
     grow = np.where(split[:, None], np.sqrt(np.maximum(1.0, chi2)), 1.0)
-    sigma = np.where(n_used[:, None] > 0, grow / np.sqrt(np.where(total > 0, total, np.nan)), np.nan)
+    noise = np.where(n_used[:, None] > 0, grow / np.sqrt(np.where(total > 0, total, np.nan)), np.nan)
+    common = _sums(np.where(used[:, None], share * model, 0.0), star, n_stars)
+    common[n_used == 0] = np.nan
+    sigma = np.hypot(noise, common)
 
     table = QTable()
     table["star_id"] = np.asarray(catalog["star_id"], dtype=str)[first]
@@ -78,10 +93,13 @@ def combine_visits(catalog: QTable) -> QTable:
         table[f"{name}_err"] = sigma[:, j] * unit
         table[name].info.description = f"{find_label(name).description}, mean of the visits used"
         table[f"{name}_err"].info.description = f"error of {name}"
+        if f"{name}_err_model" in catalog.colnames:
+            table[f"{name}_err_model"] = common[:, j] * unit
+            table[f"{name}_err_model"].info.description = f"model error of {name}, not reduced by averaging"
     snr = np.asarray(catalog["snr"], dtype=float)
     table["snr"] = np.sqrt(np.bincount(star, np.where(used, np.nan_to_num(snr) ** 2, 0.0), n_stars))
     table["converged"] = table["valid"] = n_used > 0
-    table["flags"] = _shared_flags(flags, star, used, n_used) | np.where(
+    table["flags"] = star_flags(flags, star, used, n_stars) | np.where(
         np.bincount(star[odd], minlength=n_stars) > 0, int(Flag.VISITS_DISAGREE), 0
     ).astype(np.int32)
     names = np.asarray(catalog["visit_id"], dtype=str)
@@ -89,7 +107,12 @@ def combine_visits(catalog: QTable) -> QTable:
     for i in np.flatnonzero(odd):
         said[star[i]] = f"{said[star[i]]} {names[i]}".strip()
     table["discrepant"] = np.array(said, dtype=str)
-    table["covariance"] = _covariance(np.asarray(catalog["covariance"], dtype=float), share, sigma, star)
+    noise_covariance = np.asarray(catalog["covariance"], dtype=float)
+    if "covariance_formal" in catalog.colnames:
+        noise_covariance = np.asarray(catalog["covariance_formal"], dtype=float)
+    table["covariance"] = _covariance(noise_covariance, share, noise, star) + covariance_of(
+        np.eye(len(labels)) if correlation is None else correlation, common
+    )
     for name, text in _DESCRIPTIONS.items():
         table[name].info.description = text
     table.meta.update(catalog.meta)
@@ -106,8 +129,8 @@ _DESCRIPTIONS = {
     "n_used": "number of visits in the mean",
     "snr": "signal-to-noise ratio of the visits used, added in quadrature",
     "converged": "whether any visit could be used",
-    "valid": "whether any visit meets the criteria of the paper",
-    "flags": "sum of the bits common to all visits used; 0 = no flag set",
+    "valid": "whether any visit may be published",
+    "flags": "sum of the bits of the star, from those of its visits; 0 = no flag set",
     "discrepant": "visits that differ from the others by more than their errors",
     "covariance": "covariance of the labels, in their units",
 }
@@ -165,17 +188,6 @@ def _without_discrepant(
         out = out[np.unique(star[out], return_index=True)[1]]  # of two equally distant visits one is removed
         odd[out] = True
         used[out] = False
-
-
-def _shared_flags(
-    flags: NDArray[np.int32], star: NDArray[np.intp], used: NDArray[np.bool_], n_used: NDArray[np.intp]
-) -> NDArray[np.int32]:
-    """Bits common to all visits used; for a star without usable visits all bits of its visits."""
-    shared = np.full(len(n_used), -1, dtype=np.int32)
-    np.bitwise_and.at(shared, star[used], flags[used])
-    either = np.zeros(len(n_used), dtype=np.int32)
-    np.bitwise_or.at(either, star, flags)
-    return np.where(n_used > 0, shared, either)
 
 
 def _covariance(visits: Array, share: Array, sigma: Array, star: NDArray[np.intp]) -> Array:

@@ -25,6 +25,7 @@ _DESCRIPTIONS = {
     "star_id": "name of the star",
     "visit_id": "name of the exposure",
     "file": "file of the spectrum",
+    "format": "format of the file, as in maury fit --format",
     "ra": "right ascension, ICRS; NaN = unknown",
     "dec": "declination, ICRS; NaN = unknown",
     "chi2": "chi2, including the scatter of the emulator",
@@ -33,21 +34,24 @@ _DESCRIPTIONS = {
     "n_pixels": "number of pixels in the fit",
     "n_clipped": "number of pixels rejected as outliers",
     "snr": "signal-to-noise ratio from the file, else of the fitted pixels",
+    "mjdqual": "quality bits of the survey: MJDQUAL of MaStar; 0 = none",
     "rv": "velocity c z, fitted where rv_err is finite; NaN = unknown",
     "rv_err": "error of rv",
+    "rv_err_formal": "error of rv from the covariance alone",
     "arm_rv": "velocities of the other arms minus that of the first",
     "broadening": "sigma of the broadening in addition to the line-spread function",
     "broadening_err": "error of broadening",
     "converged": "whether the fit found a minimum",
     "status": "why the fit ended",
     "flags": "sum of the bits FLAG0, FLAG1, ... of the header; 0 = no flag set",
-    "valid": "whether the row meets the criteria of the paper",
+    "valid": "whether the row may be published: no bit of DO_NOT_USE",
     "training_distance": "distance to the training stars; above 1 = outside",
     "start": "how the fit was started",
     "n_starts": "number of starts that were followed",
     "n_agree": "number of starts that ended in this minimum",
     "problem": "why the file could not be read",
-    "covariance": "covariance of the labels, in their units",
+    "covariance": "covariance of the labels, noise and model, in their units",
+    "covariance_formal": "covariance of the labels in the fit, in their units",
 }
 _FORMATS = {
     ".fits": "fits",
@@ -68,26 +72,31 @@ def catalog_table(columns: Columns, units: Mapping[str, str], origin: Mapping[st
     units : dict
         Names of the labels, in order, and their units.
     origin : mapping
-        Entries of the header that describe the fit; keys of at most eight characters, as FITS requires.
+        Entries of the header that describe the fit and its errors; keys of at most eight characters, as FITS
+        requires.
 
     Returns
     -------
     QTable
-        Errors ``<label>_err_formal`` are from the covariance, ``<label>_err`` are those times
-        ``sqrt(rchi2)`` where that is above 1. ``covariance`` is (N, L, L), labels in the order of
-        ``meta["LABELS"]``, in their units.
+        ``covariance`` and ``covariance_formal`` are (N, L, L), labels in the order of ``meta["LABELS"]``, in
+        their units.
     """
     from astropy import units as u
     from astropy.table import QTable
 
     described = dict(_DESCRIPTIONS)
-    unit_of = dict.fromkeys(("rv", "rv_err", "arm_rv", "broadening", "broadening_err"), "km/s")
+    unit_of = dict.fromkeys(
+        ("rv", "rv_err", "rv_err_formal", "arm_rv", "broadening", "broadening_err"), "km/s"
+    )
     unit_of |= {"ra": "deg", "dec": "deg"}
     for name, unit in units.items():
         described[name] = find_label(name).description
         described[f"{name}_err"] = f"error of {name}"
-        described[f"{name}_err_formal"] = f"error of {name} from the covariance alone"
-        unit_of |= dict.fromkeys((name, f"{name}_err", f"{name}_err_formal"), unit)
+        described[f"{name}_err_formal"] = f"error of {name} from the covariance of the fit alone"
+        described[f"{name}_err_model"] = (
+            f"model error of {name}, that of the emulator on stars not used for training"
+        )
+        unit_of |= dict.fromkeys([name, *(f"{name}_err{end}" for end in ("", "_formal", "_model"))], unit)
     table = QTable()
     for name, values in columns.items():
         own_unit = unit_of.get(name)
@@ -107,7 +116,6 @@ def _provenance(labels: Iterable[str], origin: Mapping[str, Any]) -> dict[str, A
         "MAURYVER": __version__,
         **origin,
         "LABELS": ",".join(labels),
-        "ERRORS": "formal, times sqrt(rchi2) where above 1",
     }
     for bit in Flag:
         meta[f"FLAG{bit.bit_length() - 1}"] = f"{bit.name}: {bit.meaning}"
@@ -189,9 +197,10 @@ def read_catalog(path: str | os.PathLike[str]) -> QTable:
             description = table[name].info.description
             _add(table, name, np.asarray(table[name].filled(""), dtype=str), description)
     n_labels = len(label_names(table))
-    covariance = np.asarray(table["covariance"])
-    covariance = covariance.reshape(len(table), n_labels, n_labels)  # flat in Parquet
-    _add(table, "covariance", covariance, table["covariance"].info.description)
+    for name in {"covariance", "covariance_formal"} & set(table.colnames):
+        covariance = np.asarray(table[name])
+        covariance = covariance.reshape(len(table), n_labels, n_labels)  # flat in Parquet
+        _add(table, name, covariance, table[name].info.description)
     return table
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from maury.catalog.columns import column_values, label_names
-from maury.catalog.flags import Flag, flag_names
+from maury.catalog.flags import Flag, flag_names, is_valid
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -47,7 +47,8 @@ def describe_catalog(table: QTable) -> str:
         else:
             lines.append(f"  {name:<12}{unit:<6}{'no value':>10}")
     flags = np.asarray(table["flags"])
-    lines += ["", f"  {int(np.sum(flags == 0))} rows without a flag"]
+    n_valid = int(np.sum(is_valid(flags)))
+    lines += ["", f"  {n_valid} rows valid; {int(np.sum(flags == 0))} rows without a flag"]
     for bit in Flag:
         count = int(np.sum((flags & bit) != 0))
         if count:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -52,8 +53,13 @@ def errors_command(
     if output is not None:
         check_error_output(output, overwrite)
     catalog = read_catalog(catalogue)
-    models = {name: calibrate_errors(catalog, name, progress=True) for name in METHODS}
-    model = models[method]
+    model = calibrate_errors(catalog, method, progress=True)
+    models = {method: model}
+    for other in METHODS:
+        if other != method:
+            with suppress(ValueError):  # too few pairs for this method
+                models[other] = calibrate_errors(catalog, other, progress=True)
+    models = {name: models[name] for name in METHODS if name in models}
     click.echo(f"Errors from {model.words}.\n")
     click.echo(error_table(catalog, model))
     click.echo("\nWidth of the pulls of stars left out of the calibration (1 if the errors are correct):")
@@ -97,6 +103,13 @@ def errors_command(
 @click.option(
     "--plot", type=click.Path(dir_okay=False, path_type=Path), metavar="F.png", help="Figure to write."
 )
+@click.option(
+    "--calibrate",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="F.ecsv",
+    help="Write zero points of CATALOGUE on the scale of the other table, for maury fit --calibration.",
+)
+@_overwrite
 def compare_command(
     catalogue: str,
     others: tuple[str, ...],
@@ -105,6 +118,8 @@ def compare_command(
     columns: dict[str, str] | None,
     positions: str | None,
     plot: Path | None,
+    calibrate: Path | None,
+    overwrite: bool,
 ) -> None:
     """Compare CATALOGUE with one other table, or with several other catalogues of the same stars.
 
@@ -120,10 +135,15 @@ def compare_command(
         read_table,
         spread_of,
     )
+    from maury.catalog.table import read_catalog
+    from maury.catalog.zero_points import learn_zero_points, write_zero_points
+    from maury.output import check_new_file
     from maury.show.compare_plots import plot_one_to_one, plot_spread
     from maury.show.compare_tables import differences_table, spread_table
 
     _refuse_idle_options(len(others), by)
+    if calibrate is not None:
+        check_new_file(calibrate, overwrite)
     ours, _ = read_table(catalogue)
     if len(others) > 1:
         names = [Path(path).name for path in (catalogue, *others)]
@@ -143,6 +163,10 @@ def compare_command(
             f"{len(matched.ours)} rows in common with {matched.other} by {matched.by}; ours minus theirs:"
         )
         click.echo(differences_table(differences(matched)))
+        if calibrate is not None:
+            meta = read_catalog(catalogue).meta
+            write_zero_points(learn_zero_points(matched, str(meta["EMUHASH"])), calibrate, overwrite)
+            click.echo(f"Zero points in {calibrate}.")
     if plot is not None:
         from maury.show.plots import save_figure
 
@@ -153,14 +177,18 @@ def compare_command(
 def _refuse_idle_options(n_others: int, by: str | None) -> None:
     """Raise a usage error for options of `maury compare` that have no effect in this comparison."""
     source = click.get_current_context().get_parameter_source
-    given = [name for name in ("by", "radius", "positions") if source(name) == ParameterSource.COMMANDLINE]
+    given = [
+        name
+        for name in ("by", "radius", "positions", "calibrate")
+        if source(name) == ParameterSource.COMMANDLINE
+    ]
     if n_others > 1 and given:
         raise click.UsageError(
             f"--{given[0]} applies to a comparison with one other table, got {n_others} others: catalogues "
             f"of the same stars are matched by star_id. Omit --{given[0]}, or compare with one table "
             "at a time"
         )
-    idle = [name for name in given if name != "by"]
+    idle = [name for name in given if name in ("radius", "positions")]
     if by == "id" and idle:
         raise click.UsageError(
             f"--{idle[0]} applies to a match by position, got --by id. Omit --{idle[0]}, or pass "

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
+
+from maury.readers.mastar_bits import PAPER_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -61,7 +64,21 @@ def _how_to_see(command: Any) -> Any:
             show_default=True,
             help="Fit velocities, except for rest-frame spectra; or keep those of the files.",
         ),
-        click.option("--errors", metavar="F.ecsv", help="Errors from repeat visits; see maury errors."),
+        click.option(
+            "--reject",
+            multiple=True,
+            metavar="BIT",
+            default=PAPER_BITS,
+            help="MaStar visits with this bit of MJDQUAL are not valid; may be given more than once. "
+            f"[default: {', '.join(PAPER_BITS)}]",
+        ),
+        click.option("--keep-all", is_flag=True, help="Ignore MJDQUAL of MaStar visits."),
+        click.option("--errors", metavar="F.ecsv", help="Errors from repeat visits; or lamost."),
+        click.option(
+            "--calibration",
+            metavar="F.ecsv",
+            help="Zero points of labels, from maury compare --calibrate; or lamost.",
+        ),
         click.option(
             "--isochrones",
             type=click.Path(exists=True, dir_okay=False),
@@ -111,6 +128,7 @@ def fit_command(
     plot: Path | None,
     photometry: str | None,
     isochrones: tuple[str, ...],
+    keep_all: bool,
     **options: Any,
 ) -> None:
     """Measure the stars in FILES and write a catalogue.
@@ -124,6 +142,10 @@ def fit_command(
     from maury.survey import fit_files
 
     model = Emulator.load(emulator)
+    if keep_all:
+        if click.get_current_context().get_parameter_source("reject") == ParameterSource.COMMANDLINE:
+            raise click.UsageError("--reject and --keep-all: give one of them, got both")
+        options["reject"] = ()
     if (photometry is None) != (not isochrones):
         raise click.UsageError("--photometry and --isochrones must be given together")
     if photometry is not None:

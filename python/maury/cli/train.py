@@ -63,11 +63,19 @@ def _recipe(command: Any) -> Any:
 )
 @_recipe
 @click.option("--ensemble", type=click.IntRange(min=1), metavar="N", help="Train N networks, keep the best.")
+@click.option(
+    "--folds",
+    type=click.IntRange(min=0),
+    default=5,
+    show_default=True,
+    help="Networks trained without a part of the stars, to estimate the model error; 0 = none.",
+)
 @click.option("--name", help="Name of the emulator; by default the name of the file.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing emulator.")
 def train(
     reference: str,
     output: Path,
+    folds: int,
     name: str | None,
     overwrite: bool,
     **options: Any,
@@ -78,8 +86,9 @@ def train(
     and columns teff, logg, fe_h, ... The table F.stars.ecsv, beside the emulator F.onnx, lists
     how each spectrum was used, or why it was left out.
     """
+    from maury.learn.build import Recipe
     from maury.learn.stars import star_table, stars_path, write_stars
-    from maury.learn.train import Recipe, train_recipe
+    from maury.learn.train import train_recipe
     from maury.learn.validate import validate_unseen
     from maury.output import check_new_file
     from maury.reference.load import open_reference
@@ -96,6 +105,8 @@ def train(
     done = train_recipe(
         stars.spectra,
         Recipe(**recipe),
+        folds=folds,
+        label_errors=stars.label_errors,
         meta={"name": name or output.stem, "training_data": reference, **origin},
         progress=True,
         **chosen,
@@ -146,7 +157,7 @@ def validate(
     """
     from maury.catalog.table import check_output, write_catalog
     from maury.emulator import Emulator
-    from maury.learn.train import Recipe
+    from maury.learn.build import Recipe
     from maury.learn.validate import cross_validate, validate_unseen
     from maury.reference.load import load_reference, open_reference
     from maury.show.tables import flux_error_table, validation_table

@@ -14,6 +14,8 @@ Weights = NDArray[np.float32]
 
 ACTIVATIONS = ("identity", "relu", "leaky_relu", "silu", "tanh", "sigmoid", "gelu")
 TRANSFORMS = ("linear", "log10")
+#: Distances are to the training star of this rank in distance, see `maury.emulator.distance`.
+NEIGHBOUR = 3
 
 
 class EmulatorFileError(ValueError):

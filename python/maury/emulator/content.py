@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import cached_property
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from maury._version import __version__
 from maury.emulator import checks as check
 from maury.emulator.checks import Array, Weights
+from maury.emulator.model_error import ModelError
 from maury.labels import find_label
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Content:
         One per hidden layer.
     meta : mapping
         Origin: name, training_data, citation, training_hash, date, version, and any other entries.
+    error_on_unseen : ModelError or None
+        The error on stars outside the training set; None if it is unknown.
     """
 
     labels: tuple[str, ...]
@@ -74,6 +77,7 @@ class Content:
     biases: tuple[Weights, ...]
     activations: tuple[str, ...]
     meta: Mapping[str, Any]
+    error_on_unseen: ModelError | None = None
 
     @classmethod
     def from_layers(
@@ -95,6 +99,7 @@ class Content:
         training_range: ArrayLike | None = None,
         units: Sequence[str] | None = None,
         meta: Mapping[str, Any] | None = None,
+        error_on_unseen: ModelError | None = None,
     ) -> Self:
         """Build an emulator from the layers of a trained network.
 
@@ -127,6 +132,8 @@ class Content:
         meta : mapping, optional
             Origin, in values that JSON can represent; see the class. `date` and `version` are added if
             missing.
+        error_on_unseen : ModelError, optional
+            Of the same labels, from a cross-validation of the training.
 
         Raises
         ------
@@ -151,6 +158,8 @@ class Content:
         n_pixels = len(bias_list[-1])
         known = np.empty((0, n_labels)) if training_labels is None else training_labels
         known = check.numbers("training_labels", known, (None, n_labels))
+        if error_on_unseen is not None:
+            error_on_unseen.check_labels(label_names, len(np.unique(known, axis=0)))
         if training_range is None:
             training_range = (
                 np.stack([known.min(axis=0), known.max(axis=0)], axis=1) if len(known) else scaling
@@ -181,7 +190,20 @@ class Content:
             biases=bias_list,
             activations=activations,
             meta=_origin(meta),
+            error_on_unseen=error_on_unseen,
         )
+
+    def with_model_error(self, found: ModelError | None) -> Self:
+        """Return the same emulator with this model error.
+
+        Raises
+        ------
+        ValueError
+            If the labels of `found` differ.
+        """
+        if found is not None:
+            found.check_labels(self.labels, len(np.unique(self.training_labels, axis=0)))
+        return replace(self, error_on_unseen=found)
 
     @property
     def name(self) -> str:

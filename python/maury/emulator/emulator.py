@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from os import PathLike
 from typing import Any
@@ -15,6 +15,8 @@ import maury._core as _core
 from maury.emulator.checks import Array
 from maury.emulator.content import Content
 from maury.emulator.cut import Cut, make_cut
+from maury.emulator.distance import training_distance
+from maury.emulator.model_error import ModelError
 from maury.emulator.network import compiled
 from maury.emulator.text import describe
 
@@ -110,6 +112,39 @@ class Emulator(Content):
         slope[self._unusable(rows)] = np.nan
         return slope[0] if single else slope
 
+    def model_error(self, labels: ArrayLike) -> Array:
+        """Return the model error: that of the emulator on stars that were not used for training.
+
+        This is the part of the error that is not due to noise, and that repeat visits do not measure.
+
+        Parameters
+        ----------
+        labels : (N, L) or (L,)
+            Fitted labels, in physical units and the order of `self.labels`.
+
+        Returns
+        -------
+        (N, L) or (L,) float64
+            In the units of the labels. A row is NaN where `predict` gives NaN; all rows are NaN if the error
+            is unknown (`error_on_unseen` is None).
+        """
+        rows, single = self._rows(labels)
+        sigma = np.full(rows.shape, np.nan)
+        known = ~self._unusable(rows)
+        if self.error_on_unseen is not None and known.any():
+            sigma[known] = self.error_on_unseen.predict(rows[known], training_distance(rows[known], self))
+        return sigma[0] if single else sigma
+
+    def with_model_error(self, found: ModelError | None) -> Emulator:
+        """Return the same emulator with this model error; the hash of its file changes.
+
+        Raises
+        ------
+        ValueError
+            If the labels of `found` differ.
+        """
+        return replace(super().with_model_error(found), _loaded_hash=None)
+
     def _rows(self, labels: ArrayLike) -> tuple[Array, bool]:
         rows = np.asarray(labels, dtype=np.float64)
         if rows.ndim not in (1, 2) or rows.shape[-1] != len(self.labels):
@@ -148,4 +183,4 @@ class Emulator(Content):
 
     def describe(self) -> str:
         """Return a short description as text."""
-        return describe(self, self.cut, self.file_hash)
+        return describe(self, self.cut, self.file_hash, self.model_error)

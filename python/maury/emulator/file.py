@@ -22,6 +22,7 @@ from maury.emulator.checks import EmulatorFileError
 from maury.emulator.content import Content
 from maury.emulator.graph import IR_VERSION, OPSET, bias_name, build_graph, weight_name
 from maury.emulator.guard import check_graph, check_network, stored_arrays
+from maury.emulator.model_error import ModelError
 
 FORMAT_VERSION = 1
 # Size limit of protocol buffers, and therefore of ONNX files.
@@ -112,6 +113,7 @@ def _describe_content(emulator: Content) -> dict[str, Any]:
         "scatter": emulator.scatter.tolist(),
         "training_labels": emulator.training_labels.tolist(),
         "meta": dict(emulator.meta),
+        "model_error": None if emulator.error_on_unseen is None else emulator.error_on_unseen.as_dict(),
     }
 
 
@@ -185,6 +187,7 @@ def _read_content(entries: Mapping[str, str], arrays: Mapping[str, NDArray[Any]]
             ) from None
 
     weights, biases = _stored_layers(arrays)
+    entries = {"maury.model_error": "null", **entries}  # older files do not have it
     columns = entry("labels", lambda rows: {key: [row[key] for row in rows] for key in _LABEL_KEYS})
     training = entry("training_labels", list)
     return {
@@ -204,6 +207,7 @@ def _read_content(entries: Mapping[str, str], arrays: Mapping[str, NDArray[Any]]
         "lsf": entry("lsf", lambda lsf: None if lsf is None else list(lsf)),
         "scatter": entry("scatter", list),
         "meta": entry("meta", lambda meta: dict(meta.items())),
+        "error_on_unseen": entry("model_error", _read_model_error),
     }
 
 
@@ -246,6 +250,15 @@ def _read_wavelength(grid: Mapping[str, Any], n_pixels: int) -> Any:
     if "values" in grid:
         return list(grid["values"])
     return check.log10_wavelength(float(grid["log10_start"]), float(grid["log10_step"]), n_pixels)
+
+
+def _read_model_error(told: Any) -> ModelError | None:
+    if told is None:
+        return None
+    try:
+        return ModelError.from_dict(told)
+    except ValueError as error:
+        raise EmulatorFileError(f"metadata 'maury.model_error': {error}") from None
 
 
 def _read_normalisation(recipe: Mapping[str, Any]) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from maury.emulator.checks import Array
 from maury.spectra import FWHM_PER_SIGMA
 
 if TYPE_CHECKING:
@@ -14,8 +16,13 @@ if TYPE_CHECKING:
     from maury.emulator.cut import Cut
 
 
-def describe(emulator: Content, cut: Cut | None, file_hash: str) -> str:
-    """Return a few lines of text: labels, pixels, network, origin."""
+def describe(
+    emulator: Content, cut: Cut | None, file_hash: str, model_error: Callable[[Array], Array]
+) -> str:
+    """Return a few lines of text: labels, pixels, network, origin, errors.
+
+    `model_error` is the method of the emulator, (L,) to (L,).
+    """
     meta = emulator.meta
     n_numbers = sum(array.size for array in (*emulator.weights, *emulator.biases))
     lines = [
@@ -44,7 +51,47 @@ def describe(emulator: Content, cut: Cut | None, file_hash: str) -> str:
         rows.insert(
             -1, ("converged", "yes" if meta["converged"] else "no, stopped at the maximum number of cycles")
         )
-    return "\n".join([*lines, "", *(f"  {key.replace('_', ' '):<14}{text}" for key, text in rows)])
+    about = [f"  {key.replace('_', ' '):<14}{text}" for key, text in rows]
+    return "\n".join([*lines, "", *about, "", *_errors(emulator, model_error)])
+
+
+#: Typical labels of kinds of star: Teff [K], log g, [Fe/H].
+KINDS = {
+    "M dwarf": (3700, 4.8, -0.1),
+    "K dwarf": (4700, 4.6, -0.1),
+    "solar-type dwarf": (5772, 4.44, 0.0),
+    "F dwarf": (6500, 4.2, -0.1),
+    "A dwarf": (8500, 4.0, 0.0),
+    "B dwarf": (15000, 4.0, 0.0),
+    "K giant": (4500, 2.0, -0.1),
+    "M giant": (3700, 1.0, -0.1),
+    "metal-poor giant": (4800, 1.8, -1.8),
+    "metal-poor dwarf": (6000, 4.3, -1.5),
+}
+
+
+def _errors(emulator: Content, model_error: Callable[[Array], Array]) -> list[str]:
+    """Return lines with the model errors, one per kind of star within the training range."""
+    known = emulator.error_on_unseen
+    if known is None:
+        return ["  model error: unknown; train with folds to estimate it (maury train)"]
+    lines = [
+        f"  model error, on stars not used for training ({known.words}):",
+        (f"  {'':<18}" + "".join(f"{label:<12}" for label in emulator.labels)).rstrip(),
+    ]
+    typical = dict(zip(emulator.labels, np.mean(emulator.training_range, axis=1), strict=True))
+    low, high = emulator.training_range.T
+    for kind, values in KINDS.items():
+        told = dict(zip(("teff", "logg", "fe_h"), values, strict=True))
+        place = np.array([told.get(label, typical[label]) for label in emulator.labels])
+        if "teff" in typical and ((place >= low) & (place <= high)).all():
+            lines.append(f"  {kind:<18}" + _numbers(model_error(place)))
+    lines.append(f"  {'median offset':<18}" + _numbers(known.offset, "+.3g"))
+    return lines
+
+
+def _numbers(values: Array, form: str = ".3g") -> str:
+    return "".join(f"{format(value, form):<12}" for value in values).rstrip()
 
 
 def _span(pair: NDArray[Any]) -> str:

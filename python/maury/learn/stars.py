@@ -31,7 +31,7 @@ def star_table(reference: Spectra, use: NDArray[np.str_], origin: NDArray[np.str
         N spectra with `labels`.
     use : (N,) str
         `TRAINING`, `STOPPING`, `VALIDATION`, or why the spectrum was left out; see
-        `maury.learn.train.Trained`.
+        `maury.learn.build.Trained`.
     origin : (N,) str, optional
         "empirical" or "theoretical".
 

@@ -88,7 +88,8 @@ def train_twins(reference: Reference, twin: Reference, *, progress: bool = False
     progress : bool
         Show the progress of both trainings on stderr.
     **options
-        Of `maury.train`. `doubt` is None by default, since rejecting stars would make the twins differ.
+        Of `maury.train`. `doubt` is None by default, since rejecting stars would make the twins differ;
+        `folds` is 0 by default, since the twins are compared with each other.
 
     Raises
     ------
@@ -101,7 +102,7 @@ def train_twins(reference: Reference, twin: Reference, *, progress: bool = False
     if options.get("wavelength") is None:
         ends = [s.wavelength[np.isfinite(s.wavelength)] for s in sets]
         options["wavelength"] = (max(w.min() for w in ends), min(w.max() for w in ends))
-    options = {"doubt": None} | options
+    options = {"doubt": None, "folds": 0} | options
     emulators = []
     for kind, spectra in zip(KINDS, sets, strict=True):
         meta = {"name": kind, "training_data": kind}

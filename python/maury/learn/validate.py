@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maury.labels import find_label, offset_and_mad
+from maury.learn.build import Recipe
 from maury.learn.flux_errors import FluxErrors, flux_errors
-from maury.learn.select import TrainingSet, select, split_stars
-from maury.learn.train import Recipe, train_on
+from maury.learn.folds import fold_emulators
+from maury.learn.select import TrainingSet, select
 from maury.measure.fit import fit_normalized
 from maury.measure.quality import reduced
 from maury.spectra import Spectra
@@ -132,16 +133,9 @@ def cross_validate(
         raise ValueError(f"folds: expected 2 to {n_stars}, the number of stars, got {folds}")
     fold = np.zeros(len(chosen.labels), dtype=np.int64)
     done = []
-    parts = split_stars(chosen.star_id, [1 / folds] * (folds - 1), recipe.seed)
-    parts.append(~np.logical_or.reduce(parts))
-    for k, left_out in enumerate(parts):
-        (stop,) = split_stars(chosen.star_id[~left_out], [recipe.stop_fraction], recipe.seed + k)
-        stop_rows = np.zeros_like(left_out)
-        stop_rows[~left_out] = stop
-        name = f"fold {k + 1} of {folds}, "
-        rows = ~left_out & ~stop_rows
-        trained = train_on(chosen, stop_rows, rows, recipe, progress=progress, name=name)
-        done.append(_measure(trained.emulator, chosen, left_out, k))
+    everything = np.ones(len(fold), dtype=bool)
+    for k, (left_out, emulator) in enumerate(fold_emulators(chosen, everything, recipe, folds, progress)):
+        done.append(_measure(emulator, chosen, left_out, k))
         fold[left_out] = k
     back = np.argsort(np.concatenate([np.flatnonzero(fold == k) for k in range(folds)]))
     columns = {name: np.concatenate([getattr(part, name) for part in done])[back] for name in _COLUMNS}

@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from maury.catalog.columns import Columns
-from maury.catalog.errors import formal_errors, scaled_errors
+from maury.catalog.errors import formal_errors, scaled_errors, total_covariance
 from maury.catalog.flags import is_valid
+from maury.emulator.distance import training_distance
 from maury.measure.fit import Status
-from maury.measure.quality import reduced, set_flags, training_distance
+from maury.measure.quality import reduced, set_flags
 
 if TYPE_CHECKING:
     from maury.emulator.emulator import Emulator
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from maury.spectra import Spectra
 
 
-_NAMES = ("star_id", "visit_id", "file", "ra", "dec")
+_NAMES = ("star_id", "visit_id", "file", "format", "ra", "dec")
 _NUISANCES = ("arm_rv", "broadening", "broadening_err")  # if they were fitted
 
 
@@ -34,6 +35,8 @@ def catalog_columns(
     sharper: NDArray[np.bool_] | bool = False,
     emission: NDArray[np.bool_] | bool = False,
     misfit: NDArray[np.bool_] | bool = False,
+    unexplained: ArrayLike = 0.0,
+    rejected: int = 0,
 ) -> Columns:
     """Return the columns of N fitted spectra in the order of the catalogue, (N, ...) each.
 
@@ -53,21 +56,31 @@ def catalog_columns(
         Whether emission lines were found; see `maury.measure.emission`.
     misfit : (N,) bool
         Whether the fit differs from the spectrum over many pixels; see `maury.measure.misfit`.
+    unexplained : (N,)
+        Part of the features that the fit does not explain; see `maury.measure.misfit`.
+    rejected : int
+        Bits of `Spectra.quality` that the survey rejects.
     """
     n_labels = len(emulator.labels)
     n_pixels = np.asarray(result.n_pixels)
-    flags = set_flags(result, spectra, emulator, sharper, max_rv, emission, misfit)
+    flags = set_flags(result, spectra, emulator, sharper, max_rv, emission, misfit, unexplained, rejected)
     formal = formal_errors(result.covariance)
     rchi2 = reduced(result.chi2, n_pixels, n_labels)
-    reported = scaled_errors(formal, rchi2)
+    noise = scaled_errors(formal, rchi2)
+    model = emulator.model_error(result.labels)
+    known = emulator.error_on_unseen
+    covariance = total_covariance(
+        np.asarray(result.covariance, dtype=float), noise, model, None if known is None else known.correlation
+    )
     nothing = np.full(len(n_pixels), np.nan)
     rv, rv_err = (nothing if value is None else value for value in (result.rv, result.rv_err))
 
     columns: Columns = {name: np.asarray(getattr(spectra, name)) for name in _NAMES}
     for j, name in enumerate(emulator.labels):
         columns[name] = result.labels[:, j]
-        columns[f"{name}_err"] = reported[:, j]
+        columns[f"{name}_err"] = np.hypot(noise[:, j], np.nan_to_num(model[:, j]))
         columns[f"{name}_err_formal"] = formal[:, j]
+        columns[f"{name}_err_model"] = model[:, j]
     columns |= {
         "chi2": result.chi2,
         "rchi2": rchi2,
@@ -75,8 +88,10 @@ def catalog_columns(
         "n_pixels": n_pixels.astype(np.int32),
         "n_clipped": np.asarray(result.n_clipped, dtype=np.int32),
         "snr": np.asarray(spectra.snr, dtype=float),
+        "mjdqual": np.asarray(spectra.quality, dtype=np.int64),
         "rv": np.where(np.isfinite(rv_err), rv, spectra.rv),
         "rv_err": rv_err,
+        "rv_err_formal": rv_err,
     }
     columns |= {name: v for name in _NUISANCES if (v := getattr(result, name)) is not None}
     status = [Status(code).name.lower().replace("_", " ") for code in result.status]
@@ -90,6 +105,7 @@ def catalog_columns(
         "n_starts": np.asarray(result.n_starts, dtype=np.int32),
         "n_agree": np.asarray(result.n_agree, dtype=np.int32),
         "problem": np.asarray(spectra.problem, dtype=str),
-        "covariance": np.asarray(result.covariance, dtype=float),
+        "covariance": covariance,
+        "covariance_formal": np.asarray(result.covariance, dtype=float),
     }
     return columns

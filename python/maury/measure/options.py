@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maury.measure.regions import check_regions
+from maury.readers.mastar_bits import PAPER_BITS, checked_bits
 
 if TYPE_CHECKING:
     from maury.emulator.content import Content
@@ -51,6 +52,9 @@ class Options:
         R = wavelength / FWHM, or FWHM [Angstrom], of pixels whose line-spread function is unknown.
     format : str, optional
         Format of the files; by default it is recognised from each file.
+    reject : tuple of str
+        Names of bits of MJDQUAL (MaStar); visits with any of them have the flag `REJECTED`. By default those
+        of the paper, sec. 2.2; empty for none.
 
     Raises
     ------
@@ -70,6 +74,7 @@ class Options:
     resolution: float | None = None
     fwhm: float | None = None
     format: str | None = None
+    reject: tuple[str, ...] = PAPER_BITS
 
     def __post_init__(self) -> None:
         """Check every value, and convert sequences to tuples."""
@@ -87,6 +92,7 @@ class Options:
             if value is not None and not (np.isfinite(value) and value > 0):
                 raise ValueError(f"{name}: expected a number above 0, got {value}")
         check_regions(self.leave_out)
+        object.__setattr__(self, "reject", checked_bits(self.reject))
         object.__setattr__(self, "leave_out", tuple(self.leave_out))
         if self.bounds is not None:
             object.__setattr__(self, "bounds", _pairs(self.bounds))

@@ -7,6 +7,7 @@ spectra -> fit, in the C++ core (first continuum -> velocity -> search -> exact 
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Sequence
 from copy import copy
 from os import PathLike
@@ -17,8 +18,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from maury.catalog.columns import Columns, join_columns
 from maury.catalog.error_file import apply_errors, errors_for
-from maury.catalog.errors import ErrorModel
+from maury.catalog.errors import AND, NO_MODEL_WORDS, NOISE_WORDS, ErrorModel
 from maury.catalog.table import catalog_table
+from maury.catalog.zero_points import ZeroPoints, apply_zero_points, zero_points_for
 from maury.emulator.emulator import Emulator
 from maury.emulator.grid import pixel_width, to_shift
 from maury.measure.columns import catalog_columns
@@ -26,11 +28,12 @@ from maury.measure.emission import emission_lines, shows_emission
 from maury.measure.fit import FitResult, Models, checked_start, checked_threads, fit_spectra
 from maury.measure.jobs import run_jobs
 from maury.measure.lsf import with_lsf
-from maury.measure.misfit import is_misfit
+from maury.measure.misfit import is_misfit, unexplained_part
 from maury.measure.options import Options, Velocity
 from maury.measure.photometry import start_of_stars
 from maury.output import progress as show_progress
 from maury.prepare import signal_to_noise
+from maury.readers.mastar_bits import PAPER_BITS, bit_mask
 from maury.spectra import SPEED_OF_LIGHT, Spectra
 
 if TYPE_CHECKING:
@@ -58,7 +61,9 @@ def fit(
     leave_out: Sequence[str] = (),
     resolution: float | None = None,
     fwhm: float | None = None,
+    reject: Sequence[str] = PAPER_BITS,
     errors: ErrorModel | str | PathLike[str] | None = None,
+    calibration: ZeroPoints | str | PathLike[str] | None = None,
     threads: int | None = None,
     progress: bool = False,
 ) -> QTable:
@@ -81,10 +86,15 @@ def fit(
         Gaia photometry by `star_id`, and the isochrones from which labels are derived: an additional start
         for the stars in the table, besides the search; see `maury.measure.photometry.start_of_stars`. The
         solution with the lower chi-square is adopted; the column `start` gives its start.
-    bounds, use_scatter, n_starts, velocity, max_rv, arm_rv, broadening, leave_out, resolution, fwhm
+    bounds, use_scatter, n_starts, velocity, max_rv, arm_rv, broadening, leave_out, resolution, fwhm, reject
         See `maury.measure.options.Options`.
     errors : ErrorModel or path, optional
-        Errors from repeat visits, as written by `maury errors`, instead of those of the fit.
+        Errors from repeat visits, as written by `maury errors`, instead of the noise errors of the fit;
+        ``"lamost"`` for the installed ones for LAMOST low-resolution spectra. The model errors are added to
+        them.
+    calibration : ZeroPoints or path, optional
+        Zero points of the labels, as written by `maury compare --calibrate`; their errors are included in
+        those of the labels.
     progress : bool
         Show a progress bar.
 
@@ -103,6 +113,9 @@ def fit(
     if not isinstance(emulator, Emulator):
         emulator = Emulator.load(emulator)
     model = errors_for(errors, emulator.labels, emulator.file_hash)
+    if model is not None:
+        model.check_formats(spectra.format)
+    zero_points = zero_points_for(calibration, emulator.file_hash)
     options = Options(
         velocity=velocity,
         max_rv=max_rv,
@@ -114,13 +127,16 @@ def fit(
         n_starts=n_starts,
         resolution=resolution,
         fwhm=fwhm,
+        reject=cast("Any", reject),
     )
     photometric = None
     if photometry is not None and isochrones is not None:
         photometric = start_of_stars(spectra.star_id, photometry, isochrones, emulator.labels)
     with show_progress(len(spectra), "fitting", "spectra", progress) as bar:
         columns = measure(spectra, emulator, options, start, photometric, threads, bar.update)
-    return finished_catalog(columns, emulator, options, model, start is not None, photometry is not None)
+    return finished_catalog(
+        columns, emulator, options, model, start is not None, photometry is not None, zero_points
+    )
 
 
 def finished_catalog(
@@ -130,16 +146,31 @@ def finished_catalog(
     errors: ErrorModel | None = None,
     start: bool = False,
     photometry: bool = False,
+    zero_points: ZeroPoints | None = None,
 ) -> QTable:
-    """Make the catalogue from the measured columns, with errors from repeat visits if `errors` is given.
+    """Make the catalogue from the measured columns, with errors from repeat visits and zero points if given.
 
     `start` and `photometry` state whether the user gave labels or photometry to start from.
     """
     told = options.as_dict() | {"start": "given" if start else "search", "photometry": photometry}
     units = dict(zip(emulator.labels, emulator.units, strict=True))
     origin = {"EMULATOR": emulator.name, "EMUHASH": emulator.file_hash, "OPTIONS": json.dumps(told)}
+    known = emulator.error_on_unseen
+    if known is None:
+        warnings.warn(
+            "the model error of the emulator is unknown, so that <label>_err includes only the noise and is "
+            "too small; train the emulator again with folds (maury train)",
+            stacklevel=3,
+        )
+        model_words = NO_MODEL_WORDS
+    else:
+        model_words = f"model: {known.words}"
+        origin["MODELCOR"] = json.dumps(known.correlation.tolist())
+    origin["ERRORS"] = f"{NOISE_WORDS}{AND}{model_words}"
     catalog = catalog_table(columns, units, origin)
-    return catalog if errors is None else apply_errors(catalog, errors)
+    if errors is not None:
+        catalog = apply_errors(catalog, errors)
+    return catalog if zero_points is None else apply_zero_points(catalog, zero_points)
 
 
 def measure(
@@ -213,9 +244,14 @@ def _columns(
     rest = wavelength / (1.0 + rv / SPEED_OF_LIGHT)[:, None]
     scatter = np.interp(rest, emulator.wavelength, emulator.scatter)
     emission = shows_emission(*emission_lines(spectra.wavelength, flux, ivar, model, rv, scatter))
-    misfit = is_misfit(flux, ivar, model, scatter, _pixel_widths(wavelength, emulator), emulator)
+    rejected = bit_mask(options.reject)
+    widths = _pixel_widths(wavelength, emulator)
+    misfit = is_misfit(flux, ivar, model, scatter, widths, emulator)
+    unexplained = unexplained_part(flux, ivar, model, widths, emulator)
     sharper = cast("Any", result.sharper)
-    return catalog_columns(result, spectra, emulator, options.max_rv, sharper, emission, misfit)
+    return catalog_columns(
+        result, spectra, emulator, options.max_rv, sharper, emission, misfit, unexplained, rejected
+    )
 
 
 def _pixel_widths(wavelength: NDArray[np.float64], emulator: Emulator) -> NDArray[np.float64]:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maury.catalog.caution import in_caution
 from maury.catalog.flags import (
+    EXTRAPOLATED,
     MAX_BAD_FRACTION,
     MAX_OUTLIERS,
     MAX_RCHI2,
     MAX_RCHI2_NOISE,
+    MAX_UNEXPLAINED,
+    MAX_UNEXPLAINED_AND,
     MIN_AGREEMENT,
     MIN_PIXEL_FRACTION,
     MIN_SNR,
     Flag,
 )
-from maury.labels import scaled
+from maury.emulator.distance import training_distance
 from maury.spectra import SPEED_OF_LIGHT
 
 if TYPE_CHECKING:
@@ -28,13 +30,7 @@ if TYPE_CHECKING:
     from maury.spectra import Spectra
 
 
-# A star is outside the training set if its third nearest training star is farther away than for 99 %
-# of the training stars themselves; the third, so that one mislabelled star does not extend the region. With
-# the MILES labels this flags 1.6 % of stars drawn around the training stars with errors of 1.4 %, 0.2 dex and
-# 0.1 dex, and 52 % of labels drawn at random from the box. A convex hull would flag 2.3 % more of the former.
-NEIGHBOUR = 3
 _LIMIT = 0.999
-TRAINING_PERCENTILE = 99.0
 
 
 def set_flags(
@@ -45,6 +41,8 @@ def set_flags(
     max_rv: float = np.inf,
     emission: NDArray[np.bool_] | bool = False,
     misfit: NDArray[np.bool_] | bool = False,
+    unexplained: ArrayLike = 0.0,
+    rejected: int = 0,
 ) -> NDArray[np.int32]:
     """Set the bits of `Flag` for N fitted spectra.
 
@@ -67,6 +65,10 @@ def set_flags(
         From `maury.measure.emission.shows_emission`.
     misfit : (N,) bool
         From `maury.measure.misfit.is_misfit`.
+    unexplained : (N,)
+        From `maury.measure.misfit.unexplained_part`.
+    rejected : int
+        Bits of `Spectra.quality` that the survey rejects.
 
     Returns
     -------
@@ -96,11 +98,16 @@ def set_flags(
         Flag.RV_AT_LIMIT: fitted
         & (np.abs(np.log1p(rv / SPEED_OF_LIGHT)) >= _LIMIT * np.log1p(max_rv / SPEED_OF_LIGHT)),
         Flag.SHARPER: np.broadcast_to(sharper, n_pixels.shape),
+        Flag.RESOLUTION_UNKNOWN: resolution_unknown(spectra),
+        Flag.REJECTED: (spectra.quality & rejected) != 0,
     }
     conditions |= {Flag[name]: here for name, here in in_caution(result.labels, emulator.labels).items()}
     flags = np.zeros(len(n_pixels), dtype=np.int32)
     for bit, condition in conditions.items():
         flags[condition] |= bit
+    extrapolated, emits = (flags & EXTRAPOLATED) != 0, (flags & Flag.EMISSION) != 0
+    most = np.where(extrapolated | emits, MAX_UNEXPLAINED_AND, MAX_UNEXPLAINED)
+    flags[(np.asarray(unexplained) > most) | (extrapolated & emits)] |= Flag.UNLIKE_STARS
     flags[np.asarray(spectra.problem) != ""] = Flag.UNREADABLE | Flag.NOT_CONVERGED
     return flags
 
@@ -122,6 +129,20 @@ def bad_fraction(spectra: Spectra, emulator: Emulator) -> NDArray[np.float64]:
     return bad
 
 
+def resolution_unknown(spectra: Spectra) -> NDArray[np.bool_]:
+    """Whether spectra (N,) have no line-spread function or resolution matrix at any pixel in use.
+
+    False for a spectrum without a pixel in use.
+    """
+    used = ~spectra.mask
+    known = np.zeros(used.shape, dtype=bool)
+    if spectra.lsf is not None:
+        known |= np.isfinite(spectra.lsf)
+    if spectra.resolution is not None:
+        known |= np.isfinite(spectra.resolution).all(axis=2)
+    return np.asarray(used.any(axis=1) & ~(used & known).any(axis=1))
+
+
 def outside_training(labels: ArrayLike, emulator: Emulator) -> NDArray[np.bool_]:
     """Whether labels (N, L) are outside the training set; False for NaN labels.
 
@@ -132,37 +153,3 @@ def outside_training(labels: ArrayLike, emulator: Emulator) -> NDArray[np.bool_]
     low, high = np.asarray(emulator.training_range, dtype=float).T
     outside: NDArray[np.bool_] = ((labels < low) | (labels > high)).any(axis=1)
     return outside | (training_distance(labels, emulator) > 1)
-
-
-def training_distance(labels: ArrayLike, emulator: Emulator) -> NDArray[np.float64]:
-    """Distance (N,) of labels (N, L) to the third nearest training star, divided by a limit.
-
-    The limit is the percentile `TRAINING_PERCENTILE` of this distance among the training stars themselves.
-    NaN for NaN labels, and if the emulator has no training labels.
-    """
-    labels = np.asarray(labels, dtype=float)
-    distance = np.full(len(labels), np.nan)
-    known = np.isfinite(labels).all(axis=1)
-    stars = _training_stars(emulator)
-    if stars is not None and known.any():
-        tree, far = stars
-        places = scaled(labels[known], emulator.label_min, emulator.label_max, emulator.transforms)
-        distance[known] = tree.query(places, k=[NEIGHBOUR])[0][:, 0] / far
-    return distance
-
-
-@lru_cache(maxsize=4)
-def _training_stars(emulator: Emulator) -> tuple[Any, float] | None:
-    """Tree of the training stars, and the limit of the distance; None if they are unknown."""
-    from scipy.spatial import cKDTree
-
-    training = np.asarray(emulator.training_labels, dtype=float)
-    if training.ndim != 2:
-        return None
-    training = np.unique(training[np.isfinite(training).all(axis=1)], axis=0)
-    if len(training) <= NEIGHBOUR:
-        return None
-    tree = cKDTree(scaled(training, emulator.label_min, emulator.label_max, emulator.transforms))
-    # The nearest neighbour of a training star is the star itself.
-    own = tree.query(tree.data, k=[NEIGHBOUR + 1])[0]
-    return tree, float(np.percentile(own, TRAINING_PERCENTILE))

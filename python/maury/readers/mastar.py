@@ -66,8 +66,8 @@ def read_blocks(
     """Read a goodspec or combspec file block by block, with only one block in memory.
 
     `star_id` is the MANGAID, `visit_id` is PLATE-IFUDESIGN-MJD if the file has them, `snr` is S2N, `lsf` is
-    DISP, and `ra` and `dec` are those of the file, if any. For parameters and errors see
-    `maury.readers.read_blocks`, which reads files of every format.
+    DISP, `quality` is MJDQUAL, and `ra` and `dec` are those of the file, if any. For parameters and errors
+    see `maury.readers.read_blocks`, which reads files of every format.
     """
     check_rows(rows)
     with open_file(Path(path)) as file:
@@ -113,6 +113,7 @@ def _block(table: Table, file: str) -> Spectra:
         file=file,
         rv=0.0,
         snr=known(table["S2N"]) if "S2N" in table else np.nan,
+        quality=table.get("MJDQUAL", 0),
         ra=table.get("RA", np.nan),
         dec=table.get("DEC", np.nan),
     )

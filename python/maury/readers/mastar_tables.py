@@ -17,34 +17,11 @@ from numpy.typing import NDArray
 from maury.labels import LABELS
 from maury.readers._fits import ReadError, columns, has_columns, open_fits
 from maury.readers.mastar import FILL, visit_names
+from maury.readers.mastar_bits import PAPER_BITS, QUALITY_BITS, checked_bits
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
-# MASTAR_QUAL, the bits of MJDQUAL (sdssMaskbits.par of DR17).
-QUALITY_BITS = {
-    "NODATA": 0,
-    "SKYSUBBAD": 1,
-    "HIGHSCAT": 2,
-    "BADFLUX": 3,
-    "LOWCOV": 4,
-    "POORCAL": 5,
-    "BADHELIORV": 6,
-    "MANUAL": 7,
-    "EMLINE": 8,
-    "LOWSN": 9,
-    "MULTIFIBER": 10,
-    "BLOWTORCH": 11,
-    "SEVEREBT": 12,
-    "UPTURNRISK": 13,
-    "REDUPTURN": 14,
-    "REDDOWNTURN": 15,
-    "NONSTELLAR": 16,
-    "CRITICAL": 30,
-}
-# Imig et al. 2021, sec. 2.2: "bad sky subtraction, scattered light, uncertain radial velocity measurements,
-# issues manually identified from visual inspection, non-stellar targets, and [...] S/N <= 15".
-PAPER_BITS = ("SKYSUBBAD", "HIGHSCAT", "BADHELIORV", "MANUAL", "NONSTELLAR", "LOWSN")
 PAPER_SNR = 15.0
 
 _VISITS = ("MANGAID", "PLATE", "IFUDESIGN", "MJD", "RA", "DEC", "EPOCH", "MJDQUAL", "S2N")
@@ -120,10 +97,7 @@ def select_visits(visits: Table, snr_min: float = PAPER_SNR, reject: Iterable[st
     ValueError
         If a bit is unknown.
     """
-    bits = tuple(reject)
-    unknown = [bit for bit in bits if bit not in QUALITY_BITS]
-    if unknown:
-        raise ValueError(f"reject: expected names among {', '.join(QUALITY_BITS)}, got {', '.join(unknown)}")
+    bits = checked_bits(reject)
     quality = np.ma.filled(visits["MJDQUAL"], 0).astype(np.int64)
     snr = np.ma.filled(np.ma.asarray(visits["S2N"], dtype=np.float64), np.nan)
     reasons = {bit: quality >> QUALITY_BITS[bit] & 1 != 0 for bit in bits}

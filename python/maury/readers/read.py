@@ -230,10 +230,11 @@ def row_blocks(
                 blocks = generic.blocks(path, FORMATS[:-1])
             else:
                 blocks = reader.blocks(file, rows, wanted)
+            name = next((name for name, module in _FITS_FORMATS.items() if module is reader), "generic")
             for block in blocks:
-                yield (
-                    block if block.read is None else replace(block, read=partial(_checked, block.read, path))
-                )
+                if block.read is not None:
+                    block = replace(block, read=partial(_checked, block.read, path, name))
+                yield block
             if file is not None:
                 file.check_end()
 
@@ -262,9 +263,10 @@ def _explained(path: Path) -> Iterator[None]:
         raise ReadError(f"{path}: {what}; get the file again, or specify its format") from error
 
 
-def _checked(read: Callable[[], Spectra], path: Path) -> Spectra:
+def _checked(read: Callable[[], Spectra], path: Path, format: str) -> Spectra:
     with _explained(path):
         spectra = read()
+    spectra.format = np.full(len(spectra), format)
     explain_empty(spectra, path)
     return spectra
 

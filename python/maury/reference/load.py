@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 
@@ -27,7 +27,7 @@ class Library:
         [K]; hotter stars are too few for training.
     training_data, citation : str
     bounds : str
-        Of a fit, see `maury.learn.train.Recipe`.
+        Of a fit, see `maury.learn.build.Recipe`.
     """
 
     wavelength: tuple[float, float] | None
@@ -69,11 +69,14 @@ class Labelled:
         "empirical" or "theoretical" for each spectrum; None if the reference does not specify it.
     library : Library or None
         Training defaults, for a reference known to maury.
+    label_errors : dict of str to (N,)
+        Errors of the labels, if the reference has them; NaN = unknown.
     """
 
     spectra: Spectra
     origin: NDArray[np.str_] | None = None
     library: Library | None = None
+    label_errors: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 def _library(reference: str | PathLike[str]) -> Library | None:
@@ -102,8 +105,8 @@ def load_reference(reference: str | PathLike[str]) -> Spectra:
         ``"miles"`` or ``"stelib"`` (from the installed package sdss-mangadap), a folder with one of the two,
         or a table (CSV, ECSV, FITS, Parquet) with a column ``file`` of spectra, relative to the table, and
         one column per label, named as in maury (``teff``, ``logg``, ...); an empty or NaN cell is a missing
-        label. A column ``star_id`` keeps visits of one star together. Alternatively, a whole set in one file,
-        written by `maury.reference.file.write_reference`.
+        label. Columns ``<label>_err`` are errors of the labels. A column ``star_id`` keeps visits of one star
+        together. Alternatively, a whole set in one file, written by `maury.reference.file.write_reference`.
 
     Returns
     -------
@@ -122,12 +125,13 @@ def open_reference(reference: str | PathLike[str]) -> Labelled:
     path = Path(reference)
     if is_reference(path):
         made = read_reference(path)
-        return Labelled(made.spectra, made.origin, library_of(made, path.name))
+        library = library_of(made, path.name)
+        return Labelled(made.spectra, made.origin, library, made.label_errors)
     known = _library(reference)
     if str(reference) in LIBRARIES or path.is_dir():
         spectra = read_spectra(reference)
     else:
-        spectra = _read_labelled_table(path)
+        return _read_labelled_table(path)
     if not spectra.labels:
         raise ReadError(
             f"{reference}: these spectra have no labels; write a table with the columns file, "
@@ -136,7 +140,7 @@ def open_reference(reference: str | PathLike[str]) -> Labelled:
     return Labelled(spectra, library=known)
 
 
-def _read_labelled_table(path: Path) -> Spectra:
+def _read_labelled_table(path: Path) -> Labelled:
     from astropy.table import Table
 
     try:
@@ -152,9 +156,13 @@ def _read_labelled_table(path: Path) -> Spectra:
     spectra = read_spectra([path.parent / str(name) for name in table["file"]])
     if len(spectra) != len(table):
         raise ReadError(f"{path}: {len(table)} rows but {len(spectra)} spectra; name one spectrum per file")
-    for name in names:
-        values = np.ma.filled(np.ma.asarray(table[name], dtype=np.float64), np.nan)
-        spectra.labels[name] = np.asarray(values, dtype=np.float64)
+
+    def numbers(column: str) -> NDArray[np.float64]:
+        values = np.ma.filled(np.ma.asarray(table[column], dtype=np.float64), np.nan)
+        return np.asarray(values, dtype=np.float64)
+
+    spectra.labels.update({name: numbers(name) for name in names})
+    errors = {name: numbers(f"{name}_err") for name in names if f"{name}_err" in table.colnames}
     if "star_id" in table.colnames:
         spectra.star_id = np.asarray(table["star_id"], dtype=str)
-    return spectra
+    return Labelled(spectra, label_errors=errors)

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from maury.readers import ReadError, read_blocks
 from maury.readers.apogee import POSITION_EPOCH, read_allstar
 from maury.readers.mastar import visit_names
+from maury.readers.mastar_bits import PAPER_BITS, QUALITY_BITS
 from maury.readers.mastar_tables import (
-    PAPER_BITS,
     PAPER_SNR,
-    QUALITY_BITS,
     read_gaia,
     read_visits,
     select_visits,

@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maury.catalog.columns import column_values, label_names, row_value
-from maury.catalog.repeats import pull_width, repeat_pairs
+from maury.catalog.errors import noise_errors
+from maury.catalog.likelihood import pull_width
+from maury.catalog.repeats import repeat_pairs
 from maury.labels import find_label
 from maury.show.report import data as data
 from maury.show.tables import format_label, row_name
@@ -142,13 +144,15 @@ def plot_colour_magnitude(catalog: QTable, colour: str, magnitude: str) -> Figur
 
 
 def plot_errors(catalog: QTable) -> Figure:
-    """Median reported and formal errors along Teff, one panel per label (Table 3).
+    """Median errors along Teff, reported, formal and of the model, one panel per label (Table 3).
 
-    A catalogue of stars has no formal errors, so it has one curve per panel.
+    A catalogue of stars has only reported errors, so it has one curve per panel.
     """
     names = label_names(catalog)
-    kinds = {"reported": "_err", "formal": "_err_formal"}
+    kinds = {"reported": "_err", "formal": "_err_formal", "model": "_err_model"}
     kinds = {kind: end for kind, end in kinds.items() if f"{names[0]}{end}" in catalog.colnames}
+    if "model" in kinds and not np.isfinite(column_values(catalog, f"{names[0]}_err_model")).any():
+        del kinds["model"]  # the model error of the emulator is unknown
     figure, panels = _panels(len(names), 3.9, 3.2)
     for axes, name in zip(panels, names, strict=True):
         errors = [column_values(catalog, name + end) for end in kinds.values()]
@@ -158,7 +162,7 @@ def plot_errors(catalog: QTable) -> Figure:
         if not teff.size:
             axes.set_title("too few rows", fontsize=9)
             continue
-        for curve, kind, style in zip(curves, kinds, (_REPORTED, _FORMAL), strict=False):
+        for curve, kind, style in zip(curves, kinds, (_REPORTED, _FORMAL, _BAR), strict=False):
             axes.plot(teff, curve, "o-", color=style, ms=3.5, label=kind)
         axes.set_yscale("log")
         axes.legend(frameon=False, fontsize=8)
@@ -168,15 +172,16 @@ def plot_errors(catalog: QTable) -> Figure:
 def plot_reported_pulls(catalog: QTable) -> Figure:
     """Differences of visits of a star divided by their joint reported error, beside a Gaussian of width 1.
 
-    The errors are those of the catalogue; `maury.show.pulls.plot_pulls` uses those of an `ErrorModel`. The
-    rows are those of `maury.catalog.repeats.repeat_pairs`.
+    The errors are the noise errors of the catalogue, since the model error is the same in each visit of a
+    star; `maury.show.pulls.plot_pulls` uses those of an `ErrorModel`. The rows are those of
+    `maury.catalog.repeats.repeat_pairs`.
     """
     names = label_names(catalog)
-    pairs = repeat_pairs(catalog, names)
+    pairs, errors = repeat_pairs(catalog, names), noise_errors(catalog, names)
     figure, panels = _panels(len(names), 3.9, 3.2)
     x = np.linspace(-5, 5, 201)
     for axes, name in zip(panels, names, strict=True):
-        value, error = column_values(catalog, name), column_values(catalog, f"{name}_err")
+        value, error = column_values(catalog, name), errors[:, names.index(name)]
         joint = np.hypot(error[pairs.first], error[pairs.second])
         pulls = (value[pairs.first] - value[pairs.second]) / joint
         known = np.isfinite(pulls)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from maury.catalog.columns import column_values, label_names
 from maury.catalog.errors import ErrorModel
 from maury.catalog.flags import is_valid
-from maury.catalog.repeats import pull_width, repeat_pairs
+from maury.catalog.likelihood import pull_width
+from maury.catalog.repeats import repeat_pairs
 from maury.labels import TEFF_BINS, find_label
 from maury.show.tables import columns_text
 

@@ -19,6 +19,7 @@ from maury.catalog.columns import Columns, join_columns
 from maury.catalog.error_file import errors_for
 from maury.catalog.errors import ErrorModel
 from maury.catalog.table import check_output, write_catalog
+from maury.catalog.zero_points import ZeroPoints, zero_points_for
 from maury.emulator.emulator import Emulator
 from maury.measure.jobs import Workers, available_threads
 from maury.measure.options import Options
@@ -45,6 +46,7 @@ def fit_files(
     photometry: Table | None = None,
     isochrones: Table | None = None,
     errors: ErrorModel | Name | None = None,
+    calibration: ZeroPoints | Name | None = None,
     threads: int | None = None,
     scheduler: Any = None,
     overwrite: bool = False,
@@ -64,7 +66,7 @@ def fit_files(
         See `maury.read_spectra`.
     output : path
         Catalogue to write: .fits, .ecsv or .parquet.
-    emulator, errors
+    emulator, errors, calibration
         See `maury.fit`.
     photometry, isochrones : Table, optional
         See `maury.fit`. A warning is issued if the table contains none of the stars.
@@ -101,6 +103,7 @@ def fit_files(
     if not isinstance(emulator, Emulator):
         emulator = Emulator.load(emulator)
     model = errors_for(errors, emulator.labels, emulator.file_hash)
+    zero_points = zero_points_for(calibration, emulator.file_hash)
     labels = None
     if photometry is not None and isochrones is not None:
         labels = labels_by_name(photometry, isochrones, emulator.labels)
@@ -126,6 +129,8 @@ def fit_files(
             show_progress(total, "fitting", "spectra", progress, before) as bar,
         ):
             for block, columns in _in_turn(chain(first, blocks), submit, most):
+                if model is not None:
+                    model.check_formats(columns["format"])
                 parts.save(block.number, columns)
                 done[block.number] = columns
                 bar.update(block.size)
@@ -138,7 +143,9 @@ def fit_files(
             unnamed = why_none_is_named(joined["star_id"], labels, photometry)
             if unnamed:  # known only now: single blocks do not show it
                 warnings.warn(f"{unnamed}; all fits began with the search", stacklevel=2)
-        catalog = finished_catalog(joined, emulator, recipe.options, model, photometry=labels is not None)
+        catalog = finished_catalog(
+            joined, emulator, recipe.options, model, False, labels is not None, zero_points
+        )
         with parts.writing():
             write_catalog(catalog, output, replace)
         parts.remove()

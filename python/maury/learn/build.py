@@ -1,0 +1,291 @@
+"""One emulator from given rows of a training set (Imig et al. 2021, sec. 3).
+
+Data flow: optimise -> reject doubtful labels -> optimise again -> scatter -> emulator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maury.emulator.emulator import Emulator
+from maury.labels import transformed, untransformed
+from maury.learn.doubt import doubts
+from maury.learn.ensemble import model_error
+from maury.learn.select import TrainingSet
+from maury.learn.stars import DOUBTFUL, STOPPING, TRAINING
+from maury.measure.fit import fit_normalized
+from maury.output import progress as show_progress
+
+if TYPE_CHECKING:
+    from maury.learn.network import Network
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.bool_]
+
+# The bounds of a fit extend beyond the training labels, as in the paper (sec. 3.2), by this fraction of the
+# range.
+_MARGIN = 0.05
+# The first training, which identifies doubtful labels, needs one cycle of half the steps.
+_FIRST_LOOK = 0.5
+_LOG_LABELS = ("teff",)
+#: Bounds of a fit in Imig et al. 2021, sec. 3.2.
+PAPER_BOUNDS = {
+    "teff": (3000.0, 32000.0),
+    "logg": (-1.0, 5.5),
+    "fe_h": (-3.0, 1.0),
+    "alpha_fe": (-1.0, 1.0),
+    "log_vmicro": (-1.1, 1.1),
+}
+BOUNDS = ("training", "paper")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Parameters of the training; the defaults gave the best cross-validation on MILES.
+
+    Attributes
+    ----------
+    hidden : tuple of int
+        Units of the hidden layers.
+    coefficients : int or None
+        K of the linear bottleneck; None trains a full last layer.
+    activation : str
+    window : int
+        Running median, pixels.
+    steps, cycles : int
+        Steps per cycle of the learning rate, and maximum number of cycles; training ends when a cycle lowers
+        the error on the stopping set by less than 1 %.
+    learning_rate : float
+    doubt : float or None
+        Stars whose fitted labels differ from the given ones by more than this factor times the typical
+        disagreement are rejected from the second training; None keeps all.
+    stop_fraction, validation_fraction : float
+        Fraction of the stars in the stopping set, and in the validation set.
+    seed : int
+    bounds : str
+        Bounds of a fit: "training" = the range of the training labels and 5 % of it on each side, or "paper"
+        = `PAPER_BOUNDS`, extended where the training labels exceed them.
+    ensemble : int
+        Number of networks, from seeds `seed`, `seed` + 1, ...; the one that is best on the stopping set is
+        kept, together with the spread of the labels that they measure.
+    """
+
+    hidden: tuple[int, ...] = (128, 128)
+    coefficients: int | None = 64
+    activation: str = "silu"
+    window: int = 400
+    steps: int = 1500
+    cycles: int = 4
+    learning_rate: float = 0.01
+    doubt: float | None = 4.0
+    stop_fraction: float = 0.1
+    validation_fraction: float = 0.1
+    seed: int = 0
+    bounds: str = "training"
+    ensemble: int = 1
+
+
+@dataclass(frozen=True)
+class Trained:
+    """An emulator, and how each spectrum was used.
+
+    Attributes
+    ----------
+    emulator : Emulator
+    use : (N,) str
+        "training", "stopping", "withheld for validation", or why the spectrum was left out. From `train_on`,
+        "" is a spectrum that was not selected for use.
+    """
+
+    emulator: Emulator
+    use: NDArray[np.str_]
+
+
+def train_on(
+    chosen: TrainingSet,
+    stop: Rows,
+    train_rows: Rows,
+    recipe: Recipe,
+    *,
+    meta: Mapping[str, Any] | None = None,
+    progress: bool = False,
+    name: str = "",
+) -> Trained:
+    """Train on given rows of a training set.
+
+    Parameters
+    ----------
+    chosen : TrainingSet
+    stop, train_rows : (N,) bool
+        Stars of the stopping set, and of the training; the others are not used.
+    recipe : Recipe
+    meta : mapping, optional
+        Added to the origin of the emulator.
+    progress : bool
+        Show progress on stderr.
+    name : str
+        Printed before "training" in the progress.
+    """
+    if recipe.bounds not in BOUNDS:
+        raise ValueError(f"bounds: expected {' or '.join(BOUNDS)}, got {recipe.bounds!r}")
+    if recipe.cycles < 1:
+        raise ValueError(f"cycles: expected 1 or more, got {recipe.cycles}")
+    if recipe.ensemble < 1:
+        raise ValueError(f"ensemble: expected 1 network or more, got {recipe.ensemble}")
+    used = stop | train_rows
+    needed = 2 * (len(chosen.names) + 1)
+    if train_rows.sum() < needed or not stop.any():
+        left_out = ", ".join(f"{count} {reason}" for reason, count in chosen.left_out.items())
+        raise ValueError(
+            f"reference: {train_rows.sum()} spectra for training and {stop.sum()} for stopping are too few "
+            f"for {len(chosen.names)} labels, which require {needed} and 1. Left out: {left_out or 'none'}. "
+            "Pass a larger reference set, fewer labels, or a higher teff_max"
+        )
+    use = np.where(stop, STOPPING, np.where(train_rows, TRAINING, "")).astype(object)
+    doubtful = np.zeros(len(used), dtype=bool)
+    if recipe.doubt is not None:
+        quick = replace(recipe, steps=max(1, round(_FIRST_LOOK * recipe.steps)), cycles=1)
+        first = _optimise(chosen, stop, train_rows, quick, f"{name}first training", progress)
+        found = doubts(chosen, used, _emulator(chosen, used, first, recipe), recipe.doubt)
+        doubtful[used] = found != ""
+        use[doubtful] = found[found != ""]
+    stop, train_rows = stop & ~doubtful, train_rows & ~doubtful
+    networks = []
+    for member in range(recipe.ensemble):
+        what = f"{name}training"
+        if recipe.ensemble > 1:
+            what += f" {member + 1} of {recipe.ensemble}"
+        seeded = replace(recipe, seed=recipe.seed + member)
+        networks.append(_optimise(chosen, stop, train_rows, seeded, what, progress))
+    network = min(networks, key=lambda one: one.stop_loss)
+    origin = {
+        **(meta or {}),
+        "recipe": vars(recipe),
+        "stars": {"training": int(train_rows.sum()), "stopping": int(stop.sum())},
+        "left_out": {**chosen.left_out, DOUBTFUL: int(doubtful.sum())},
+        "doubtful_stars": sorted(set(chosen.star_id[doubtful].tolist())),
+        "held_out_rms": round(network.stop_loss, 5),
+        "cycles": [round(loss, 5) for loss in network.cycle_loss],
+        "converged": network.converged,
+        "training_hash": chosen.digest,
+    }
+    used = stop | train_rows
+    if recipe.ensemble > 1:
+        members = [_emulator(chosen, used, one, recipe) for one in networks]
+        new = ~train_rows & ~doubtful
+        known = (chosen.flux[new], chosen.ivar[new], chosen.labels[new])
+        origin["model_error"] = model_error(members, *known)
+    return Trained(_emulator(chosen, used, network, recipe, origin), use.astype(str))
+
+
+def _scaling(chosen: TrainingSet, used: Rows) -> tuple[list[str], Array, Array]:
+    transforms = ["log10" if name in _LOG_LABELS else "linear" for name in chosen.names]
+    low, high = chosen.labels[used].min(axis=0), chosen.labels[used].max(axis=0)
+    flat = [name for name, a, b in zip(chosen.names, low, high, strict=True) if not a < b]
+    if flat:
+        raise ValueError(f"reference: the label {flat[0]} is the same for all stars; omit it from labels")
+    return transforms, low, high
+
+
+def _optimise(
+    chosen: TrainingSet, stop: Rows, train_rows: Rows, recipe: Recipe, what: str, progress: bool
+) -> Network:
+    from maury.learn.network import optimise  # requires torch
+
+    used = stop | train_rows
+    transforms, low, high = _scaling(chosen, used)
+    low, high = transformed(low, transforms), transformed(high, transforms)
+    x = (transformed(chosen.labels[used], transforms) - low) / (high - low) - 0.5
+    coefficients = recipe.coefficients
+    if coefficients is not None:
+        coefficients = min(coefficients, int(train_rows.sum()), chosen.wavelength.size)
+    steps = recipe.steps * recipe.cycles
+    with show_progress(steps, what, "step", progress) as bar:
+
+        def show(step: int, loss: float) -> None:
+            bar.set_postfix(held_out_rms=f"{loss:.4f}")
+            bar.update(step - bar.n)
+
+        return optimise(
+            x,
+            chosen.flux[used],
+            chosen.weight[used],
+            stop[used],
+            hidden=recipe.hidden,
+            coefficients=coefficients,
+            activation=recipe.activation,
+            steps=recipe.steps,
+            cycles=recipe.cycles,
+            learning_rate=recipe.learning_rate,
+            seed=recipe.seed,
+            progress=show,
+        )
+
+
+def _emulator(
+    chosen: TrainingSet,
+    used: Rows,
+    network: Network,
+    recipe: Recipe,
+    meta: Mapping[str, Any] | None = None,
+) -> Emulator:
+    """Assemble the emulator, with its scatter.
+
+    The scatter is computed at the fitted labels, not at the given ones: errors of the given labels would
+    appear as scatter exactly where the flux depends on them most.
+    """
+    transforms, low, high = _scaling(chosen, used)
+    ends = transformed(np.stack([low, high]), transforms)
+    margin = _MARGIN * (ends[1] - ends[0])
+    bounds = untransformed(ends + np.stack([-margin, margin]), transforms).T
+    if recipe.bounds == "paper":
+        wide = np.array(
+            [PAPER_BOUNDS.get(name, tuple(own)) for name, own in zip(chosen.names, bounds, strict=True)]
+        )
+        bounds = np.column_stack([np.minimum(wide[:, 0], low), np.maximum(wide[:, 1], high)])
+    flux, ivar = chosen.flux[used], chosen.ivar[used]
+
+    def assemble(scatter: Array) -> Emulator:
+        return Emulator.from_layers(
+            network.weights,
+            network.biases,
+            activation=network.activations,
+            labels=chosen.names,
+            label_min=low,
+            label_max=high,
+            wavelength=chosen.wavelength,
+            lsf=chosen.lsf,
+            scatter=scatter,
+            window=recipe.window,
+            transforms=transforms,
+            bounds=bounds,
+            training_labels=chosen.labels[used],
+            meta=meta,
+        )
+
+    emulator = assemble(np.zeros(len(chosen.wavelength)))
+    first = assemble(_scatter(flux - emulator.predict(chosen.labels[used]), ivar))
+    fitted = fit_normalized(first, flux, ivar, chosen.labels[used]).labels
+    good = np.isfinite(fitted).all(axis=1)
+    return assemble(_scatter(flux[good] - emulator.predict(fitted[good]), ivar[good]))
+
+
+def _scatter(residual: Array, ivar: Array) -> Array:
+    """Robust rms of the residual (N, P) in each pixel, minus the noise: (P,).
+
+    1.48 times the median absolute residual, so that a few unusual stars have no effect.
+    """
+    good = ivar > 0
+    size = np.where(good, np.abs(residual), np.nan)
+    noise = np.where(good, 1.0 / np.where(good, ivar, 1.0), np.nan)
+    empty = ~good.any(axis=0)
+    size[:, empty], noise[:, empty] = 1.0, 0.0  # a pixel without data gets the full scatter
+    variance = (1.4826 * np.nanmedian(size, axis=0)) ** 2
+    # A tenth of the variance is always kept, since noise estimates are not exact.
+    scatter: Array = np.sqrt(np.maximum(variance - np.nanmedian(noise, axis=0), 0.1 * variance))
+    return scatter

@@ -1,0 +1,67 @@
+"""Training with folds: model error of the emulator; requires torch."""
+
+import numpy as np
+import pytest
+
+import made_up_stars
+import maury
+
+pytest.importorskip("torch", reason="training needs torch: pip install 'maury[train]'")
+
+FAST = {
+    "hidden": (32, 32), "coefficients": 10, "steps": 150, "cycles": 1, "doubt": None,
+    "wavelength": (4500.0, 5900.0),
+}  # fmt: skip
+N_STARS = 160
+
+
+def reference(n=N_STARS):
+    """Return noisy spectra with labels, at rest."""
+    rng = np.random.default_rng(5)
+    labels = np.column_stack(
+        [rng.uniform(4200, 6800, n), rng.uniform(1.5, 4.8, n), rng.uniform(-1.8, 0.4, n)]
+    )
+    spectra = made_up_stars.spectra(made_up_stars.emulator(), labels, rv=0.0)
+    spectra.labels = dict(zip(("teff", "logg", "fe_h"), labels.T.copy(), strict=True))
+    return spectra
+
+
+def test_a_trained_emulator_knows_its_error():
+    emulator = maury.train(reference(), **(FAST | {"folds": 2}))
+    known = emulator.error_on_unseen
+    held = len(emulator.meta["validation_stars"])
+    assert known.folds == 2
+    assert N_STARS - held - 30 < known.n_stars <= N_STARS - held  # without the stars held back
+    sigma = emulator.model_error([[5500.0, 3.5, -0.5]])[0]
+    assert 1 < sigma[0] < 300 and 0.001 < sigma[1] < 0.5
+    bare = maury.train(reference(), **(FAST | {"folds": 0}))
+    assert bare.error_on_unseen is None
+    np.testing.assert_array_equal(bare.weights[0], emulator.weights[0])  # the network is the same
+
+
+def test_errors_of_given_labels_are_taken_off():
+    rng = np.random.default_rng(2)
+    spectra = reference()
+    spectra.labels["teff"] = spectra.labels["teff"] + rng.normal(0, 150, N_STARS)
+    error = np.full(N_STARS, 150.0)
+    error[:5] = np.nan
+    place = [[5500.0, 3.5, -0.5]]
+    blind = maury.train(spectra, **(FAST | {"folds": 2})).model_error(place)[0, 0]
+    told = maury.train(spectra, **(FAST | {"folds": 2}), label_errors={"teff": error}).model_error(place)[
+        0, 0
+    ]
+    assert blind > 110
+    assert told < 0.75 * blind
+
+
+@pytest.mark.parametrize(
+    ("folds", "n", "message"),
+    [
+        (1, N_STARS, "folds: expected 2 or more, or 0 for none, got 1"),
+        (5, 30, r"folds: 2\d stars with all labels are too few .* requires 30; .*folds=0"),
+        (200, N_STARS, r"folds: 1\d\d stars .* requires 200;"),
+    ],
+)
+def test_folds_that_cannot_tell_are_refused_before_the_training(folds, n, message):
+    with pytest.raises(ValueError, match=message):
+        maury.train(reference(n), **(FAST | {"folds": folds}))
