@@ -375,6 +375,8 @@ def test_what_to_reject_is_chosen_by_name(stars):
         fit(FILES[0], "-o", "rejects.fits", "--overwrite", *more)
         return json.loads(maury.read_catalog("rejects.fits").meta["OPTIONS"])["reject"]
 
+    shown = CliRunner().invoke(main, ["fit", "--help"]).output
+    assert f"[default: {', '.join(PAPER_BITS)}]" in " ".join(shown.split())
     assert rejected() == list(PAPER_BITS)
     assert rejected("--reject", "MANUAL", "--reject", "LOWCOV") == ["MANUAL", "LOWCOV"]
     assert rejected("--keep-all") == []

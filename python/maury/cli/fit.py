@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
-
-from maury.readers.mastar_bits import PAPER_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -68,9 +65,8 @@ def _how_to_see(command: Any) -> Any:
             "--reject",
             multiple=True,
             metavar="BIT",
-            default=PAPER_BITS,
             help="MaStar visits with this bit of MJDQUAL are not valid; may be given more than once. "
-            f"[default: {', '.join(PAPER_BITS)}]",
+            "[default: SKYSUBBAD, HIGHSCAT, BADHELIORV, MANUAL, NONSTELLAR, LOWSN]",
         ),
         click.option("--keep-all", is_flag=True, help="Ignore MJDQUAL of MaStar visits."),
         click.option("--errors", metavar="F.ecsv", help="Errors from repeat visits; or lamost."),
@@ -142,10 +138,10 @@ def fit_command(
     from maury.survey import fit_files
 
     model = Emulator.load(emulator)
-    if keep_all:
-        if click.get_current_context().get_parameter_source("reject") == ParameterSource.COMMANDLINE:
-            raise click.UsageError("--reject and --keep-all: give one of them, got both")
-        options["reject"] = ()
+    if keep_all and options["reject"]:
+        raise click.UsageError("--reject and --keep-all: give one of them, got both")
+    if not options["reject"] and not keep_all:
+        del options["reject"]  # those of the paper
     if (photometry is None) != (not isochrones):
         raise click.UsageError("--photometry and --isochrones must be given together")
     if photometry is not None:
