@@ -239,7 +239,8 @@ def fit_spectra(
     arm_rv = out["arm_rv"] if arms.any() and out["arm_rv"].shape[1] else None
     broadening = (out["broadening"], out["broadening_err"]) if options.broadening else (None, None)
     result = replace(result, arm_rv=arm_rv, broadening=broadening[0], broadening_err=broadening[1])
-    return result, Models(*(out[field.name] for field in fields(Models)))
+    models = Models(out["model"], out["continuum"], out["weight"], out["flux"], out["ivar"])
+    return result, models
 
 
 def core_spectra(spectra: Spectra, emulator: Emulator, **more: Any) -> _core.Spectra:
