@@ -94,6 +94,8 @@ class _Measured(TypedDict):
     model: NotRequired[NDArray[np.float64]]
     continuum: NotRequired[NDArray[np.float64]]
     weight: NotRequired[NDArray[np.float64]]
+    flux: NotRequired[NDArray[np.float64]]
+    ivar: NotRequired[NDArray[np.float64]]
 
 def measure(
     plan: Plan,
