@@ -132,8 +132,8 @@ def test_the_command_fit_refuses_before_the_first_block(
             main, ["fit", "spec-0.fits", "--emulator", "small.onnx", "--errors", "e.ecsv"]
         )
         assert done.exit_code == 1
-        assert text in done.stderr
-        assert "maury errors CATALOGUE -o F.ecsv" in done.stderr
+        assert text in done.output
+        assert "maury errors CATALOGUE -o F.ecsv" in done.output
     assert not (tmp_path / "maury_catalog.fits.parts").exists()
 
 

@@ -112,8 +112,9 @@ def plot_chi2(catalog: QTable) -> Figure:
         getattr(bar.ax.yaxis, f"set_{which}_formatter")("{x:g}")
     _kiel_axes(left, catalog)
     if good.size:
-        edges = np.histogram_bin_edges(np.log10(good), 60)
-        right.hist(good, list(10**edges), color=_BAR)
+        edges = 10 ** np.histogram_bin_edges(np.log10(good), 60)
+        edges[0], edges[-1] = good.min(), good.max()  # rounding must not exclude the extremes
+        right.hist(good, list(edges), color=_BAR)
     right.set_xscale("log")
     right.set_xlabel(r"reduced $\chi^2$")
     right.set_ylabel("rows")
