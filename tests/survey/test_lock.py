@@ -81,7 +81,7 @@ def test_overwrite_does_not_end_a_run_that_is_at_work(tmp_path):
     words = ["fit", file.name, "-o", "run.fits", "--emulator", "small.onnx"]
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 1
-    assert done.stderr == (
+    assert done.output == (
         f"Error: run.fits: another run is writing it (process {os.getppid()} on host {HERE}, started "
         "2026-11-26 "
         "12:00:00+00:00). Wait until it has finished, stop it, or choose another output\n"
