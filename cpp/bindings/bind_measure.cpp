@@ -210,6 +210,25 @@ py::dict show_spectra(const Plan& plan, const SpectraArrays& spectra, const py::
     return made.all;
 }
 
+py::array_t<double> chi2_of_spectra(const Plan& plan, const SpectraArrays& spectra,
+                                    const py::dict& options_given, const py::object& points, int threads) {
+    const Options options = make_options(options_given);
+    const Spectra& view = spectra.view;
+    const auto size =
+        static_cast<py::ssize_t>(plan.emulator().n_labels() + (view.fit_rv ? 1 : 0) +
+                                 (view.fit_arms ? spectra.n_arms - 1 : 0) + (options.broadening ? 1 : 0));
+    const auto n = static_cast<py::ssize_t>(view.n);
+    const auto values = array<double>(points, "points", "(N, M, Q)", {n, any, size});
+    py::array_t<double> out({n, values.shape(1)});
+    double* const to = out.mutable_data();
+    {
+        const py::gil_scoped_release release;
+        chi2(plan, options, view, {static_cast<std::size_t>(values.shape(1)), spectra.n_arms, values.data()},
+             to, threads, [](std::size_t) { check_signals(); });
+    }
+    return out;
+}
+
 } // namespace
 
 void bind_measure(py::module_& m) {
@@ -232,6 +251,9 @@ void bind_measure(py::module_& m) {
         "result.\n\n"
         "progress(done) is called about 20 times a second, in the calling thread. Ctrl-C ends the batch, if\n"
         "this is called from the main thread.");
+    m.def("chi2", &chi2_of_spectra, py::arg("plan"), py::arg("spectra"), py::arg("options"),
+          py::arg("points"), py::kw_only(), py::arg("threads") = 0,
+          "chi2 (N, M) of N spectra at M points (N, M, Q). See cpp/include/maury/measure.hpp.");
     m.def("show", &show_spectra, py::arg("plan"), py::arg("spectra"), py::arg("options"), py::arg("labels"),
           py::arg("rv"), py::arg("arm_rv") = py::none(), py::arg("broadening") = py::none(), py::kw_only(),
           py::arg("threads") = 0, "Model and continuum (N, P) of fits that a catalogue holds.");

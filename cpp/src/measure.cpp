@@ -68,4 +68,14 @@ void show(const Plan& plan, const Options& options, const Spectra& spectra, cons
                   [](SpectrumFit& fit, std::size_t i, const StopFlag& stop) { fit.show(i, stop); });
 }
 
+void chi2(const Plan& plan, const Options& options, const Spectra& spectra, const Points& points, double* out,
+          int threads, const std::function<void(std::size_t)>& wake) {
+    Results none{};
+    none.n_arms = points.n_arms;
+    each_spectrum(plan, options, spectra, none, threads, wake,
+                  [&](SpectrumFit& fit, std::size_t i, const StopFlag& stop) {
+                      fit.chi2(i, points, out + i * points.n, stop);
+                  });
+}
+
 } // namespace maury

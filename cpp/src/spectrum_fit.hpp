@@ -29,6 +29,7 @@ class SpectrumFit {
 
     void fit(std::size_t spectrum, const StopFlag& stop);
     void show(std::size_t spectrum, const StopFlag& stop); // see maury::show
+    void chi2(std::size_t spectrum, const Points& points, double* out, const StopFlag& stop); // maury::chi2
 
   private:
     static constexpr int most_rounds = 5; // of outliers
@@ -45,6 +46,9 @@ class SpectrumFit {
     bool leave_out_outliers();
     SolveResult solve(double* x, double tolerance, int most_evaluations);
     bool moved() const;
+
+    // spectrum_known.cpp
+    bool weigh_at(std::size_t i, double rv, const StopFlag& stop);
 
     // spectrum_search.cpp
     bool search(const StopFlag& stop);

@@ -147,43 +147,4 @@ void SpectrumFit::store_models(std::size_t i) {
         }
 }
 
-// The labels, velocities and broadening are those of a catalogue.
-void SpectrumFit::show(std::size_t i, const StopFlag& stop) {
-    store_no_models(i);
-    spectrum_ = i;
-    const WavelengthGrid& grid = plan_.grid();
-    const double rv = std::isfinite(results_.rv[i]) ? results_.rv[i] : 0.0, pixel = grid.pixel_velocity();
-    free_ = false;
-    pixels_.set(spectra_, i, rv);
-    shift_ = grid.even() ? grid.to_shift(rv) : 0.0;
-    pixels_.see_at(shift_);
-    if (options_.continuum)
-        first_continuum_.set(pixels_, grid, shift_, 1.0);
-    normalise();
-    weigh(i, stop);
-    emulator_.to_scaled(results_.labels + i * n_, best_.data());
-    if (!std::all_of(best_.begin(), best_.begin() + static_cast<std::ptrdiff_t>(n_),
-                     [](double x) { return std::isfinite(x); }))
-        return;
-    nuisances_.arms = results_.arm_rv && nuisances_.n_arms > 1;
-    const double broadening = results_.broadening ? results_.broadening[i] : 0.0;
-    nuisances_.extra = std::isfinite(broadening) && broadening != 0.0;
-    best_.resize(n_ + nuisances_.count());
-    std::size_t k = n_;
-    for (std::size_t arm = 1; nuisances_.arms && arm < nuisances_.n_arms; ++arm) {
-        const double value =
-            arm < results_.n_arms ? results_.arm_rv[i * (results_.n_arms - 1) + arm - 1] : 0.0;
-        best_[k++] = std::isfinite(value) && pixel > 0.0 ? value / pixel : 0.0;
-    }
-    if (nuisances_.extra)
-        best_[k] = std::copysign(broadening / pixel * (broadening / pixel), broadening);
-    finish_.set(pixels_, first_, n_used_, pixels_.flux() + first_, weight_.data(), nuisances_, shift_,
-                options_.continuum, stop);
-    finish_.set_reach(0.0);
-    for (int round = 0; options_.clip > 0.0 && round <= most_rounds && leave_out_outliers(); ++round) {
-    }
-    finish_.chi2(best_.data());
-    store_models(i);
-}
-
 } // namespace maury

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from maury.measure.best_fit import best_fit
     from maury.measure.fit import fit_normalized
     from maury.measure.pipeline import fit
+    from maury.measure.posterior import posterior
     from maury.prepare import running_median
     from maury.readers import ReadError, ReadWarning, read_spectra
     from maury.spectra import Spectra
@@ -39,6 +40,7 @@ _HOME = {
     "fit": "maury.measure.pipeline",
     "fit_files": "maury.survey",
     "fit_normalized": "maury.measure.fit",
+    "posterior": "maury.measure.posterior",
     "read_catalog": "maury.catalog.table",
     "read_spectra": "maury.readers",
     "running_median": "maury.prepare",
@@ -58,6 +60,7 @@ __all__ = [
     "fit",
     "fit_files",
     "fit_normalized",
+    "posterior",
     "read_catalog",
     "read_spectra",
     "running_median",

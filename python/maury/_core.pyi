@@ -106,6 +106,14 @@ def measure(
     progress: Callable[[int], object] | None = None,
     models: bool = False,
 ) -> _Measured: ...
+def chi2(
+    plan: Plan,
+    spectra: Spectra,
+    options: Mapping[str, Any],
+    points: NDArray[np.float64],
+    *,
+    threads: int = 0,
+) -> NDArray[np.float64]: ...
 def show(
     plan: Plan,
     spectra: Spectra,

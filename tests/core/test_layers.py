@@ -19,7 +19,7 @@ ORDER = [
     ("pixels", "continuum", "clip"),
     ("quadratic", "gram_stretches", "candidates", "search"),
     ("plan", "velocity_scan", "finish", "finish_derivatives"),
-    ("spectrum_fit", "spectrum_search", "spectrum_store"),
+    ("spectrum_fit", "spectrum_search", "spectrum_known", "spectrum_store"),
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
 SOURCES = sorted(path for folder in ("include", "src") for path in (CPP / folder).rglob("*.*"))

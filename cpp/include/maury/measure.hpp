@@ -122,4 +122,16 @@ void measure(const Plan& plan, const Options& options, const Spectra& spectra, c
 void show(const Plan& plan, const Options& options, const Spectra& spectra, const Results& results,
           int threads, const std::function<void(std::size_t)>& wake);
 
+// M points of each spectrum, (N, M, Q): the labels, then, each where `spectra` and `options` fit it, the
+// velocity, those of A - 1 further arms less that of the first, and the broadening (sigma) [km/s].
+struct Points {
+    std::size_t n, n_arms;
+    const double* values;
+};
+
+// chi2 (N, M) at points, with the weights at the velocity of the spectrum, no pixel an outlier; NaN where a
+// point is not finite or a spectrum has too few pixels. Throws as measure does.
+void chi2(const Plan& plan, const Options& options, const Spectra& spectra, const Points& points, double* out,
+          int threads, const std::function<void(std::size_t)>& wake);
+
 } // namespace maury
