@@ -31,7 +31,7 @@ _DEEPEST = 16.0  # chi-square above the minimum up to which other minima get wal
 _SAME = 9.0  # squared formal errors: nearer minima are one, with other outliers
 _ARM_PIXELS = 3.0  # limit of the velocity between arms, as in the fit
 _BROADEST = 6.0  # pixels, as in the fit
-_NEEDS = "posterior requires emcee and ArviZ, which are not installed: pip install 'maury[posterior]', and try again"
+_NEEDS = "posterior requires emcee and ArviZ, which are not installed: pip install 'maury[posterior]'"
 
 
 def posterior(
