@@ -63,6 +63,7 @@ SpectraArrays make_spectra(const py::object& wavelength, const py::object& flux,
                            const py::object& mask, const py::object& lsf, const py::object& resolution,
                            const py::object& arm, const py::object& rv, const py::object& fit_rv,
                            const py::object& fit_arms, const py::object& starts, const py::object& guess,
+                           const py::object& prior_mean, const py::object& prior_precision,
                            std::size_t n_labels) {
     SpectraArrays made;
     Spectra& view = made.view;
@@ -86,6 +87,9 @@ SpectraArrays make_spectra(const py::object& wavelength, const py::object& flux,
     if (view.starts)
         view.n_given = static_cast<std::size_t>(py::reinterpret_borrow<py::array>(starts).shape(1));
     view.guess = made.add<double>(guess, "guess", "(N, L)", {n, l});
+    view.prior_mean = made.add<double>(prior_mean, "prior_mean", "(N, L)", {n, l});
+    if (view.prior_mean)
+        view.prior_precision = made.add<double>(prior_precision, "prior_precision", "(N, L, L)", {n, l, l});
     const py::ssize_t n_arms = view.arm ? (view.one_arm ? n_pixels : n * n_pixels) : 0;
     for (py::ssize_t p = 0; p < n_arms; ++p)
         made.n_arms = std::max(made.n_arms, static_cast<std::size_t>(std::max(0, view.arm[p])) + 1);
@@ -144,6 +148,7 @@ py::dict measure_spectra(const Plan& plan, const SpectraArrays& spectra, const p
     results.covariance = made.make<double>("covariance", {n, l, l});
     results.chi2 = made.make<double>("chi2", {n});
     results.chi2_noise = made.make<double>("chi2_noise", {n});
+    results.chi2_prior = made.make<double>("chi2_prior", {n});
     results.n_pixels = made.make<std::int32_t>("n_pixels", {n});
     results.n_clipped = made.make<std::int32_t>("n_clipped", {n});
     results.status = made.make<std::int32_t>("status", {n});
@@ -243,6 +248,7 @@ void bind_measure(py::module_& m) {
              py::arg("mask") = py::none(), py::arg("lsf") = py::none(), py::arg("resolution") = py::none(),
              py::arg("arm") = py::none(), py::arg("rv") = py::none(), py::arg("fit_rv") = py::none(),
              py::arg("fit_arms") = py::none(), py::arg("starts") = py::none(), py::arg("guess") = py::none(),
+             py::arg("prior_mean") = py::none(), py::arg("prior_precision") = py::none(),
              py::arg("n_labels"));
     m.def(
         "measure", &measure_spectra, py::arg("plan"), py::arg("spectra"), py::arg("options"), py::kw_only(),

@@ -154,7 +154,8 @@ Candidates::Workspace::Workspace(const Candidates& c, std::size_t n)
     slope.reserve(most * c.n_);
 }
 
-void Candidates::best(const Quadratic& spectrum, std::size_t n, double distinct, Workspace& work) const {
+void Candidates::best(const Quadratic& spectrum, LabelPrior& prior, std::size_t n, double distinct,
+                      Workspace& work) const {
     const auto& kernels = simd::kernels();
     // The chi2 of a place: y'(E G E') y - 2 (E c).y + s.
     spectrum.times_gram(directions_.data(), n_directions_, work.product.data());
@@ -168,6 +169,8 @@ void Candidates::best(const Quadratic& spectrum, std::size_t n, double distinct,
     const std::size_t n_panels = work.rough.size(), compared = std::min(n + n_spare, size());
     kernels.least_of_panels(places_.data(), n_panels, n_directions_, work.matrix.data(), work.vector.data(),
                             work.rough.data(), work.which.data());
+    for (std::size_t i = 0; prior.given() && i < n_panels; ++i)
+        work.rough[i] += static_cast<float>(prior.rough_chi2(x(i * panel + work.which[i])));
     if (n_panels <= compared) { // few: all of them
         work.order.resize(size());
         std::iota(work.order.begin(), work.order.end(), std::size_t{0});
@@ -186,7 +189,8 @@ void Candidates::best(const Quadratic& spectrum, std::size_t n, double distinct,
     work.slope.resize(work.order.size() * n_);
     for (std::size_t c = 0; c < work.order.size(); ++c) {
         std::copy_n(coefficients(work.order[c]), n_, work.coefficients.begin());
-        work.chi2[c] = spectrum.chi2(work.coefficients.data(), &work.slope[c * n_]);
+        work.chi2[c] =
+            spectrum.chi2(work.coefficients.data(), &work.slope[c * n_]) + prior.rough_chi2(x(work.order[c]));
     }
     work.left = work.chi2;
     work.chosen.clear();

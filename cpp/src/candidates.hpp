@@ -1,6 +1,7 @@
 // Labels spread over where stars are, with their coefficients: where a search may start.
 #pragma once
 
+#include "label_prior.hpp"
 #include "maury/aligned.hpp"
 #include "maury/emulator.hpp"
 #include "quadratic.hpp"
@@ -36,10 +37,11 @@ class Candidates {
         std::size_t most_chosen;
     };
 
-    // Up to n of the lowest chi2 that lie more than `distinct` of the label range from each other, best
-    // first. Those of the lowest chi2 in few directions are compared in all. For c of work.chosen: candidate
-    // work.order[c], its chi2 work.chi2[c], its G d - c work.slope[c K].
-    void best(const Quadratic& spectrum, std::size_t n, double distinct, Workspace& work) const;
+    // Up to n of the lowest chi2, with that of the prior, that lie more than `distinct` of the label range
+    // from each other, best first. Those of the lowest chi2 in few directions are compared in all. For c of
+    // work.chosen: candidate work.order[c], its chi2 work.chi2[c], its G d - c work.slope[c K].
+    void best(const Quadratic& spectrum, LabelPrior& prior, std::size_t n, double distinct,
+              Workspace& work) const;
 
   private:
     void sort_into_panels();

@@ -17,9 +17,10 @@ constexpr double hopeless = 0.1;
 
 } // namespace
 
-Search::Search(const Emulator& emulator, const Candidates* candidates, std::size_t n_starts)
+Search::Search(const Emulator& emulator, const Candidates* candidates, LabelPrior& prior,
+               std::size_t n_starts)
     : n_labels_(emulator.n_labels()), n_coefficients_(emulator.basis().n_coefficients),
-      candidates_(candidates), columns_(emulator.search_trunk(), n_starts),
+      candidates_(candidates), prior_(prior), columns_(emulator.search_trunk(), n_starts),
       paths_(n_starts, Path(n_labels_, n_coefficients_)), x_(n_starts * n_labels_),
       coefficients_(n_coefficients_), gradient_(n_labels_), hessian_(n_labels_ * n_labels_),
       h_(n_starts * n_coefficients_), tangents_(n_labels_ * n_coefficients_), product_(tangents_.size()) {
@@ -47,7 +48,8 @@ void Search::run(const Quadratic& spectrum, const double* lower, const double* u
         path.solver.begin(lower, upper, path.start.data(), options);
         if (path.candidate == none)
             continue;
-        if (path.solver.judge(path.known_chi2)) // all is known, without the trunk
+        if (path.solver.judge(path.known_chi2 +
+                              prior_.chi2(path.solver.trial()))) // all is known, without the trunk
             accept(path, spectrum, path.known_slope, candidates_->tangents(path.candidate));
         path.solver.propose();
     }
@@ -122,11 +124,14 @@ void Search::narrow(std::size_t n) {
 // True if the place with coefficients h is better.
 bool Search::look(Path& path, const Quadratic& spectrum, const float* h) {
     std::copy_n(h, n_coefficients_, coefficients_.begin());
-    return path.solver.judge(spectrum.chi2(coefficients_.data(), path.slope.data()));
+    return path.solver.judge(spectrum.chi2(coefficients_.data(), path.slope.data()) +
+                             prior_.chi2(path.solver.trial()));
 }
 
 void Search::accept(Path& path, const Quadratic& spectrum, const double* slope, const float* tangents) {
     spectrum.derivatives(tangents, n_labels_, slope, product_.data(), gradient_.data(), hessian_.data());
+    prior_.add_gradient(path.solver.trial(), gradient_.data());
+    prior_.add_hessian(path.solver.trial(), hessian_.data(), n_labels_);
     path.solver.accept(gradient_.data(), hessian_.data());
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "candidates.hpp"
+#include "label_prior.hpp"
 #include "maury/emulator.hpp"
 #include "maury/parallel.hpp"
 #include "maury/solve.hpp"
@@ -17,8 +18,9 @@ namespace maury {
 // that is sure to end higher than another is given up.
 class Search {
   public:
-    // most: of starts that will be added. candidates may be null. All must outlive this.
-    Search(const Emulator& emulator, const Candidates* candidates, std::size_t most);
+    // most: of starts that will be added. candidates may be null. The prior is added to every chi2. All must
+    // outlive this.
+    Search(const Emulator& emulator, const Candidates* candidates, LabelPrior& prior, std::size_t most);
 
     void clear() { n_ = 0; }
     void add(const double* x); // scaled labels (L,)
@@ -66,6 +68,7 @@ class Search {
 
     std::size_t n_labels_, n_coefficients_, n_ = 0;
     const Candidates* candidates_;
+    LabelPrior& prior_;
     TrunkColumns columns_;
     std::vector<Path> paths_;
     std::vector<std::size_t> active_;

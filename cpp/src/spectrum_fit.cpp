@@ -28,8 +28,9 @@ SpectrumFit::SpectrumFit(const Plan& plan, const Options& options, const Spectra
       n_(emulator_.n_labels()), n_all_(n_), point_(emulator_.trunk()),
       cut_point_(emulator_.is_cut() ? std::make_unique<TrunkPoint>(emulator_.search_trunk()) : nullptr),
       pixels_(plan.grid()), velocity_scan_(plan), finish_(emulator_, point_, plan.grid().window()),
-      quadratic_(emulator_.basis()),
-      search_(emulator_, plan.candidates(), std::max(spectra.n_given, considered(options.n_starts)) + 1),
+      prior_(emulator_), quadratic_(emulator_.basis()),
+      search_(emulator_, plan.candidates(), prior_,
+              std::max(spectra.n_given, considered(options.n_starts)) + 1),
       dx_dlabel_(n_), h_(emulator_.basis().stride) {
     if (plan.candidates())
         candidate_work_ =
@@ -58,6 +59,9 @@ Status SpectrumFit::measure(std::size_t i, const StopFlag& stop) {
     n_pixels_ = n_clipped_ = 0;
     n_evaluations_ = 0;
     guessed_ = false;
+    prior_.clear();
+    if (spectra_.prior_mean)
+        prior_.set(spectra_.prior_mean + i * n_, spectra_.prior_precision + i * n_ * n_);
     const WavelengthGrid& grid = plan_.grid();
     const double rv = known_velocity(i);
     free_ = spectra_.fit_rv && spectra_.fit_rv[i];
@@ -230,7 +234,6 @@ Status SpectrumFit::finish(const StopFlag& stop) {
                 return Status::NON_FINITE;
         }
         result = solve(best_.data(), 0.0, options_.max_evaluations);
-        least_ = result.chi2;
         if (result.status == Status::NON_FINITE || rounds == 0 || !leave_out_outliers())
             return result.status;
         --rounds;
@@ -260,7 +263,9 @@ SolveResult SpectrumFit::solve(double* x, double tolerance, int most_evaluations
     options.max_evaluations = most_evaluations;
     finish_.set_reach(tolerance > 0.0 ? coarse_reach : fine_reach);
     Solver& solver = *solvers_[n_all_ - n_];
-    const SolveResult result = solver.solve(finish_, lower_.data(), upper_.data(), x, options);
+    WithPrior with_prior(finish_, prior_, n_all_);
+    Problem& problem = prior_.given() ? static_cast<Problem&>(with_prior) : finish_;
+    const SolveResult result = solver.solve(problem, lower_.data(), upper_.data(), x, options);
     n_evaluations_ += result.n_evaluations;
     if (result.status != Status::NON_FINITE)
         std::copy_n(solver.hessian(), n_all_ * n_all_, hessian_.begin());

@@ -7,6 +7,7 @@
 #include "continuum.hpp"
 #include "finish.hpp"
 #include "gram_stretches.hpp"
+#include "label_prior.hpp"
 #include "maury/measure.hpp"
 #include "maury/parallel.hpp"
 #include "maury/solve.hpp"
@@ -82,6 +83,7 @@ class SpectrumFit {
     FirstContinuum first_continuum_;
     VelocityScan velocity_scan_;
     Finish finish_;
+    LabelPrior prior_;
     Quadratic quadratic_;
     GramStretches::Workspace gram_work_;
     Search search_;
@@ -101,7 +103,6 @@ class SpectrumFit {
     std::vector<double> stretch_weight_, stretch_variance_;
     std::vector<double> lower_, upper_, best_, trial_, ends_, hessian_, factor_, column_, dx_dlabel_, h_,
         winner_, errors_;
-    double least_ = 0.0; // chi2 at best_
     std::vector<std::size_t> free_parameters_, rivals_;
 };
 

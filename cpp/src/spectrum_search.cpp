@@ -124,7 +124,7 @@ void SpectrumFit::choose_starts() {
     } else if (plan_.candidates()) {
         Candidates::Workspace& work = *candidate_work_;
         const Candidates& candidates = *plan_.candidates();
-        candidates.best(quadratic_, work.most(), distinct, work);
+        candidates.best(quadratic_, prior_, work.most(), distinct, work);
         if (work.chosen.empty())
             return;
         centre_at(candidates.x(work.order[work.chosen[0]]));

@@ -22,6 +22,8 @@ void SpectrumFit::store_nothing(std::size_t i) {
     for (double* value : {results_.chi2, results_.chi2_noise, results_.rv, results_.rv_err,
                           results_.broadening, results_.broadening_err})
         value[i] = not_known;
+    if (results_.chi2_prior)
+        results_.chi2_prior[i] = not_known;
     for (std::int32_t* value :
          {results_.n_pixels, results_.n_clipped, results_.n_evaluations, results_.n_starts, results_.n_agree})
         value[i] = 0;
@@ -44,13 +46,15 @@ void SpectrumFit::store(std::size_t i) {
     emulator_.to_labels(best_.data(), labels);
     for (std::size_t l = 0; l < n_; ++l) {
         const bool at_lower = best_[l] <= lower_[l], at_upper = best_[l] >= upper_[l];
-        results_.at_bound[i * n_ + l] = at_lower || at_upper;
+        results_.at_bound[i * n_ + l] = (at_lower || at_upper) && lower_[l] < upper_[l];
         if (at_lower || at_upper) // exactly: scaling and back rounds
             labels[l] = at_lower ? plan_.lower()[l] : plan_.upper()[l];
     }
-    results_.chi2[i] = least_;
-    finish_.chi2(best_.data());
+    results_.chi2[i] = finish_.chi2(best_.data());
+    if (results_.chi2_prior)
+        results_.chi2_prior[i] = prior_.chi2(best_.data());
     hessian_ = finish_.exact_hessian();
+    prior_.add_hessian(best_.data(), hessian_.data(), n_all_);
     double noise = 0.0;
     for (std::size_t p = 0; p < n_used_; ++p)
         if (finish_.weight()[p] > 0.0) {

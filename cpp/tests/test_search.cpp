@@ -1,6 +1,7 @@
 // Where a search may start, and where it ends: against the best of all candidates, and of many slow fits.
 #include "candidates.hpp"
 #include "check.hpp"
+#include "label_prior.hpp"
 #include "level.hpp"
 #include "networks.hpp"
 #include "search.hpp"
@@ -48,11 +49,12 @@ struct Case {
     std::vector<double> x; // (M, L)
     Candidates candidates;
     maury::Quadratic form;
+    maury::LabelPrior prior;
     std::vector<double> lower, upper;
 
     Case(const Emulator& emulator_, std::size_t n_candidates)
         : emulator(emulator_), n_labels(emulator.n_labels()), x(uniform(n_candidates * n_labels, 2)),
-          candidates(emulator, x, 2, nothing), form(emulator.basis()), lower(n_labels, -0.5),
+          candidates(emulator, x, 2, nothing), form(emulator.basis()), prior(emulator), lower(n_labels, -0.5),
           upper(n_labels, 0.5) {}
 
     static std::vector<double> uniform(std::size_t n, unsigned seed) {
@@ -121,7 +123,7 @@ void the_best_candidates_are_found(Case& it) {
     int n_best = 0;
     for (unsigned seed = 0; seed < 40; ++seed) {
         it.set_spectrum(seed, 0.01);
-        it.candidates.best(it.form, 4, 0.05, work);
+        it.candidates.best(it.form, it.prior, 4, 0.05, work);
         CHECK(!work.chosen.empty() && work.chosen.size() <= 4);
         std::vector<double> chi2(it.candidates.size());
         for (std::size_t m = 0; m < chi2.size(); ++m)
@@ -149,7 +151,7 @@ void the_best_candidates_are_found(Case& it) {
 
 // The least of slow fits, in double, from every tenth candidate.
 void the_least_minimum_is_found(Case& it, double noise) {
-    maury::Search search(it.emulator, &it.candidates, 12);
+    maury::Search search(it.emulator, &it.candidates, it.prior, 12);
     Candidates::Workspace work(it.candidates, 12);
     maury::Solver solver(it.n_labels);
     maury::TrunkPoint point(it.emulator.search_trunk());
@@ -164,7 +166,7 @@ void the_least_minimum_is_found(Case& it, double noise) {
             std::vector<double> x(it.candidates.x(m), it.candidates.x(m) + it.n_labels);
             least = std::min(least, solver.solve(problem, it.lower.data(), it.upper.data(), x.data()).chi2);
         }
-        it.candidates.best(it.form, 12, 0.05, work);
+        it.candidates.best(it.form, it.prior, 12, 0.05, work);
         search.clear();
         for (const std::size_t c : work.chosen)
             search.add_candidate(work.order[c], work.chi2[c], &work.slope[c * it.form.n_coefficients()]);
@@ -184,7 +186,7 @@ void the_least_minimum_is_found(Case& it, double noise) {
 
 // A start that is given is always followed, wherever it is; one in the same valley joins.
 void given_starts(Case& it) {
-    maury::Search search(it.emulator, nullptr, 3);
+    maury::Search search(it.emulator, nullptr, it.prior, 3);
     it.set_spectrum(3, 0.01);
     const std::vector<double> middle(it.n_labels, 0.0), corner(it.n_labels, 0.5);
     search.add(middle.data());

@@ -69,6 +69,8 @@ class Spectra:
         fit_arms: NDArray[np.bool_] | None = None,
         starts: NDArray[np.float64] | None = None,
         guess: NDArray[np.float64] | None = None,
+        prior_mean: NDArray[np.float64] | None = None,
+        prior_precision: NDArray[np.float64] | None = None,
         n_labels: int,
     ) -> None: ...
 
@@ -77,6 +79,7 @@ class _Measured(TypedDict):
     covariance: NDArray[np.float64]
     chi2: NDArray[np.float64]
     chi2_noise: NDArray[np.float64]
+    chi2_prior: NDArray[np.float64]
     n_pixels: NDArray[np.int32]
     n_clipped: NDArray[np.int32]
     status: NDArray[np.int32]

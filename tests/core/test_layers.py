@@ -17,7 +17,7 @@ ORDER = [
     ("box_step", "solve"),
     ("wavelength_grid", "measure"),  # what is measured and what comes of it; plan.cpp, measure.cpp: the end
     ("pixels", "continuum", "clip"),
-    ("quadratic", "gram_stretches", "candidates", "search"),
+    ("label_prior", "quadratic", "gram_stretches", "candidates", "search"),
     ("plan", "velocity_scan", "finish", "finish_derivatives"),
     ("spectrum_fit", "spectrum_search", "spectrum_known", "spectrum_store"),
 ]

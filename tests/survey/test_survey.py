@@ -263,9 +263,9 @@ def test_few_blocks_share_all_threads_out(tmp_path, monkeypatch, n_files, each):
     file = made_up_stars.write_sdss(tmp_path / "spec.fits", model, made_up_stars.LABELS[0])
     real = recipe.measure
 
-    def measure(spectra, emulator, options, start, labels, threads, progress):
+    def measure(spectra, emulator, options, start, labels, prior, threads, progress):
         told.append(threads)
-        return real(spectra, emulator, options, start, labels, 1, progress)
+        return real(spectra, emulator, options, start, labels, prior, 1, progress)
 
     monkeypatch.setattr(recipe, "measure", measure)
     maury.fit_files([file] * n_files, tmp_path / "c.fits", model, velocity="given", threads=8)

@@ -54,25 +54,31 @@ struct Spectra {
     // from its guess (N, L), where that is finite.
     std::size_t n_given = 0;
     const double *starts = nullptr, *guess = nullptr;
+    // A Gaussian prior on the labels of each spectrum, in physical units: mean (N, L), NaN = none on that
+    // label; and the inverse of the covariance of the labels that have one, (N, L, L), 0 elsewhere. Null:
+    // none.
+    const double *prior_mean = nullptr, *prior_precision = nullptr;
     static constexpr std::int32_t most_arms = 64;
 };
 
 // Values that do not exist are NaN or 0. Null: not requested. A is the number of arms.
 struct Results {
     double* labels;                       // (N, L)
-    double* covariance;                   // (N, L, L) bounds ignored; 0 for a fixed label
+    double* covariance;                   // (N, L, L) with the prior; bounds ignored; 0 for a fixed label
     double *chi2, *chi2_noise;            // (N,) with the weights of the fit, and with ivar alone
     std::int32_t *n_pixels, *n_clipped;   // (N,) used; rejected as outliers
     std::int32_t *status, *n_evaluations; // (N,) enum Status; of the exact chi2
     std::int32_t *n_starts, *n_agree;     // (N,) starts followed; those that ended at the solution
-    bool *at_bound, *guessed, *sharper;   // (N, L); (N,) guess adopted; higher resolution than emulator
-    double *rv, *rv_err;                  // (N,) [km/s]; the error where it was fitted
-    std::size_t n_arms;                   // A
-    double* arm_rv;                       // (N, A - 1) NaN where it was not fitted
-    double *broadening, *broadening_err;  // (N,) sigma [km/s], negative: narrower
-    double* model = nullptr;              // (N, P) emulator on the pixels of the spectrum times its continuum
-    double* continuum = nullptr;          // (N, P)
-    double* weight = nullptr;             // (N, P) of the fit; 0 = excluded, or an outlier
+    bool *at_bound, *guessed,
+        *sharper;        // (N, L) not a fixed one; (N,) guess adopted; higher resolution than emulator
+    double *rv, *rv_err; // (N,) [km/s]; the error where it was fitted
+    std::size_t n_arms;  // A
+    double* arm_rv;      // (N, A - 1) NaN where it was not fitted
+    double *broadening, *broadening_err; // (N,) sigma [km/s], negative: narrower
+    double* chi2_prior = nullptr;        // (N,) of the prior, which chi2 does not include
+    double* model = nullptr;             // (N, P) emulator on the pixels of the spectrum times its continuum
+    double* continuum = nullptr;         // (N, P)
+    double* weight = nullptr;            // (N, P) of the fit; 0 = excluded, or an outlier
     double *flux = nullptr,
            *ivar = nullptr; // (N, P) that were fitted: blurred where sharper than the emulator
 };

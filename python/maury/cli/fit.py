@@ -46,6 +46,13 @@ def _how_to_see(command: Any) -> Any:
         ),
         click.option("--broadening", is_flag=True, help="Fit an additional broadening for each spectrum."),
         click.option(
+            "--fix",
+            "fixed",
+            multiple=True,
+            metavar="LABEL=VALUE",
+            help="Hold a label at a value, e.g. fe_h=0.0; may be given more than once.",
+        ),
+        click.option(
             "--max-rv",
             type=float,
             default=1000.0,
@@ -125,6 +132,7 @@ def fit_command(
     photometry: str | None,
     isochrones: tuple[str, ...],
     keep_all: bool,
+    fixed: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Measure the stars in FILES and write a catalogue.
@@ -138,6 +146,7 @@ def fit_command(
     from maury.survey import fit_files
 
     model = Emulator.load(emulator)
+    options["fixed"] = _fixed(fixed)
     if keep_all and options["reject"]:
         raise click.UsageError("--reject and --keep-all: give one of them, got both")
     if not options["reject"] and not keep_all:
@@ -168,6 +177,13 @@ def fit_command(
     click.echo(f"{summary_sentence(catalog)} Written to {output}.")
     if plot is not None:
         _draw(_spectra_of(files, options), catalog, model, plot)
+
+
+def _fixed(pairs: tuple[str, ...]) -> dict[str, float]:
+    try:
+        return {name.strip(): float(value) for name, value in (pair.split("=") for pair in pairs)}
+    except ValueError:
+        raise click.UsageError(f"--fix: expected LABEL=VALUE, got {' '.join(pairs)}") from None
 
 
 @click.command("demo", short_help="Measure stars with known labels that come with maury.")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 _NAMES = ("star_id", "visit_id", "file", "format", "ra", "dec")
-_NUISANCES = ("arm_rv", "broadening", "broadening_err")  # if they were fitted
+_OPTIONAL = ("chi2_prior", "arm_rv", "broadening", "broadening_err")  # if they were fitted, or given
 
 
 def catalog_columns(
@@ -67,7 +67,7 @@ def catalog_columns(
     formal = formal_errors(result.covariance)
     rchi2 = reduced(result.chi2, n_pixels, n_labels)
     noise = scaled_errors(formal, rchi2)
-    model = emulator.model_error(result.labels)
+    model = np.where(formal == 0, 0.0, emulator.model_error(result.labels))  # a fixed label has no error
     known = emulator.error_on_unseen
     covariance = total_covariance(
         np.asarray(result.covariance, dtype=float), noise, model, None if known is None else known.correlation
@@ -93,7 +93,7 @@ def catalog_columns(
         "rv_err": rv_err,
         "rv_err_formal": rv_err,
     }
-    columns |= {name: v for name in _NUISANCES if (v := getattr(result, name)) is not None}
+    columns |= {name: v for name in _OPTIONAL if (v := getattr(result, name)) is not None}
     status = [Status(code).name.lower().replace("_", " ") for code in result.status]
     columns |= {
         "converged": np.asarray(result.converged, dtype=bool),

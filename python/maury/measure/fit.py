@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 import maury._core as _core
 from maury.measure.options import Options
 from maury.measure.plan import fit_plan
+from maury.measure.prior import Prior, PriorLike, checked_prior
 from maury.measure.regions import REGIONS
 
 if TYPE_CHECKING:
@@ -34,9 +35,10 @@ class FitResult:
     labels : (N, L) float64
         Labels at the minimum of chi-square inside the bounds, physical units.
     covariance : (N, L, L) float64
-        Inverse of J' W J at the solution, physical units; the bounds are not included.
+        Inverse of J' W J + C^-1 at the solution, C the covariance of the prior, physical units; the bounds
+        are not included. 0 for a fixed label.
     chi2, chi2_noise : (N,) float64
-        Chi-square with the weights of the fit, and with the noise (ivar) alone.
+        Chi-square of the data with the weights of the fit, and with the noise (ivar) alone.
     n_pixels : (N,) int
         Pixels used in the fit.
     converged : (N,) bool
@@ -45,6 +47,7 @@ class FitResult:
     n_evaluations : (N,) int
         Evaluations of the exact chi-square.
     at_bound : (N, L) bool
+        False for a fixed label.
     n_starts, n_agree : (N,) int
         Starts that were followed, and how many of them ended in this minimum.
     n_clipped : (N,) int
@@ -63,6 +66,9 @@ class FitResult:
     broadening, broadening_err : (N,) float64 or None
         Gaussian sigma of the broadening in addition to the line-spread function of the spectrum, or that of
         the emulator if the former is unknown; negative if the spectrum is narrower [km/s].
+    chi2_prior : (N,) float64 or None
+        What the prior adds to `chi2`, which does not include it; 0 for a spectrum without a prior, and None
+        if no prior was given.
     """
 
     labels: Array
@@ -84,6 +90,7 @@ class FitResult:
     arm_rv: Array | None = None
     broadening: Array | None = None
     broadening_err: Array | None = None
+    chi2_prior: Array | None = None
 
 
 def fit_normalized(
@@ -96,6 +103,7 @@ def fit_normalized(
     use_scatter: bool = True,
     threads: int | None = None,
     *,
+    prior: PriorLike | None = None,
     n_starts: int = 6,
     progress: Callable[[int], None] | None = None,
 ) -> FitResult:
@@ -123,6 +131,9 @@ def fit_normalized(
         Include the scatter of the emulator in the weights.
     threads : int, optional
         Threads over spectra; all available cores by default. The result does not depend on it.
+    prior : (mean, covariance), or mapping, optional
+        Gaussian prior on the labels: (x - mean)' C^-1 (x - mean) is added to chi2. See
+        `maury.measure.prior.checked_prior`.
     n_starts : int
         Number of starts of the search that are followed to their minimum; more if the noise does not
         distinguish them.
@@ -136,8 +147,8 @@ def fit_normalized(
     Raises
     ------
     ValueError
-        If a shape does not match the emulator, an interval of the bounds is empty or not finite, or `lsf` is
-        given and the line-spread function of the emulator is unknown.
+        If a shape does not match the emulator, an interval of the bounds is empty or not finite, a covariance
+        is not positive definite, or `lsf` is given and the line-spread function of the emulator is unknown.
     """
     data, weight = (_rows(name, values, emulator) for name, values in (("flux", flux), ("ivar", ivar)))
     if data.shape != weight.shape:
@@ -154,6 +165,7 @@ def fit_normalized(
     )
     starts = checked_start(start, len(data), len(emulator.labels))
     workers = checked_threads(threads)
+    known = checked_prior(prior, len(data), emulator)
     core = _core.Spectra(
         wavelength=np.ascontiguousarray(emulator.wavelength),
         flux=data,
@@ -161,6 +173,7 @@ def fit_normalized(
         lsf=sigma,
         starts=starts,
         n_labels=len(emulator.labels),
+        **_core_prior(known),
     )
     out = _core.measure(
         fit_plan(emulator, options.box(emulator), workers),
@@ -169,7 +182,7 @@ def fit_normalized(
         threads=workers,
         progress=progress,
     )
-    result = _result(out, starts)
+    result = _result(out, starts, known)
     return replace(result, rv=None, rv_err=None)
 
 
@@ -204,6 +217,7 @@ def fit_spectra(
     options: Options,
     starts: Array | None = None,
     guess: Array | None = None,
+    prior: Prior | None = None,
     threads: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[FitResult, Models]:
@@ -218,6 +232,8 @@ def fit_spectra(
         As from `checked_start`.
     guess : (N, L) float64, optional
         An additional start besides the search; NaN where unknown.
+    prior : Prior, optional
+        As from `checked_prior`.
     threads : int
         0 = all available cores.
     progress : callable, optional
@@ -226,7 +242,9 @@ def fit_spectra(
     arms = moving & (spectra.arm is not None)
     if options.arm_rv is not None:
         arms = np.full(len(spectra), options.arm_rv)
-    core = core_spectra(spectra, emulator, fit_rv=moving, fit_arms=arms, starts=starts, guess=guess)
+    core = core_spectra(
+        spectra, emulator, fit_rv=moving, fit_arms=arms, starts=starts, guess=guess, **_core_prior(prior)
+    )
     out = _core.measure(
         fit_plan(emulator, options.box(emulator), threads, bool(moving.any())),
         core,
@@ -235,7 +253,7 @@ def fit_spectra(
         progress=progress,
         models=True,
     )
-    result = _result(out, starts)
+    result = _result(out, starts, prior)
     arm_rv = out["arm_rv"] if arms.any() and out["arm_rv"].shape[1] else None
     broadening = (out["broadening"], out["broadening_err"]) if options.broadening else (None, None)
     result = replace(result, arm_rv=arm_rv, broadening=broadening[0], broadening_err=broadening[1])
@@ -277,15 +295,21 @@ def _contiguous(values: Array) -> Array:
     return np.ascontiguousarray(values, dtype=np.float64)
 
 
-def _result(out: Mapping[str, Any], starts: Array | None) -> FitResult:
+def _core_prior(prior: Prior | None) -> dict[str, Any]:
+    return {} if prior is None else {"prior_mean": prior.mean, "prior_precision": prior.precision}
+
+
+def _result(out: Mapping[str, Any], starts: Array | None, prior: Prior | None) -> FitResult:
     start = np.where(out["guessed"], "photometry", "search")
     if starts is not None:
         start[np.any(np.isfinite(starts).all(axis=2), axis=1)] = "given"
     named = {f.name: out[f.name] for f in fields(FitResult) if f.name in out and f.name not in _OPTIONAL}
-    return FitResult(**named, converged=np.isin(out["status"], _CONVERGED), start=start)
+    added = None if prior is None else out["chi2_prior"]
+    converged = np.isin(out["status"], _CONVERGED)
+    return FitResult(**named, converged=converged, start=start, chi2_prior=added)
 
 
-_OPTIONAL = ("arm_rv", "broadening", "broadening_err")
+_OPTIONAL = ("arm_rv", "broadening", "broadening_err", "chi2_prior")
 _CONVERGED = [_core.STATUS[name][0] for name in ("COST", "STEP", "GRADIENT")]
 
 

@@ -42,6 +42,9 @@ class Options:
         Names of `maury.measure.regions.REGIONS` that are excluded from the fit.
     bounds : (L, 2) nested tuples, optional
         Lower and upper bound of each label in physical units; those of the emulator by default.
+    fixed : tuple of (str, float)
+        Labels that are not fitted, and their values inside the bounds; a mapping is accepted. Their errors
+        are 0.
     use_scatter : bool
         Include the scatter of the emulator in the weights.
     n_starts : int
@@ -68,6 +71,7 @@ class Options:
     broadening: bool = False
     leave_out: tuple[str, ...] = ()
     bounds: tuple[tuple[float, float], ...] | None = None
+    fixed: tuple[tuple[str, float], ...] = ()
     use_scatter: bool = True
     n_starts: int = 6
     clip: float = 4.0
@@ -96,14 +100,16 @@ class Options:
         object.__setattr__(self, "leave_out", tuple(self.leave_out))
         if self.bounds is not None:
             object.__setattr__(self, "bounds", _pairs(self.bounds))
+        object.__setattr__(self, "fixed", _fixed(self.fixed))
 
     def box(self, emulator: Content) -> Array:
-        """Lower and upper bounds (L, 2) of the labels of an emulator.
+        """Lower and upper bounds (L, 2) of the labels of an emulator; equal for a fixed label.
 
         Raises
         ------
         ValueError
-            If `bounds` do not match its labels, or an interval is empty or not finite.
+            If `bounds` do not match its labels, an interval is empty or not finite, or a fixed label is
+            unknown or outside its bounds.
         """
         box = np.array(emulator.bounds if self.bounds is None else self.bounds, dtype=np.float64)
         n_labels = len(emulator.labels)
@@ -119,6 +125,17 @@ class Options:
                 raise ValueError(
                     f"bounds: the emulator uses the logarithm of {name}, which requires lower > 0, got {low}"
                 )
+        for name, value in self.fixed:
+            if name not in emulator.labels:
+                raise ValueError(
+                    f"fixed: unknown label {name}; the emulator has {', '.join(emulator.labels)}"
+                )
+            low, high = box[emulator.labels.index(name)]
+            if not low <= value <= high:
+                raise ValueError(
+                    f"fixed: expected {name} inside its bounds [{low:g}, {high:g}], got {value:g}"
+                )
+            box[emulator.labels.index(name)] = value
         return box
 
     def as_dict(self) -> dict[str, Any]:
@@ -142,8 +159,12 @@ class Options:
             ) from None
 
 
-#: Only the labels are fitted.
-AT_REST = Options(velocity="given")
+def _fixed(fixed: Any) -> tuple[tuple[str, float], ...]:
+    try:
+        values = {str(name): float(value) for name, value in dict(fixed).items()}
+    except (TypeError, ValueError):
+        raise ValueError(f"fixed: expected a number by the name of each label, got {fixed!r}") from None
+    return tuple(values.items())
 
 
 def _pairs(bounds: Any) -> tuple[tuple[float, float], ...]:
@@ -157,3 +178,7 @@ def _pairs(bounds: Any) -> tuple[tuple[float, float], ...]:
             f"{np.shape(bounds) if box.size else bounds!r}"
         )
     return tuple((float(low), float(high)) for low, high in box)
+
+
+#: Only the labels are fitted.
+AT_REST = Options(velocity="given")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from os import PathLike
 from typing import TYPE_CHECKING, Any, cast
@@ -31,6 +31,7 @@ from maury.measure.lsf import with_lsf
 from maury.measure.misfit import is_misfit, unexplained_part
 from maury.measure.options import Options, Velocity
 from maury.measure.photometry import start_of_stars
+from maury.measure.prior import PriorLike, checked_prior
 from maury.output import progress as show_progress
 from maury.prepare import signal_to_noise
 from maury.readers.mastar_bits import PAPER_BITS, bit_mask
@@ -51,7 +52,9 @@ def fit(
     start: ArrayLike | None = None,
     photometry: Table | None = None,
     isochrones: Table | None = None,
+    prior: PriorLike | None = None,
     bounds: ArrayLike | None = None,
+    fixed: Mapping[str, float] | None = None,
     use_scatter: bool = True,
     n_starts: int = 6,
     velocity: Velocity = "fit",
@@ -86,6 +89,14 @@ def fit(
         Gaia photometry by `star_id`, and the isochrones from which labels are derived: an additional start
         for the stars in the table, besides the search; see `maury.measure.photometry.start_of_stars`. The
         solution with the lower chi-square is adopted; the column `start` gives its start.
+    prior : (mean, covariance), or mapping, optional
+        Gaussian prior on the labels of each spectrum: (x - mean)' C^-1 (x - mean) is added to chi-square.
+        Mean (N, L) and covariance (N, L, L) in physical units, or (L,) and (L, L) for all spectra; a label
+        whose mean is NaN has no prior, and a tiny variance holds a label. Or ``{"logg": (4.44, 0.02)}``,
+        mean and standard deviation. The column `chi2_prior` is the part that it adds; `chi2` and the flags
+        are those of the data alone, the formal errors include it.
+    fixed : mapping, optional
+        Values of labels that are not fitted, ``{"fe_h": 0.0}``. Their errors are 0.
     bounds, use_scatter, n_starts, velocity, max_rv, arm_rv, broadening, leave_out, resolution, fwhm, reject
         See `maury.measure.options.Options`.
     errors : ErrorModel or path, optional
@@ -123,6 +134,7 @@ def fit(
         broadening=broadening,
         leave_out=cast("Any", leave_out),
         bounds=cast("Any", bounds),
+        fixed=cast("Any", fixed or {}),
         use_scatter=use_scatter,
         n_starts=n_starts,
         resolution=resolution,
@@ -133,9 +145,16 @@ def fit(
     if photometry is not None and isochrones is not None:
         photometric = start_of_stars(spectra.star_id, photometry, isochrones, emulator.labels)
     with show_progress(len(spectra), "fitting", "spectra", progress) as bar:
-        columns = measure(spectra, emulator, options, start, photometric, threads, bar.update)
+        columns = measure(spectra, emulator, options, start, photometric, prior, threads, bar.update)
     return finished_catalog(
-        columns, emulator, options, model, start is not None, photometry is not None, zero_points
+        columns,
+        emulator,
+        options,
+        model,
+        start is not None,
+        photometry is not None,
+        zero_points,
+        "none" if prior is None else "given",
     )
 
 
@@ -147,12 +166,15 @@ def finished_catalog(
     start: bool = False,
     photometry: bool = False,
     zero_points: ZeroPoints | None = None,
+    prior: str = "none",
 ) -> QTable:
     """Make the catalogue from the measured columns, with errors from repeat visits and zero points if given.
 
-    `start` and `photometry` state whether the user gave labels or photometry to start from.
+    `start` and `photometry` state whether the user gave labels or photometry to start from, `prior` where the
+    priors are from.
     """
     told = options.as_dict() | {"start": "given" if start else "search", "photometry": photometry}
+    told["prior"] = prior
     units = dict(zip(emulator.labels, emulator.units, strict=True))
     origin = {"EMULATOR": emulator.name, "EMUHASH": emulator.file_hash, "OPTIONS": json.dumps(told)}
     known = emulator.error_on_unseen
@@ -179,6 +201,7 @@ def measure(
     options: Options,
     start: ArrayLike | None = None,
     photometric_labels: ArrayLike | None = None,
+    prior: PriorLike | None = None,
     threads: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> Columns:
@@ -188,7 +211,7 @@ def measure(
 
     Parameters
     ----------
-    spectra, emulator, start, threads
+    spectra, emulator, start, prior, threads
         See `fit`.
     options : Options
     photometric_labels : (N, L), optional
@@ -201,6 +224,7 @@ def measure(
     starts = checked_start(start, *shape)
     checked_threads(threads)
     options.box(emulator)
+    known = checked_prior(prior, len(spectra), emulator)
     if photometric_labels is not None and np.shape(photometric_labels) != shape:
         raise ValueError(
             f"photometric_labels: expected shape {shape}, one row per spectrum with NaN where unknown, got "
@@ -219,7 +243,8 @@ def measure(
             guess = np.ascontiguousarray(np.asarray(photometric_labels, dtype=np.float64)[rows])
         own_starts = None if starts is None else np.ascontiguousarray(starts[rows])
         own = spectra[rows]
-        result, models = fit_spectra(emulator, own, options, own_starts, guess, threads_each, show)
+        own_prior = None if known is None else known[rows]
+        result, models = fit_spectra(emulator, own, options, own_starts, guess, own_prior, threads_each, show)
         return _columns(own, emulator, options, result, models)
 
     return join_columns(run_jobs(work, jobs, threads, progress))

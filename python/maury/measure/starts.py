@@ -34,6 +34,7 @@ def candidate_labels(emulator: Emulator, bounds: NDArray[np.float64]) -> NDArray
     """
     lower, upper = bounds.T
     known = np.asarray(emulator.training_labels, dtype=np.float64).reshape(-1, len(lower))
+    known = np.where(lower == upper, lower, known)  # fixed labels
     known = known[((known >= lower) & (known <= upper)).all(axis=1)]
     most_known = N_CANDIDATES // 2
     if len(known) > most_known:  # evenly along the list sorted by the first label

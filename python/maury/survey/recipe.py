@@ -17,6 +17,7 @@ from maury.emulator.emulator import Emulator
 from maury.measure.options import Options
 from maury.measure.photometry import named_labels
 from maury.measure.pipeline import measure
+from maury.measure.prior import PriorLike, checked_prior
 from maury.spectra import Spectra
 
 
@@ -31,11 +32,14 @@ class Recipe:
     photometric_labels : mapping, optional
         Labels (L,) by star_id, an additional start for these stars; see
         `maury.measure.photometry.labels_by_name`.
+    prior : (mean, covariance), or mapping, optional
+        Of the labels of every spectrum; see `maury.measure.prior.checked_prior`.
     """
 
     emulator: Emulator
     options: Options
     photometric_labels: Mapping[str, NDArray[np.float64]] | None = None
+    prior: PriorLike | None = None
 
     def __call__(
         self, spectra: Spectra, threads: int | None, progress: Callable[[int], object] | None = None
@@ -44,16 +48,18 @@ class Recipe:
         photometric = None
         if self.photometric_labels is not None:
             photometric = named_labels(spectra.star_id, self.photometric_labels, len(self.emulator.labels))
-        return measure(spectra, self.emulator, self.options, None, photometric, threads, progress)
+        return measure(spectra, self.emulator, self.options, None, photometric, self.prior, threads, progress)
 
 
 def describe_run(paths: Sequence[Path], recipe: Recipe) -> dict[str, Any]:
     """Return everything that determines the result, as JSON values."""
     stars = recipe.photometric_labels or {}
+    prior = checked_prior(recipe.prior, 1, recipe.emulator)
     return {
         "version of maury": __version__,
         "emulator": recipe.emulator.file_hash,
         "options": recipe.options.as_dict(),
+        "prior": prior and [np.nan_to_num(prior.mean).tolist(), prior.precision.tolist()],
         "photometry": sha256(repr([(n, x.tolist()) for n, x in stars.items()]).encode()).hexdigest(),
         "files": [[str(path), *_state(path)] for path in paths],
     }

@@ -25,6 +25,7 @@ from maury.measure.jobs import Workers, available_threads
 from maury.measure.options import Options
 from maury.measure.photometry import labels_by_name, why_none_is_named
 from maury.measure.pipeline import finished_catalog
+from maury.measure.prior import PriorLike
 from maury.output import progress as show_progress
 from maury.readers.blocks import Block, count, spectra_blocks
 from maury.readers.read import list_files, none_readable
@@ -45,6 +46,7 @@ def fit_files(
     *,
     photometry: Table | None = None,
     isochrones: Table | None = None,
+    prior: PriorLike | None = None,
     errors: ErrorModel | Name | None = None,
     calibration: ZeroPoints | Name | None = None,
     threads: int | None = None,
@@ -70,6 +72,8 @@ def fit_files(
         See `maury.fit`.
     photometry, isochrones : Table, optional
         See `maury.fit`. A warning is issued if the table contains none of the stars.
+    prior : (mean, covariance), or mapping, optional
+        See `maury.fit`; one for all spectra.
     threads : int, optional
         All available processors by default. The result does not depend on it.
     scheduler : str or dask.distributed.Client, optional
@@ -80,7 +84,7 @@ def fit_files(
         Show progress on stderr, with rate and remaining time.
     **options
         Fields of `maury.measure.options.Options`: velocity, max_rv, arm_rv, broadening, leave_out, bounds,
-        use_scatter, n_starts, clip, resolution, fwhm, format.
+        fixed, use_scatter, n_starts, clip, resolution, fwhm, format.
 
     Returns
     -------
@@ -107,7 +111,7 @@ def fit_files(
     labels = None
     if photometry is not None and isochrones is not None:
         labels = labels_by_name(photometry, isochrones, emulator.labels)
-    recipe = Recipe(emulator, Options(**options), labels)
+    recipe = Recipe(emulator, Options(**options), labels, prior)
     recipe.options.box(emulator)
     format = recipe.options.format
     paths = list_files(files)
@@ -144,7 +148,14 @@ def fit_files(
             if unnamed:  # known only now: single blocks do not show it
                 warnings.warn(f"{unnamed}; all fits began with the search", stacklevel=2)
         catalog = finished_catalog(
-            joined, emulator, recipe.options, model, False, labels is not None, zero_points
+            joined,
+            emulator,
+            recipe.options,
+            model,
+            False,
+            labels is not None,
+            zero_points,
+            "none" if prior is None else "given",
         )
         with parts.writing():
             write_catalog(catalog, output, replace)
