@@ -105,6 +105,24 @@ def test_same_seed_same_samples_and_a_bad_spectrum_is_nan(emulator):
     assert len(plot_posterior(first, 1).axes) == 16
 
 
+def test_prior_and_fixed_label(emulator):
+    """A prior as wide as the error halves the variance; a fixed label is not sampled."""
+    spectra = stars(emulator, 60.0)[1]
+    result, _ = fit_spectra(emulator, spectra, Options(fixed={"fe_h": made_up_stars.LABELS[1, 2]}))
+    error = np.sqrt(result.covariance[0, 1, 1])
+    data = maury.posterior(
+        spectra,
+        emulator,
+        prior={"logg": (result.labels[0, 1] + error, error)},
+        fixed={"fe_h": made_up_stars.LABELS[1, 2]},
+        draws=600,
+    )
+    assert "fe_h" not in data.posterior
+    sample = values(data, "logg")
+    assert sample.mean() == pytest.approx(result.labels[0, 1] + error / 2, abs=0.2 * error)
+    assert sample.std() == pytest.approx(error / np.sqrt(2), rel=0.2)
+
+
 def test_arguments(emulator):
     with pytest.raises(ValueError, match="walkers: expected at least 8"):
         maury.posterior(stars(emulator)[0], emulator, walkers=6)

@@ -19,6 +19,7 @@ from maury.measure.fit import FitResult, core_options, core_spectra, fit_spectra
 from maury.measure.lsf import with_lsf
 from maury.measure.options import Options
 from maury.measure.plan import fit_plan, template_labels
+from maury.measure.prior import Prior, PriorLike, checked_prior
 from maury.output import progress as show_progress
 from maury.spectra import Spectra
 
@@ -38,6 +39,7 @@ def posterior(
     spectra: Spectra,
     emulator: Emulator | str | PathLike[str] = "default",
     *,
+    prior: PriorLike | None = None,
     walkers: int = 32,
     tune: int = 200,
     draws: int = 500,
@@ -48,15 +50,17 @@ def posterior(
     """Sample the posterior of the labels and velocities of spectra.
 
     The likelihood is exp(-chi2 / 2) of the fit, its continuum the best one for each set of parameters, with
-    the weights and without the outliers of the best fit. The priors are uniform inside the bounds. The
-    samples show what noise and scatter allow, including bounds and other minima; the model error is not
-    included.
+    the weights and without the outliers of the best fit. The prior is uniform inside the bounds, times
+    `prior`. The samples show what noise and scatter allow, including bounds and other minima; the model error
+    is not included.
 
     Parameters
     ----------
     spectra : Spectra
         N spectra; each takes some seconds.
     emulator : Emulator or path
+    prior : (mean, covariance), or mapping, optional
+        Gaussian prior on the labels, as in `maury.fit`.
     walkers, tune, draws : int
         Walkers, and steps of each before and after the first sample that is kept.
     seed : int
@@ -72,14 +76,14 @@ def posterior(
         `posterior`: the labels by name, and what was fitted besides: `rv`, `arm_rv_1` (of the second arm
         relative to the first), ... and `broadening` [km/s], all of dimensions (chain, draw, spectrum), where
         the chains are the walkers. `sample_stats`: `lp`, the logarithm of the posterior but for a constant.
-        A spectrum that cannot be fitted is NaN.
+        A spectrum that cannot be fitted is NaN. A fixed label has no samples.
 
     Raises
     ------
     ImportError
         If emcee or ArviZ is not installed.
     ValueError
-        If an option is invalid, or there are too few walkers.
+        If an option or the prior is invalid, or there are too few walkers.
     """
     try:
         import arviz
@@ -92,7 +96,11 @@ def posterior(
     spectra = with_lsf(spectra, chosen)
     moving = chosen.velocity == "fit" and bool((spectra.rv != 0).any())
     plan = fit_plan(emulator, chosen.box(emulator), velocity=moving)
-    problems = [_problem(spectra[i], emulator, chosen, plan) for i in range(len(spectra))]
+    priors = checked_prior(prior, len(spectra), emulator)
+    problems = [
+        _problem(spectra[i], emulator, chosen, plan, None if priors is None else priors[i : i + 1])
+        for i in range(len(spectra))
+    ]
     most = max((len(one.names) for one in problems if one is not None), default=0)
     if walkers < 2 * most:
         raise ValueError(
@@ -149,8 +157,8 @@ class _Problem:
         Where walkers start.
     spread : (D, D) float64
         Covariance with which they are scattered.
-    log_likelihood : callable
-        (W, D) -> (W,)
+    log_probability : callable
+        (W, D) -> (W,), inside the bounds
     """
 
     names: list[str]
@@ -159,14 +167,14 @@ class _Problem:
     minima: Array
     chi2: Array
     spread: Array
-    log_likelihood: Callable[[Array], Array]
+    log_probability: Callable[[Array], Array]
 
     def log_posterior(self, points: Array) -> Array:
         """Logarithm (W,) of the posterior at points (W, D), but for a constant."""
         inside = ((points >= self.lower) & (points <= self.upper)).all(axis=1)
         value = np.full(len(points), -np.inf)
         if inside.any():
-            value[inside] = self.log_likelihood(points[inside])
+            value[inside] = self.log_probability(points[inside])
         return value
 
     def start(self, walkers: int, rng: np.random.Generator) -> Array:
@@ -180,18 +188,23 @@ class _Problem:
         return np.asarray(self.lower + away)
 
 
-def _problem(spectrum: Spectra, emulator: Emulator, options: Options, plan: _core.Plan) -> _Problem | None:
+def _problem(
+    spectrum: Spectra, emulator: Emulator, options: Options, plan: _core.Plan, prior: Prior | None
+) -> _Problem | None:
     """Fit one spectrum, and set up its posterior; None if it cannot be fitted."""
-    best, models = fit_spectra(emulator, spectrum, options)
+    best, models = fit_spectra(emulator, spectrum, options, prior=prior)
     if not best.converged[0]:
         return None
     starts = template_labels(emulator)
-    others, _ = fit_spectra(emulator, spectrum[[0] * len(starts)], options, starts[:, None, :])
+    rows = np.zeros(len(starts), dtype=int)
+    own = None if prior is None else prior[rows]
+    others, _ = fit_spectra(emulator, spectrum[rows], options, starts[:, None, :], prior=own)
     names, solution, error, lower, upper = _parameters(best, emulator, options)
-    free = np.isfinite(solution[0])
-    n_labels = len(emulator.labels)
+    n_all = len(emulator.labels)
+    free = np.isfinite(solution[0]) & (lower < upper)
+    n_labels = int(free[:n_all].sum())
     spread = np.diag(np.nan_to_num(error[free], nan=1.0) ** 2)
-    spread[:n_labels, :n_labels] = best.covariance[0]
+    spread[:n_labels, :n_labels] = best.covariance[0][np.ix_(free[:n_all], free[:n_all])]
     seen = replace(
         spectrum, rv=np.nan_to_num(np.asarray(best.rv)), mask=spectrum.mask | ~(models.weight > 0)
     )  # outliers stay out
@@ -202,15 +215,18 @@ def _problem(spectrum: Spectra, emulator: Emulator, options: Options, plan: _cor
         fit_arms=np.array([True]) if "arm_rv_1" in names else None,
     )
 
-    def log_likelihood(points: Array) -> Array:
-        full = np.zeros((1, len(points), len(names)))  # an arm that is not in use has velocity 0
+    def log_probability(points: Array) -> Array:
+        full = np.tile(np.nan_to_num(solution), (1, len(points), 1))  # an arm not in use has velocity 0
         full[0, :, free] = points.T
         chi2 = _core.chi2(plan, core, core_options(options), full, threads=1)[0]
+        if prior is not None:
+            away = np.nan_to_num(full[0, :, :n_all] - prior.mean)
+            chi2 += np.einsum("wk,kl,wl->w", away, prior.precision[0], away)
         return np.where(np.isfinite(chi2), -0.5 * chi2, -np.inf)
 
     minima = np.vstack([solution, _parameters(others, emulator, options)[1][others.converged]])[:, free]
     minima = np.clip(minima, lower[free], upper[free])
-    chi2 = -2.0 * log_likelihood(minima)
+    chi2 = -2.0 * log_probability(minima)
     order = [0, *(1 + np.argsort(chi2[1:]))]
     distinct: list[int] = []
     inverse = np.linalg.pinv(spread[:n_labels, :n_labels])
@@ -221,7 +237,7 @@ def _problem(spectrum: Spectra, emulator: Emulator, options: Options, plan: _cor
             distinct.append(i)
     return _Problem(
         [name for name, here in zip(names, free, strict=True) if here],
-        lower[free], upper[free], minima[distinct], chi2[distinct], spread, log_likelihood,
+        lower[free], upper[free], minima[distinct], chi2[distinct], spread, log_probability,
     )  # fmt: skip
 
 

@@ -39,7 +39,7 @@ class Prior:
     mean: Array
     precision: Array
 
-    def __getitem__(self, rows: slice) -> Prior:
+    def __getitem__(self, rows: slice | NDArray[np.intp]) -> Prior:
         return Prior(np.ascontiguousarray(self.mean[rows]), np.ascontiguousarray(self.precision[rows]))
 
 
