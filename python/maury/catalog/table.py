@@ -30,6 +30,7 @@ _DESCRIPTIONS = {
     "dec": "declination, ICRS; NaN = unknown",
     "chi2": "chi2, including the scatter of the emulator",
     "chi2_prior": "what the prior on the labels adds to chi2, which does not include it",
+    "fitted_labels": "labels of the emulator at the minimum; the others include the photometric prior",
     "rchi2": "chi2 divided by the degrees of freedom",
     "rchi2_noise": "reduced chi2 from the noise of the spectrum alone",
     "n_pixels": "number of pixels in the fit",

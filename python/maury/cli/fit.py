@@ -95,6 +95,12 @@ def _how_to_see(command: Any) -> Any:
             metavar="TABLE",
             help="Gaia photometry by star_id: an additional start for these stars.",
         ),
+        click.option(
+            "--prior",
+            "photometric_prior",
+            is_flag=True,
+            help="Use --photometry and --isochrones also as a prior on Teff and log g.",
+        ),
         click.option("--fwhm", type=float, help="Resolution of files that give none, as FWHM [Angstrom]."),
         click.option(
             "--resolution",
@@ -133,6 +139,7 @@ def fit_command(
     isochrones: tuple[str, ...],
     keep_all: bool,
     fixed: tuple[str, ...],
+    photometric_prior: bool,
     **options: Any,
 ) -> None:
     """Measure the stars in FILES and write a catalogue.
@@ -153,6 +160,10 @@ def fit_command(
         del options["reject"]  # those of the paper
     if (photometry is None) != (not isochrones):
         raise click.UsageError("--photometry and --isochrones must be given together")
+    if photometric_prior:
+        if photometry is None:
+            raise click.UsageError("--prior requires --photometry and --isochrones")
+        options["prior"] = "photometry"
     if photometry is not None:
         from astropy.table import Table
 

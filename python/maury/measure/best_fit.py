@@ -138,7 +138,9 @@ def _shown(catalog: QTable, spectra: Spectra, emulator: Emulator) -> dict[str, A
         fit_plan(emulator, options.box(emulator)),
         core_spectra(with_lsf(spectra, options), emulator),
         core_options(options),
-        np.column_stack([column_values(catalog, name) for name in emulator.labels]),
+        np.column_stack([column_values(catalog, name) for name in emulator.labels])
+        if (fitted := column("fitted_labels")) is None
+        else fitted,
         np.nan_to_num(column_values(catalog, "rv")),
         column("arm_rv"),
         column("broadening"),

@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 
 
 _NAMES = ("star_id", "visit_id", "file", "format", "ra", "dec")
-_OPTIONAL = ("chi2_prior", "arm_rv", "broadening", "broadening_err")  # if they were fitted, or given
+_OPTIONAL = (
+    "chi2_prior",
+    "fitted_labels",
+    "arm_rv",
+    "broadening",
+    "broadening_err",
+)  # if they were fitted, or given
 
 
 def catalog_columns(
@@ -69,9 +75,14 @@ def catalog_columns(
     noise = scaled_errors(formal, rchi2)
     model = np.where(formal == 0, 0.0, emulator.model_error(result.labels))  # a fixed label has no error
     known = emulator.error_on_unseen
-    covariance = total_covariance(
-        np.asarray(result.covariance, dtype=float), noise, model, None if known is None else known.correlation
-    )
+    correlation = None if known is None else np.broadcast_to(known.correlation, result.covariance.shape)
+    if result.model_covariance is not None and correlation is not None:
+        left = formal_errors(result.model_covariance)  # by a prior
+        with np.errstate(invalid="ignore", divide="ignore"):
+            own = result.model_covariance / (left[:, :, None] * left[:, None, :])
+        model = np.where(np.isfinite(left), left, model)
+        correlation = np.where(np.isfinite(own), own, correlation)
+    covariance = total_covariance(np.asarray(result.covariance, dtype=float), noise, model, correlation)
     nothing = np.full(len(n_pixels), np.nan)
     rv, rv_err = (nothing if value is None else value for value in (result.rv, result.rv_err))
 

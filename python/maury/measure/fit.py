@@ -69,6 +69,11 @@ class FitResult:
     chi2_prior : (N,) float64 or None
         What the prior adds to `chi2`, which does not include it; 0 for a spectrum without a prior, and None
         if no prior was given.
+    fitted_labels : (N, L) float64 or None
+        Labels of the emulator at the minimum, where `labels` are those of the star; see
+        `maury.measure.star_prior`.
+    model_covariance : (N, L, L) float64 or None
+        Covariance of the model error in that case; NaN without a prior.
     """
 
     labels: Array
@@ -91,6 +96,8 @@ class FitResult:
     broadening: Array | None = None
     broadening_err: Array | None = None
     chi2_prior: Array | None = None
+    fitted_labels: Array | None = None
+    model_covariance: Array | None = None
 
 
 def fit_normalized(

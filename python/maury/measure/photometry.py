@@ -7,6 +7,7 @@ extinction, the point minimises ((C - C_i) / s_C)^2 + ((M - M_i) / s_M)^2.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,7 @@ _NAMES = {
     "flux_snr_BP": ("phot_bp_mean_flux_over_error",),
     "flux_snr_RP": ("phot_rp_mean_flux_over_error",),
 }
+_SOME_DUST = 0.03  # E(B-V) that tells the extinction per unit
 _FILL = -900.0  # -999 and similar values mean unknown
 _MAG_PER_SNR = 2.5 / np.log(10)
 
@@ -97,7 +99,11 @@ def why_none_is_named(star_id: ArrayLike, known: Mapping[str, Array], photometry
 
 def labels_by_name(photometry: Table, isochrones: Table, labels: Sequence[str]) -> dict[str, Array]:
     """Labels (L,) by the name of the star, for all of a table; see `start_of_stars`."""
-    rows = photometric_start(photometry, isochrones, labels)
+    return rows_by_name(photometry, photometric_start(photometry, isochrones, labels))
+
+
+def rows_by_name(photometry: Table, rows: Array) -> dict[str, Array]:
+    """Rows (N, ...) of a table of stars by the name of the star; of several rows the first."""
     known: dict[str, Array] = {}
     for name, row in zip(photometry[_name_column(photometry)], rows, strict=True):
         known.setdefault(str(name).strip(), row)
@@ -154,6 +160,49 @@ def photometric_start(
     ValueError
         If a column is missing.
     """
+    stars = observed_stars(photometry, ebv)
+    point = nearest_point(
+        stars.colour,
+        stars.magnitude,
+        np.hypot(COLOUR_FLOOR, stars.colour_error),
+        np.hypot(MAGNITUDE_FLOOR, stars.magnitude_error),
+        isochrones,
+    )
+    found = point >= 0
+    result = np.full((len(point), len(labels)), np.nan)
+    for i, name in enumerate(labels):
+        if name == "log_vmicro":
+            logg = np.clip(column(isochrones, "logg")[point[found]], *_VMICRO_LOGG)
+            result[found, i] = np.polynomial.polynomial.polyval(logg, _VMICRO)
+        elif name in ("teff", "logg", "fe_h", "alpha_fe"):
+            result[found, i] = column(isochrones, name)[point[found]]
+    return result
+
+
+@dataclass(frozen=True)
+class ObservedStars:
+    """Photometry of N stars, without extinction, NaN where unknown: (N,) float64, mag.
+
+    Attributes
+    ----------
+    colour, magnitude : (N,)
+        BP - RP and absolute G.
+    colour_error, magnitude_error : (N,)
+        Of the photometry and the parallax.
+    reddening, extinction : (N,)
+        Of BP - RP and of G per unit of E(B-V).
+    """
+
+    colour: Array
+    magnitude: Array
+    colour_error: Array
+    magnitude_error: Array
+    reddening: Array
+    extinction: Array
+
+
+def observed_stars(photometry: Any, ebv: ArrayLike | None = None) -> ObservedStars:
+    """Return the photometry of stars from a table; see `photometric_start`."""
     seen = _Columns(photometry)
     colour = seen.get("colour") if seen.has("colour") else seen.get("BP") - seen.get("RP")
     if seen.has("distance"):
@@ -166,24 +215,17 @@ def photometric_start(
     g_mag = seen.get("G")
     if ebv is None:
         ebv = seen.get("ebv") if seen.has("ebv") else 0.0
-    reddening = np.broadcast_to(np.asarray(ebv, dtype=np.float64), g_mag.shape)
-    intrinsic, a_g = _without_extinction(colour, reddening)
-    point = nearest_point(
-        intrinsic,
-        g_mag - a_g - modulus,
-        np.sqrt(COLOUR_FLOOR**2 + seen.error("BP") ** 2 + seen.error("RP") ** 2),
-        np.sqrt(MAGNITUDE_FLOOR**2 + seen.error("G") ** 2 + modulus_error**2),
-        isochrones,
+    dust = np.broadcast_to(np.asarray(ebv, dtype=np.float64), g_mag.shape)
+    intrinsic, a_g = _without_extinction(colour, dust)
+    more_g, more_bp, more_rp = gaia_extinction(intrinsic, _SOME_DUST)
+    return ObservedStars(
+        colour=intrinsic,
+        magnitude=g_mag - a_g - modulus,
+        colour_error=np.hypot(seen.error("BP"), seen.error("RP")) + np.zeros_like(g_mag),
+        magnitude_error=np.hypot(seen.error("G"), modulus_error),
+        reddening=(more_bp - more_rp) / _SOME_DUST,
+        extinction=more_g / _SOME_DUST,
     )
-    found = point >= 0
-    result = np.full((len(point), len(labels)), np.nan)
-    for i, name in enumerate(labels):
-        if name == "log_vmicro":
-            logg = np.clip(column(isochrones, "logg")[point[found]], *_VMICRO_LOGG)
-            result[found, i] = np.polynomial.polynomial.polyval(logg, _VMICRO)
-        elif name in ("teff", "logg", "fe_h", "alpha_fe"):
-            result[found, i] = column(isochrones, name)[point[found]]
-    return result
 
 
 def nearest_point(

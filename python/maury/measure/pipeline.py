@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from os import PathLike
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,8 +30,10 @@ from maury.measure.jobs import run_jobs
 from maury.measure.lsf import with_lsf
 from maury.measure.misfit import is_misfit, unexplained_part
 from maury.measure.options import Options, Velocity
+from maury.measure.photometric_prior import named_priors, needed_for_prior, priors_by_name
 from maury.measure.photometry import start_of_stars
-from maury.measure.prior import PriorLike, checked_prior
+from maury.measure.prior import Prior, PriorLike, checked_prior, prior_origin
+from maury.measure.star_prior import StarPrior
 from maury.output import progress as show_progress
 from maury.prepare import signal_to_noise
 from maury.readers.mastar_bits import PAPER_BITS, bit_mask
@@ -52,7 +54,7 @@ def fit(
     start: ArrayLike | None = None,
     photometry: Table | None = None,
     isochrones: Table | None = None,
-    prior: PriorLike | None = None,
+    prior: PriorLike | Literal["photometry"] | None = None,
     bounds: ArrayLike | None = None,
     fixed: Mapping[str, float] | None = None,
     use_scatter: bool = True,
@@ -93,8 +95,9 @@ def fit(
         Gaussian prior on the labels of each spectrum: (x - mean)' C^-1 (x - mean) is added to chi-square.
         Mean (N, L) and covariance (N, L, L) in physical units, or (L,) and (L, L) for all spectra; a label
         whose mean is NaN has no prior, and a tiny variance holds a label. Or ``{"logg": (4.44, 0.02)}``,
-        mean and standard deviation. The column `chi2_prior` is the part that it adds; `chi2` and the flags
-        are those of the data alone, the formal errors include it.
+        mean and standard deviation. Or ``"photometry"``: of the photometry and the isochrones; see
+        `maury.measure.photometric_prior.photometric_prior`. The column `chi2_prior` is the part that it adds;
+        `chi2` and the flags are those of the data alone, the formal errors include it.
     fixed : mapping, optional
         Values of labels that are not fitted, ``{"fe_h": 0.0}``. Their errors are 0.
     bounds, use_scatter, n_starts, velocity, max_rv, arm_rv, broadening, leave_out, resolution, fwhm, reject
@@ -144,8 +147,14 @@ def fit(
     photometric = None
     if photometry is not None and isochrones is not None:
         photometric = start_of_stars(spectra.star_id, photometry, isochrones, emulator.labels)
+    known: PriorLike | StarPrior | None
+    if isinstance(prior, str):
+        by_name = priors_by_name(*needed_for_prior(prior, photometry, isochrones), emulator.labels)
+        known = named_priors(spectra.star_id, by_name, len(emulator.labels))
+    else:
+        known = prior
     with show_progress(len(spectra), "fitting", "spectra", progress) as bar:
-        columns = measure(spectra, emulator, options, start, photometric, prior, threads, bar.update)
+        columns = measure(spectra, emulator, options, start, photometric, known, threads, bar.update)
     return finished_catalog(
         columns,
         emulator,
@@ -154,7 +163,7 @@ def fit(
         start is not None,
         photometry is not None,
         zero_points,
-        "none" if prior is None else "given",
+        prior_origin(prior),
     )
 
 
@@ -201,7 +210,7 @@ def measure(
     options: Options,
     start: ArrayLike | None = None,
     photometric_labels: ArrayLike | None = None,
-    prior: PriorLike | None = None,
+    prior: PriorLike | StarPrior | None = None,
     threads: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> Columns:
@@ -224,12 +233,18 @@ def measure(
     starts = checked_start(start, *shape)
     checked_threads(threads)
     options.box(emulator)
-    known = checked_prior(prior, len(spectra), emulator)
     if photometric_labels is not None and np.shape(photometric_labels) != shape:
         raise ValueError(
             f"photometric_labels: expected shape {shape}, one row per spectrum with NaN where unknown, got "
             f"{np.shape(photometric_labels)}"
         )
+    of_stars = None
+    if isinstance(prior, StarPrior):
+        near = np.full(shape, np.nan) if photometric_labels is None else np.asarray(photometric_labels)
+        of_stars = prior.of_emulator(near, emulator, [name for name, _ in options.fixed])
+        known: Prior | None = of_stars.prior
+    else:
+        known = checked_prior(prior, len(spectra), emulator)
     spectra = with_lsf(spectra, options)
     if options.velocity == "fit" and (spectra.rv != 0).any():
         to_shift(options.max_rv, emulator)  # raises an error before the work
@@ -245,6 +260,8 @@ def measure(
         own = spectra[rows]
         own_prior = None if known is None else known[rows]
         result, models = fit_spectra(emulator, own, options, own_starts, guess, own_prior, threads_each, show)
+        if of_stars is not None:
+            result = of_stars.of_stars(result, rows)
         return _columns(own, emulator, options, result, models)
 
     return join_columns(run_jobs(work, jobs, threads, progress))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,9 @@ Array = NDArray[np.float64]
 
 #: Mean and covariance of all labels; or mean and standard deviation by label.
 PriorLike: TypeAlias = "tuple[ArrayLike, ArrayLike] | Mapping[str, tuple[ArrayLike, ArrayLike]]"
+
+#: Instead of a prior: it is to be made of the photometry; see `maury.measure.photometric_prior`.
+PHOTOMETRY: Literal["photometry"] = "photometry"
 
 #: A standard deviation below this part of the range of a label counts as this: it holds the label.
 LEAST_SIGMA = 1e-6
@@ -41,6 +44,11 @@ class Prior:
 
     def __getitem__(self, rows: slice | NDArray[np.intp]) -> Prior:
         return Prior(np.ascontiguousarray(self.mean[rows]), np.ascontiguousarray(self.precision[rows]))
+
+
+def prior_origin(prior: PriorLike | str | None) -> str:
+    """Return where priors are from, for the header."""
+    return "none" if prior is None else prior if isinstance(prior, str) else "given"
 
 
 def checked_prior(prior: PriorLike | None, n_spectra: int, emulator: Content) -> Prior | None:

@@ -15,9 +15,11 @@ from maury._version import __version__
 from maury.catalog.columns import Columns
 from maury.emulator.emulator import Emulator
 from maury.measure.options import Options
+from maury.measure.photometric_prior import named_priors
 from maury.measure.photometry import named_labels
 from maury.measure.pipeline import measure
 from maury.measure.prior import PriorLike, checked_prior
+from maury.measure.star_prior import StarPrior
 from maury.spectra import Spectra
 
 
@@ -34,35 +36,46 @@ class Recipe:
         `maury.measure.photometry.labels_by_name`.
     prior : (mean, covariance), or mapping, optional
         Of the labels of every spectrum; see `maury.measure.prior.checked_prior`.
+    photometric_priors : mapping, optional
+        Instead, priors by star_id; see `maury.measure.photometric_prior.priors_by_name`.
     """
 
     emulator: Emulator
     options: Options
     photometric_labels: Mapping[str, NDArray[np.float64]] | None = None
     prior: PriorLike | None = None
+    photometric_priors: Mapping[str, NDArray[np.float64]] | None = None
 
     def __call__(
         self, spectra: Spectra, threads: int | None, progress: Callable[[int], object] | None = None
     ) -> Columns:
         """Return the columns of the catalogue."""
+        n_labels = len(self.emulator.labels)
         photometric = None
+        prior: PriorLike | StarPrior | None = self.prior
         if self.photometric_labels is not None:
-            photometric = named_labels(spectra.star_id, self.photometric_labels, len(self.emulator.labels))
-        return measure(spectra, self.emulator, self.options, None, photometric, self.prior, threads, progress)
+            photometric = named_labels(spectra.star_id, self.photometric_labels, n_labels)
+        if self.photometric_priors is not None:
+            prior = named_priors(spectra.star_id, self.photometric_priors, n_labels)
+        return measure(spectra, self.emulator, self.options, None, photometric, prior, threads, progress)
 
 
 def describe_run(paths: Sequence[Path], recipe: Recipe) -> dict[str, Any]:
     """Return everything that determines the result, as JSON values."""
-    stars = recipe.photometric_labels or {}
     prior = checked_prior(recipe.prior, 1, recipe.emulator)
     return {
         "version of maury": __version__,
         "emulator": recipe.emulator.file_hash,
         "options": recipe.options.as_dict(),
         "prior": prior and [np.nan_to_num(prior.mean).tolist(), prior.precision.tolist()],
-        "photometry": sha256(repr([(n, x.tolist()) for n, x in stars.items()]).encode()).hexdigest(),
+        "photometry": _hash(recipe.photometric_labels),
+        "photometric priors": _hash(recipe.photometric_priors),
         "files": [[str(path), *_state(path)] for path in paths],
     }
+
+
+def _hash(stars: Mapping[str, NDArray[np.float64]] | None) -> str:
+    return sha256(repr([(n, x.tolist()) for n, x in (stars or {}).items()]).encode()).hexdigest()
 
 
 def _state(path: Path) -> tuple[int, int] | tuple[()]:

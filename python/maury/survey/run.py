@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from itertools import chain, islice
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from maury.catalog.columns import Columns, join_columns
 from maury.catalog.error_file import errors_for
@@ -23,9 +23,10 @@ from maury.catalog.zero_points import ZeroPoints, zero_points_for
 from maury.emulator.emulator import Emulator
 from maury.measure.jobs import Workers, available_threads
 from maury.measure.options import Options
+from maury.measure.photometric_prior import needed_for_prior, priors_by_name
 from maury.measure.photometry import labels_by_name, why_none_is_named
 from maury.measure.pipeline import finished_catalog
-from maury.measure.prior import PriorLike
+from maury.measure.prior import PriorLike, prior_origin
 from maury.output import progress as show_progress
 from maury.readers.blocks import Block, count, spectra_blocks
 from maury.readers.read import list_files, none_readable
@@ -46,7 +47,7 @@ def fit_files(
     *,
     photometry: Table | None = None,
     isochrones: Table | None = None,
-    prior: PriorLike | None = None,
+    prior: PriorLike | Literal["photometry"] | None = None,
     errors: ErrorModel | Name | None = None,
     calibration: ZeroPoints | Name | None = None,
     threads: int | None = None,
@@ -73,7 +74,7 @@ def fit_files(
     photometry, isochrones : Table, optional
         See `maury.fit`. A warning is issued if the table contains none of the stars.
     prior : (mean, covariance), or mapping, optional
-        See `maury.fit`; one for all spectra.
+        See `maury.fit`; one for all spectra, or "photometry".
     threads : int, optional
         All available processors by default. The result does not depend on it.
     scheduler : str or dask.distributed.Client, optional
@@ -111,7 +112,10 @@ def fit_files(
     labels = None
     if photometry is not None and isochrones is not None:
         labels = labels_by_name(photometry, isochrones, emulator.labels)
-    recipe = Recipe(emulator, Options(**options), labels, prior)
+    priors = None
+    if isinstance(prior, str):
+        priors = priors_by_name(*needed_for_prior(prior, photometry, isochrones), emulator.labels)
+    recipe = Recipe(emulator, Options(**options), labels, None if isinstance(prior, str) else prior, priors)
     recipe.options.box(emulator)
     format = recipe.options.format
     paths = list_files(files)
@@ -155,7 +159,7 @@ def fit_files(
             False,
             labels is not None,
             zero_points,
-            "none" if prior is None else "given",
+            prior_origin(prior),
         )
         with parts.writing():
             write_catalog(catalog, output, replace)
