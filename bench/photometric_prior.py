@@ -3,11 +3,12 @@
     python bench/photometric_prior.py DATA
 
 DATA is the folder with gaia/gaia_lamost.csv and isochrones/. LAMOST log g is assumed to have an error of
-0.06. Synthetic stars are points of the isochrones; their colours, parallaxes (signal-to-noise ratio 20 to
-100) and extinctions are drawn with errors. Their spectra (`synthetic`) are fitted with an emulator of three
-labels, with and without the prior: once all other labels are those of the emulator, once they vary from star
-to star, which the emulator does not know. Its model error is that of other such stars. Scatter is 1.48 times
-the median absolute deviation.
+0.06. Synthetic stars are points of the isochrones, half of them dwarfs; their colours, parallaxes
+(signal-to-noise ratio 20 to 100) and extinctions are drawn with errors, and their masses scatter about those
+of the isochrones. Their spectra (`synthetic`) are fitted with an emulator of three labels, with and without
+the prior: once all other labels are those of the emulator, once they vary from star to star, which the
+emulator does not know. Its model error is that of other such stars. Scatter is 1.48 times the median absolute
+deviation.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from quick_emulator import LSF, quick_emulator
 
 LASP = 0.06  # error of log g of LAMOST
 SNR = 60.0
+MASSES = (0.10, 0.04)  # scatter of log mass that the isochrones do not have, below and above log g 3.7 to 4.2
 
 
 def scatter(values):
@@ -41,7 +43,7 @@ def line(what, difference, error):
     """Return one line of the tables."""
     pull = difference / error
     return (
-        f"{what:28s} {np.isfinite(difference).sum():5d} {scatter(difference):8.3f} "
+        f"{what:38s} {np.isfinite(difference).sum():5d} {scatter(difference):8.3f} "
         f"{np.nanmedian(difference):+8.3f} {np.nanmedian(error):8.3f} {scatter(pull):6.2f}"
     )
 
@@ -68,9 +70,12 @@ def made_stars(isochrones, n, rng):
     """Return labels (n, 5) of points of the isochrones, and their photometry."""
     good = (isochrones["teff"] > 4600) & (isochrones["teff"] < 6800)
     good &= (isochrones["logg"] > 1.3) & (isochrones["logg"] < 4.8) & (isochrones["age"] > 0.1)
-    rows = rng.choice(np.flatnonzero(good), n)
+    dwarf = np.asarray(isochrones["logg"] > 4.0)
+    rows = np.concatenate([rng.choice(np.flatnonzero(good & kind), n // 2) for kind in (dwarf, ~dwarf)])
+    logg = np.asarray(isochrones["logg"])[rows]
     labels = np.column_stack([
-        isochrones["teff"][rows], isochrones["logg"][rows], rng.normal(-0.2, 0.25, n).clip(-1.2, 0.4),
+        isochrones["teff"][rows], logg + rng.normal(0, np.interp(logg, (3.7, 4.2), MASSES)),
+        rng.normal(-0.2, 0.25, n).clip(-1.2, 0.4),
         np.full(n, 0.1), np.full(n, 0.15),
     ])  # fmt: skip
     ebv = rng.exponential(0.02, n)
@@ -130,8 +135,16 @@ def fitted_stars(isochrones, n=400, seed=3):
         for prior in (None, "photometry"):
             catalog = maury.fit(spectra, emulator, prior=prior, **more)
             good = np.asarray(catalog["converged"])
-            away = (np.asarray(catalog["logg"]) - truth[:, 1])[good]
-            print(line(f"{what}, {prior or 'no prior'}", away, np.asarray(catalog["logg_err"])[good]))
+            away, error = np.asarray(catalog["logg"]) - truth[:, 1], np.asarray(catalog["logg_err"])
+            for group, kind in (("", good), (" dwarfs", good & (truth[:, 1] > 4.0))):
+                print(line(f"{what}, {prior or 'no prior'}{group}", away[kind], error[kind]))
+    # The same dwarfs, each with a companion as bright as itself that the spectrum does not show.
+    dwarfs = np.flatnonzero(truth[:, 1] > 4.0)
+    photometry["phot_g_mean_mag"] -= 2.5 * np.log10(2)
+    catalog = maury.fit(spectra[dwarfs], emulator, prior="photometry", **more)
+    away = np.asarray(catalog["logg"]) - truth[dwarfs, 1]
+    print(line("they vary, equal binaries", away, np.asarray(catalog["logg_err"])))
+    photometry["phot_g_mean_mag"] += 2.5 * np.log10(2)
     mean, covariance = photometric_prior(photometry, isochrones, ["teff", "logg"])
     print(line("prior alone", mean[:, 1] - labels[:, 1], np.sqrt(covariance[:, 1, 1])))
 
@@ -142,7 +155,7 @@ def main():
     parser.add_argument("data", type=Path)
     data = parser.parse_args().data
     isochrones = read_isochrones(sorted((data / "isochrones").glob("*")))
-    print(f"{'log g':28s} {'n':>5s} {'scatter':>8s} {'offset':>8s} {'error':>8s} {'pull':>6s}")
+    print(f"{'log g':38s} {'n':>5s} {'scatter':>8s} {'offset':>8s} {'error':>8s} {'pull':>6s}")
     real_stars(data, isochrones)
     fitted_stars(isochrones)
 
