@@ -19,7 +19,7 @@ std::vector<double> copy_of(const std::optional<py::array_t<double>>& given) {
 std::unique_ptr<Plan> make_plan(const Emulator& emulator, const py::object& wavelength, const py::object& lsf,
                                 const py::object& scatter, std::size_t window, const py::object& lower,
                                 const py::object& upper, const py::object& candidates,
-                                const py::object& templates, int threads) {
+                                const py::object& templates, int threads, const py::object& modes) {
     const auto n_labels = static_cast<py::ssize_t>(emulator.n_labels());
     const auto none = std::vector<double>();
     WavelengthGrid grid(vector(wavelength, "wavelength"), lsf.is_none() ? none : vector(lsf, "lsf"),
@@ -28,10 +28,13 @@ std::unique_ptr<Plan> make_plan(const Emulator& emulator, const py::object& wave
     const std::vector<double> some = copy_of(
                                   optional<double>(candidates, "candidates", "(M, L)", {any, n_labels})),
                               few = copy_of(
-                                  optional<double>(templates, "templates", "(T, L)", {any, n_labels}));
+                                  optional<double>(templates, "templates", "(T, L)", {any, n_labels})),
+                              correlated = copy_of(optional<double>(
+                                  modes, "modes", "(P, M)",
+                                  {static_cast<py::ssize_t>(emulator.n_pixels()), any}));
     const py::gil_scoped_release release;
     return std::make_unique<Plan>(emulator, std::move(grid), std::move(low), std::move(high), some, few,
-                                  threads, [](std::size_t) { check_signals(); });
+                                  threads, [](std::size_t) { check_signals(); }, correlated);
 }
 
 // Spectra whose arrays are kept alive.
@@ -241,6 +244,7 @@ void bind_measure(py::module_& m) {
         .def(py::init(&make_plan), py::arg("emulator"), py::arg("wavelength"), py::arg("lsf"),
              py::arg("scatter"), py::arg("window"), py::arg("lower"), py::arg("upper"),
              py::arg("candidates") = py::none(), py::arg("templates") = py::none(), py::arg("threads") = 0,
+             py::arg("modes") = py::none(),
              py::keep_alive<1, 2>());
     py::class_<SpectraArrays>(m, "Spectra",
                               "N spectra of P pixels, as observed. See cpp/include/maury/measure.hpp.")

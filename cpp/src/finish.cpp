@@ -32,7 +32,7 @@ Finish::Finish(const Emulator& emulator, TrunkPoint& point, double window)
 
 void Finish::set(const Pixels& pixels, std::size_t first, std::size_t n, const double* data,
                  const double* weight, const Nuisances& nuisances, double shift, bool continuum,
-                 const StopFlag& stop) {
+                 const GridModes* modes, const double* scale, const StopFlag& stop) {
     n_ = n;
     data_ = data;
     stop_ = &stop;
@@ -52,6 +52,8 @@ void Finish::set(const Pixels& pixels, std::size_t first, std::size_t n, const d
     columns_.resize((n_all_ + eight - 1) / eight * n * eight);
     if (continuum)
         jacobian_.resize(columns_.size());
+    modes_.set(modes, n);
+    mode_scale_ = scale;
     arm_ = pixels.arm() + first;
     native_ = first == 0 && is_native(pixels, shift);
     if (!native_)
@@ -109,7 +111,8 @@ void Finish::drop(const std::vector<std::size_t>& pixels) {
         return;
     for (const std::size_t p : pixels)
         weight_[p] = 0.0;
-    fitted_known_ = fitted_known_ && !line_;
+    modes_.forget_weights();
+    fitted_known_ = fitted_known_ && !line_ && !modes_.any();
     gradient_known_ = hessian_exact_ = false;
     hessian_known_ = hessian_known_ && pixels.size() < n_ / few_dropped;
 }
@@ -120,11 +123,35 @@ double Finish::chi2(const double* x) {
         set_model(x);
     if (!fitted_known_)
         set_fitted();
+    return chi2_without_modes() - explained_;
+}
+
+double Finish::chi2_without_modes() const {
     return simd::kernels().weighted_square(weight_.data(), data_, fitted_.data(), n_);
+}
+
+const double* Finish::fitted_with_modes() {
+    if (!modes_.any())
+        return fitted_.data();
+    explained_fit_.resize(n_);
+    modes_.explained(fitted_.data(), explained_fit_.data());
+    return explained_fit_.data();
+}
+
+// Where the search looks: there the instrument is placed already, as a rule.
+void Finish::see_modes() {
+    here_.assign(n_all_, 0.0);
+    if (nuisances_.shift)
+        here_[n_labels_] = fixed_shift_;
+    place(here_.data());
+    move();
+    modes_.see(native_ ? nullptr : &instrument_, mode_scale_);
 }
 
 void Finish::set_model(const double* x) {
     const auto& kernels = simd::kernels();
+    if (modes_.any() && !modes_.seen())
+        see_modes();
     place(x);
     std::copy_n(x, n_all_, x_.begin());
     const double* bias = native_ ? emulator_.bias() : spline_.bias.data();
@@ -154,6 +181,10 @@ void Finish::set_fitted() {
             fitted_[p] = model_[p] * lines_.continuum()[p];
     } else {
         fitted_ = model_;
+    }
+    explained_ = 0.0;
+    if (modes_.any()) {
+        explained_ = modes_.explain(weight_.data(), data_, fitted_.data());
     }
     fitted_known_ = true;
 }

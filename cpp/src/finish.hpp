@@ -9,6 +9,7 @@
 #include "maury/solve.hpp"
 #include "maury/trunk.hpp"
 #include "pixels.hpp"
+#include "residual_modes.hpp"
 
 #include <cstddef>
 #include <vector>
@@ -25,7 +26,7 @@ struct Nuisances {
 };
 
 // chi2(x) = sum_p w_p (d_p - c_p(x) m_p(x))^2,  m(x) = A(shift, extra) f(labels)
-// with A of instrument.hpp and c of continuum.hpp, or 1. x: scaled labels, then the nuisances. All in double
+// with A of instrument.hpp and c of continuum.hpp, or 1; less what residual_modes.hpp explains. x: scaled labels, then the nuisances. All in double
 // but the derivatives of f, which are float32 sums.
 class Finish final : public Problem {
   public:
@@ -34,8 +35,10 @@ class Finish final : public Problem {
 
     // Pixels first to first + n - 1. data, weight (n,): weights may become 0 later, by drop. Where the shift
     // does not vary it is this one.
+    // modes: null = none; the instrument shows them at this shift, whatever x, times scale (n,).
     void set(const Pixels& pixels, std::size_t first, std::size_t n, const double* data, const double* weight,
-             const Nuisances& nuisances, double shift, bool continuum, const StopFlag& stop);
+             const Nuisances& nuisances, double shift, bool continuum, const GridModes* modes,
+             const double* scale, const StopFlag& stop);
     void drop(const std::vector<std::size_t>& pixels); // gives them the weight 0
 
     // How far a velocity may be from where the instrument was placed before it is placed anew [pixels];
@@ -43,6 +46,7 @@ class Finish final : public Problem {
     void set_reach(double reach);
 
     double chi2(const double* x) override;
+    double chi2_without_modes() const; // at the x of the last chi2
     // The gradient is exact; the hessian was so at an x near this one, before a few pixels were dropped.
     void derivatives(const double* x, double* gradient, double* hessian) override;
     const std::vector<double>& exact_hessian(); // at the x of the last chi2
@@ -52,6 +56,7 @@ class Finish final : public Problem {
     const double* continuum() const { return line_ ? lines_.continuum() : ones_.data(); }
     bool continuum_known(std::size_t p) const { return !line_ || lines_.known(p); }
     const double* fitted() const { return fitted_.data(); }
+    const double* fitted_with_modes(); // with their most likely amplitudes
     const double* data() const { return data_; }
     const double* weight() const { return weight_.data(); }
     std::size_t size() const { return n_; }
@@ -65,6 +70,7 @@ class Finish final : public Problem {
 
   private:
     bool is_native(const Pixels& pixels, double shift) const;
+    void see_modes();
     void set_model(const double* x);
     void set_fitted();
     void set_columns();
@@ -82,6 +88,9 @@ class Finish final : public Problem {
     TrunkPoint& point_;
     Instrument instrument_;
     LocalLine lines_;
+    ResidualModes modes_;
+    const double* mode_scale_ = nullptr;
+    double explained_ = 0.0; // part of the last chi2, by the modes
     Nuisances nuisances_;
     double half_, fixed_shift_ = 0.0, reach_ = 0.0, placed_extra_ = 0.0;
     bool placed_ = false;
@@ -96,8 +105,8 @@ class Finish final : public Problem {
     bool model_known_ = false, fitted_known_ = false, columns_known_ = false, gradient_known_ = false,
          hessian_known_ = false, hessian_exact_ = false;
     std::vector<std::size_t> runs_;
-    std::vector<double> x_, hessian_x_, gradient_, hessian_, shift_, away_, placed_shift_, weight_, ones_,
-        grid_model_, model_, fitted_, weighted_, adjoint_;
+    std::vector<double> x_, here_, hessian_x_, gradient_, hessian_, shift_, away_, placed_shift_, weight_, ones_,
+        grid_model_, model_, fitted_, explained_fit_, weighted_, adjoint_;
     std::vector<double> by_shift_, by_extra_, grid_sum_;
     Aligned<double> projected_;
     Aligned<float> grid_values_, tangents_, grid_columns_; // (stride, 8), (P of the grid + pad, 8)

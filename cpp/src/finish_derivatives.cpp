@@ -54,6 +54,8 @@ bool Finish::hessian_serves(double reach) const {
 void Finish::set_gradient() {
     for (std::size_t p = 0; p < n_; ++p)
         weighted_[p] = weight_[p] * (fitted_[p] - data_[p]);
+    if (modes_.any())
+        modes_.subtract(weight_.data(), weighted_.data());
     if (line_)
         lines_.adjoint(weighted_.data(), adjoint_.data());
     const double* const by_model = line_ ? adjoint_.data() : weighted_.data();
@@ -96,6 +98,8 @@ void Finish::set_hessian() {
                     hessian_[(i * eight + k) * n_all_ + j * eight + l] =
                         hessian_[(j * eight + l) * n_all_ + i * eight + k] = block[k * eight + l];
         }
+    if (modes_.any())
+        modes_.reduce(weight_.data(), jacobian, n_all_, hessian_.data());
     hessian_x_ = x_;
     hessian_known_ = hessian_exact_ = true;
 }

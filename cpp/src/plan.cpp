@@ -2,6 +2,7 @@
 #include "emulator_checks.hpp"
 #include "gram_stretches.hpp"
 #include "maury/measure.hpp"
+#include "residual_modes.hpp"
 
 #include <cmath>
 #include <string>
@@ -10,7 +11,8 @@ namespace maury {
 
 Plan::Plan(const Emulator& emulator, WavelengthGrid grid, std::vector<double> lower,
            std::vector<double> upper, const std::vector<double>& candidates,
-           const std::vector<double>& templates, int threads, const std::function<void(std::size_t)>& wake)
+           const std::vector<double>& templates, int threads, const std::function<void(std::size_t)>& wake,
+           const std::vector<double>& modes)
     : emulator_(emulator), grid_(std::move(grid)), lower_(std::move(lower)), upper_(std::move(upper)),
       lower_scaled_(emulator.n_labels()), upper_scaled_(emulator.n_labels()) {
     const std::size_t n = emulator.n_labels(), n_pixels = emulator.n_pixels();
@@ -20,6 +22,9 @@ Plan::Plan(const Emulator& emulator, WavelengthGrid grid, std::vector<double> lo
             "lower, upper: expected one value per label, " + std::to_string(n));
     require(candidates.size() % n == 0 && templates.size() % n == 0,
             "candidates, templates: expected rows of " + std::to_string(n) + " labels");
+    require(modes.size() % n_pixels == 0, "modes: expected a value per pixel of the emulator for each");
+    if (!modes.empty())
+        modes_ = std::make_unique<const GridModes>(modes, n_pixels);
     emulator.to_scaled(lower_.data(), lower_scaled_.data());
     emulator.to_scaled(upper_.data(), upper_scaled_.data());
     for (std::size_t l = 0; l < n; ++l)

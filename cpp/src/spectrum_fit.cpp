@@ -145,9 +145,14 @@ bool SpectrumFit::weigh(std::size_t i, const StopFlag& stop) {
     set_nuisances(i);
     if (n_pixels_ <= n_all_)
         return false;
-    finish_.set(pixels_, first_, n_used_, pixels_.flux() + first_, weight_.data(), nuisances_, shift_,
-                options_.continuum, stop);
+    set_finish(stop);
     return true;
+}
+
+// The modes are times the first continuum, as the scatter is.
+void SpectrumFit::set_finish(const StopFlag& stop) {
+    finish_.set(pixels_, first_, n_used_, pixels_.flux() + first_, weight_.data(), nuisances_, shift_,
+                options_.continuum, options_.use_scatter ? plan_.modes() : nullptr, &continuum_[first_], stop);
 }
 
 bool SpectrumFit::left_out(std::size_t p) const {
@@ -245,7 +250,7 @@ Status SpectrumFit::finish(const StopFlag& stop) {
 // Whether there were any.
 bool SpectrumFit::leave_out_outliers() {
     finish_.chi2(best_.data());
-    clip_.find(finish_.data(), finish_.fitted(), finish_.weight(), finish_.size(), options_.clip);
+    clip_.find(finish_.data(), finish_.fitted_with_modes(), finish_.weight(), finish_.size(), options_.clip);
     finish_.drop(clip_.pixels());
     n_clipped_ += clip_.pixels().size();
     n_pixels_ -= clip_.pixels().size();

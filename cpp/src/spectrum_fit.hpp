@@ -41,6 +41,7 @@ class SpectrumFit {
     void normalise();
     double find_velocity(double most, const StopFlag& stop);
     bool weigh(std::size_t i, const StopFlag& stop); // false: too few pixels
+    void set_finish(const StopFlag& stop);
     bool left_out(std::size_t p) const;
     void set_nuisances(std::size_t i);
     Status finish(const StopFlag& stop);

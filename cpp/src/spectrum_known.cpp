@@ -47,8 +47,7 @@ void SpectrumFit::show(std::size_t i, const StopFlag& stop) {
     }
     if (nuisances_.extra)
         best_[k] = std::copysign(broadening / pixel * (broadening / pixel), broadening);
-    finish_.set(pixels_, first_, n_used_, pixels_.flux() + first_, weight_.data(), nuisances_, shift_,
-                options_.continuum, stop);
+    set_finish(stop);
     finish_.set_reach(0.0);
     for (int round = 0; options_.clip > 0.0 && round <= most_rounds && leave_out_outliers(); ++round) {
     }

@@ -91,9 +91,10 @@ void SpectrumFit::centre_on_mean() {
     finish_.project(values_.data(), quadratic_.linear_to_set());
 }
 
-// With the continuum of the finish, about its model at x.
+// With the continuum of the finish, about its model at x. The quadratic form knows no residual modes.
 void SpectrumFit::centre_on(const double* x) {
-    const double constant = finish_.chi2(x);
+    finish_.chi2(x);
+    const double constant = finish_.chi2_without_modes();
     ++n_evaluations_;
     values_.resize(n_used_);
     for (std::size_t p = 0; p < n_used_; ++p)

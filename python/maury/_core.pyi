@@ -50,6 +50,7 @@ class Plan:
         candidates: NDArray[np.float64] | None = None,
         templates: NDArray[np.float64] | None = None,
         threads: int = 0,
+        modes: NDArray[np.float64] | None = None,
     ) -> None: ...
 
 @final

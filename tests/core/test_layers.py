@@ -18,6 +18,7 @@ ORDER = [
     ("wavelength_grid", "measure"),  # what is measured and what comes of it; plan.cpp, measure.cpp: the end
     ("pixels", "continuum", "clip"),
     ("label_prior", "quadratic", "gram_stretches", "candidates", "search"),
+    ("residual_modes",),
     ("plan", "velocity_scan", "finish", "finish_derivatives"),
     ("spectrum_fit", "spectrum_search", "spectrum_known", "spectrum_store"),
 ]

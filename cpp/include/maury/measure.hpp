@@ -15,6 +15,7 @@ namespace maury {
 
 class Candidates;
 class GramStretches;
+struct GridModes;
 
 // Wavelengths [vacuum Angstrom] that are excluded from a fit; in the rest frame of the star if `moves`.
 struct Region {
@@ -24,7 +25,7 @@ struct Region {
 
 // Everything that a user can choose; the same for all spectra of a run.
 struct Options {
-    bool use_scatter = true; // of the emulator, in the weights
+    bool use_scatter = true; // of the emulator, in the weights, and its residual modes
     bool continuum = true;   // false: the data are normalised, their continuum is 1
     bool broadening = false; // fit an additional one: rotation, or a resolution lower than stated
     double max_rv = 1000.0;  // maximum absolute velocity [km/s]
@@ -65,7 +66,7 @@ struct Spectra {
 struct Results {
     double* labels;                       // (N, L)
     double* covariance;                   // (N, L, L) with the prior; bounds ignored; 0 for a fixed label
-    double *chi2, *chi2_noise;            // (N,) with the weights of the fit, and with ivar alone
+    double *chi2, *chi2_noise;            // (N,) of the data, that was minimised; with ivar alone
     std::int32_t *n_pixels, *n_clipped;   // (N,) used; rejected as outliers
     std::int32_t *status, *n_evaluations; // (N,) enum Status; of the exact chi2
     std::int32_t *n_starts, *n_agree;     // (N,) starts followed; those that ended at the solution
@@ -90,10 +91,11 @@ class Plan {
     // lower, upper (L,): equal bounds hold a label fixed. candidates (M, L): where a fit may start; those
     // outside the bounds are left out, and with none left a fit starts at the centre of the bounds.
     // templates (T, L): labels of the spectra that are correlated with the data to find a velocity.
+    // modes (P, M): residual modes in normalised flux; the scatter of the grid is what they leave.
     // threads and wake: see parallel_for. The emulator must outlive the plan. Throws std::invalid_argument.
     Plan(const Emulator& emulator, WavelengthGrid grid, std::vector<double> lower, std::vector<double> upper,
          const std::vector<double>& candidates, const std::vector<double>& templates, int threads,
-         const std::function<void(std::size_t)>& wake);
+         const std::function<void(std::size_t)>& wake, const std::vector<double>& modes = {});
     ~Plan();
 
     const Emulator& emulator() const { return emulator_; }
@@ -104,6 +106,7 @@ class Plan {
     const std::vector<double>& upper_scaled() const { return upper_scaled_; }
     const Candidates* candidates() const { return candidates_.get(); } // null: none
     const GramStretches& gram_stretches() const { return *stretches_; }
+    const GridModes* modes() const { return modes_.get(); } // null: none
     std::size_t n_templates() const { return templates_.size() / grid_.size(); }
     const float* templates() const { return templates_.data(); }       // (T, P) flux
     const float* half_squares() const { return half_squares_.data(); } // (T, P) flux^2 / 2
@@ -114,6 +117,7 @@ class Plan {
     std::vector<double> lower_, upper_, lower_scaled_, upper_scaled_;
     std::unique_ptr<const Candidates> candidates_;
     std::unique_ptr<const GramStretches> stretches_;
+    std::unique_ptr<const GridModes> modes_;
     std::vector<float> templates_, half_squares_;
 };
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import cached_property
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from maury._version import __version__
 from maury.emulator import checks as check
 from maury.emulator.checks import Array, Weights
 from maury.emulator.model_error import ModelError
+from maury.emulator.modes import checked_modes, rest_of_scatter
 from maury.labels import find_label
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class Content:
         Origin: name, training_data, citation, training_hash, date, version, and any other entries.
     error_on_unseen : ModelError or None
         The error on stars outside the training set; None if it is unknown.
+    modes : (P, M) float64
+        Residual modes: the part of the scatter that is correlated over pixels; M may be 0.
     """
 
     labels: tuple[str, ...]
@@ -78,6 +81,7 @@ class Content:
     activations: tuple[str, ...]
     meta: Mapping[str, Any]
     error_on_unseen: ModelError | None = None
+    modes: Array = field(kw_only=True)
 
     @classmethod
     def from_layers(
@@ -100,6 +104,7 @@ class Content:
         units: Sequence[str] | None = None,
         meta: Mapping[str, Any] | None = None,
         error_on_unseen: ModelError | None = None,
+        modes: ArrayLike | None = None,
     ) -> Self:
         """Build an emulator from the layers of a trained network.
 
@@ -134,6 +139,9 @@ class Content:
             missing.
         error_on_unseen : ModelError, optional
             Of the same labels, from a cross-validation of the training.
+        modes : (P, M), optional
+            Residual modes, in normalised flux; see `maury.learn.modes`. They are a part of `scatter`: the sum
+            of their squares does not exceed its square. Stored as float16.
 
         Raises
         ------
@@ -167,6 +175,9 @@ class Content:
         if isinstance(window, bool) or not isinstance(window, (int, np.integer)) or window < 1:
             raise ValueError(f"window: expected a whole number of pixels, 1 or more, got {window!r}")
 
+        total = check.per_pixel(
+            "scatter", np.zeros(n_pixels) if scatter is None else scatter, n_pixels, True
+        )
         return cls(
             labels=label_names,
             units=unit_names,
@@ -182,15 +193,14 @@ class Content:
             ),
             wavelength=check.wavelength_grid(wavelength, n_pixels),
             lsf=None if lsf is None else check.per_pixel("lsf", lsf, n_pixels, False, "Angstrom"),
-            scatter=check.per_pixel(
-                "scatter", np.zeros(n_pixels) if scatter is None else scatter, n_pixels, True
-            ),
+            scatter=total,
             window=int(window),
             weights=weight_list,
             biases=bias_list,
             activations=activations,
             meta=_origin(meta),
             error_on_unseen=error_on_unseen,
+            modes=checked_modes(modes, total),
         )
 
     def with_model_error(self, found: ModelError | None) -> Self:
@@ -214,6 +224,11 @@ class Content:
     def rank(self) -> int:
         """K, the number of coefficients from which the last layer computes the pixels."""
         return int(self.weights[-1].shape[1])
+
+    @cached_property
+    def scatter_rest(self) -> Array:
+        """Rms (P,) that is left of the scatter without the part of the residual modes."""
+        return rest_of_scatter(self.scatter, self.modes)
 
     @cached_property
     def log10_grid(self) -> tuple[float, float] | None:

@@ -23,6 +23,7 @@ from maury.emulator.content import Content
 from maury.emulator.graph import IR_VERSION, OPSET, bias_name, build_graph, weight_name
 from maury.emulator.guard import check_graph, check_network, stored_arrays
 from maury.emulator.model_error import ModelError
+from maury.emulator.modes import read_modes, write_modes
 
 FORMAT_VERSION = 1
 # Size limit of protocol buffers, and therefore of ONNX files.
@@ -111,6 +112,7 @@ def _describe_content(emulator: Content) -> dict[str, Any]:
         "normalisation": {"kind": "running_median", "window": emulator.window},
         "lsf": None if emulator.lsf is None else emulator.lsf.tolist(),
         "scatter": emulator.scatter.tolist(),
+        "modes": write_modes(emulator.modes),
         "training_labels": emulator.training_labels.tolist(),
         "meta": dict(emulator.meta),
         "model_error": None if emulator.error_on_unseen is None else emulator.error_on_unseen.as_dict(),
@@ -187,7 +189,7 @@ def _read_content(entries: Mapping[str, str], arrays: Mapping[str, NDArray[Any]]
             ) from None
 
     weights, biases = _stored_layers(arrays)
-    entries = {"maury.model_error": "null", **entries}  # older files do not have it
+    entries = {"maury.model_error": "null", "maury.modes": "null", **entries}  # older files have neither
     columns = entry("labels", lambda rows: {key: [row[key] for row in rows] for key in _LABEL_KEYS})
     training = entry("training_labels", list)
     return {
@@ -206,6 +208,7 @@ def _read_content(entries: Mapping[str, str], arrays: Mapping[str, NDArray[Any]]
         "window": entry("normalisation", _read_normalisation),
         "lsf": entry("lsf", lambda lsf: None if lsf is None else list(lsf)),
         "scatter": entry("scatter", list),
+        "modes": entry("modes", lambda told: read_modes(told, len(biases[-1]))),
         "meta": entry("meta", lambda meta: dict(meta.items())),
         "error_on_unseen": entry("model_error", _read_model_error),
     }

@@ -126,7 +126,9 @@ def _rank(emulator: Content, cut: Cut | None) -> str:
 def _scatter(emulator: Content) -> str:
     if not np.any(emulator.scatter):
         return "unknown"
-    return f"{np.median(emulator.scatter):.4f} (median over pixels)"
+    text = f"{np.median(emulator.scatter):.4f} (median over pixels)"
+    n_modes = emulator.modes.shape[1]
+    return f"{text}; {np.median(emulator.scatter_rest):.4f} beside {n_modes} residual modes" if n_modes else text
 
 
 def _layers(emulator: Content) -> str:

@@ -36,13 +36,14 @@ def fit_plan(emulator: Emulator, bounds: Array, threads: int = 0, velocity: bool
                 emulator.core,
                 emulator.wavelength,
                 emulator.lsf,
-                emulator.scatter,
+                emulator.scatter_rest,
                 emulator.window,
                 lower,
                 upper,
                 candidate_labels(emulator, bounds),
                 template_labels(emulator) if velocity else None,
                 threads,
+                emulator.modes,
             )
             known = (key, velocity, plan)
             _kept[emulator] = known

@@ -1,0 +1,141 @@
+#include "residual_modes.hpp"
+
+#include "cholesky.hpp"
+#include "simd/kernels.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace maury {
+
+using simd::eight;
+
+GridModes::GridModes(const std::vector<double>& modes, std::size_t n)
+    : n_pixels(n), n_panels((modes.size() / n + eight - 1) / eight), rows(n + Instrument::pad),
+      values(n_panels * rows * eight), spline(values.size()) {
+    const std::size_t n_modes = modes.size() / n;
+    std::vector<double> coefficients = modes;
+    spline_coefficients(coefficients.data(), n, n_modes);
+    for (std::size_t p = 0; p < n; ++p)
+        for (std::size_t m = 0; m < n_modes; ++m) {
+            const std::size_t to = (m / eight * rows + p) * eight + m % eight;
+            values[to] = static_cast<float>(modes[p * n_modes + m]);
+            spline[to] = static_cast<float>(coefficients[p * n_modes + m]);
+        }
+}
+
+void ResidualModes::set(const GridModes* grid, std::size_t n_pixels) {
+    grid_ = grid;
+    seen_ = weighed_ = false;
+    if (!grid)
+        return;
+    n_ = n_pixels;
+    n_modes_ = grid->n_panels * eight;
+    modes_.resize(n_modes_ * n_);
+    factor_.resize(n_modes_ * n_modes_);
+    y_.resize(n_modes_);
+    amplitude_.resize(n_modes_);
+}
+
+void ResidualModes::see(const Instrument* instrument, const double* scale) {
+    for (std::size_t i = 0; i < grid_->n_panels; ++i) {
+        double* const to = &modes_[i * n_ * eight];
+        if (instrument)
+            instrument->apply_eight(&grid_->spline[i * grid_->rows * eight], to);
+        else
+            std::copy_n(&grid_->values[i * grid_->rows * eight], n_ * eight, to);
+        for (std::size_t p = 0; p < n_; ++p) {
+            const double factor = std::isfinite(scale[p]) ? scale[p] : 0.0;
+            for (std::size_t m = 0; m < eight; ++m)
+                to[p * eight + m] *= factor;
+        }
+    }
+    seen_ = true;
+}
+
+void ResidualModes::weigh(const double* weight) {
+    const auto& kernels = simd::kernels();
+    for (std::size_t i = 0; i < grid_->n_panels; ++i)
+        for (std::size_t j = 0; j <= i; ++j) {
+            double block[eight * eight] = {};
+            kernels.normal_eight(&modes_[i * n_ * eight], &modes_[j * n_ * eight], weight, n_, block);
+            for (std::size_t k = 0; k < eight; ++k)
+                for (std::size_t l = 0; l < eight; ++l)
+                    factor_[(i * eight + k) * n_modes_ + j * eight + l] = block[k * eight + l];
+        }
+    for (std::size_t m = 0; m < n_modes_; ++m)
+        factor_[m * n_modes_ + m] += 1.0;
+    cholesky_factor(factor_.data(), n_modes_, 0.0); // B >= I
+    weighed_ = true;
+}
+
+double ResidualModes::explain(const double* weight, const double* data, const double* fitted) {
+    if (!weighed_)
+        weigh(weight);
+    for (std::size_t i = 0; i < grid_->n_panels; ++i) {
+        const double* mode = &modes_[i * n_ * eight];
+        double sum[eight] = {};
+        for (std::size_t p = 0; p < n_; ++p, mode += eight) {
+            const double v = weight[p] * (fitted[p] - data[p]);
+            for (std::size_t m = 0; m < eight; ++m)
+                sum[m] += v * mode[m];
+        }
+        std::copy_n(sum, eight, &y_[i * eight]);
+    }
+    amplitude_ = y_;
+    cholesky_solve(factor_.data(), n_modes_, amplitude_.data());
+    double total = 0.0;
+    for (std::size_t m = 0; m < n_modes_; ++m)
+        total += y_[m] * amplitude_[m];
+    return total;
+}
+
+void ResidualModes::subtract(const double* weight, double* weighted) const {
+    for (std::size_t i = 0; i < grid_->n_panels; ++i) {
+        const double *mode = &modes_[i * n_ * eight], *z = &amplitude_[i * eight];
+        for (std::size_t p = 0; p < n_; ++p, mode += eight) {
+            double sum = 0.0;
+            for (std::size_t m = 0; m < eight; ++m)
+                sum += mode[m] * z[m];
+            weighted[p] -= weight[p] * sum;
+        }
+    }
+}
+
+void ResidualModes::explained(const double* fitted, double* out) const {
+    std::copy_n(fitted, n_, out);
+    for (std::size_t i = 0; i < grid_->n_panels; ++i) {
+        const double *mode = &modes_[i * n_ * eight], *z = &amplitude_[i * eight];
+        for (std::size_t p = 0; p < n_; ++p, mode += eight)
+            for (std::size_t m = 0; m < eight; ++m)
+                out[p] -= mode[m] * z[m];
+    }
+}
+
+// J'WJ - (U'WJ)'B^-1 (U'WJ)
+void ResidualModes::reduce(const double* weight, const double* jacobian, std::size_t n_columns,
+                           double* hessian) {
+    const auto& kernels = simd::kernels();
+    cross_.resize(n_columns * n_modes_);
+    for (std::size_t j = 0; j * eight < n_columns; ++j)
+        for (std::size_t i = 0; i < grid_->n_panels; ++i) {
+            double block[eight * eight] = {};
+            kernels.normal_eight(jacobian + j * n_ * eight, &modes_[i * n_ * eight], weight, n_, block);
+            for (std::size_t k = 0; k < std::min(eight, n_columns - j * eight); ++k)
+                std::copy_n(block + k * eight, eight, &cross_[(j * eight + k) * n_modes_ + i * eight]);
+        }
+    solved_ = cross_;
+    for (std::size_t k = 0; k < n_columns; ++k)
+        cholesky_solve(factor_.data(), n_modes_, &solved_[k * n_modes_]);
+    for (std::size_t k = 0; k < n_columns; ++k)
+        for (std::size_t l = 0; l <= k; ++l) {
+            double sum = 0.0;
+            for (std::size_t m = 0; m < n_modes_; ++m)
+                sum += cross_[k * n_modes_ + m] * solved_[l * n_modes_ + m];
+            hessian[k * n_columns + l] -= sum;
+            if (l < k)
+                hessian[l * n_columns + k] -= sum;
+        }
+}
+
+} // namespace maury
