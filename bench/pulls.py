@@ -69,7 +69,8 @@ def verdict(what, found, allowed):
 def miles(emulator, cache):
     """Measure MILES with networks that were trained without the star."""
     told = emulator.meta["recipe"]
-    recipe = Recipe(**{**told, "hidden": tuple(told["hidden"])})
+    modes = told.get("modes", 0) if emulator.modes.size else 0
+    recipe = Recipe(**{**told, "hidden": tuple(told["hidden"]), "modes": modes})
     stars = load_reference("miles")
     chosen = select(stars, emulator.labels, emulator.wavelength, emulator.window, emulator.meta["teff_max"])
     rows = ~np.isin(chosen.star_id, emulator.meta["validation_stars"])

@@ -72,13 +72,16 @@ def learn_errors(reference: str, folds: int = 5) -> None:
     emulator = maury.Emulator.load(EMULATOR)
     stars = open_reference(reference)
     told = emulator.meta["recipe"]
-    recipe = Recipe(**{**told, "hidden": tuple(told["hidden"])})
+    modes = told.get("modes", 0) if emulator.modes.size else 0
+    recipe = Recipe(**{**told, "hidden": tuple(told["hidden"]), "modes": modes})
     meta = emulator.meta
     chosen = select(stars.spectra, emulator.labels, emulator.wavelength, emulator.window, meta["teff_max"])
     rows = ~np.isin(chosen.star_id, meta["validation_stars"])
     residuals = residuals_unseen(
         stars.spectra, chosen, rows, recipe, folds, label_errors=stars.label_errors, progress=True
     )
+    if not residuals.modes:
+        emulator = emulator.without_modes()
     emulator.with_model_error(fit_model_error(residuals)).save(EMULATOR)
 
 

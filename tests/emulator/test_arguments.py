@@ -163,6 +163,13 @@ BAD = {
         {"scatter": np.linspace(-0.1, 0.1, 40)},
         r"scatter: must be 0 or more .* got -0\.1 in pixel 0",
     ),
+    "modes above the scatter": (
+        {"scatter": np.full(40, 0.01), "modes": np.full((40, 2), 0.01)},
+        r"modes: their rms 0\.0141 in pixel 0 exceeds the scatter 0\.01",
+    ),
+    "modes without scatter": ({"modes": np.full((40, 1), 0.01)}, "exceeds the scatter 0"),
+    "modes transposed": ({"modes": np.zeros((2, 40))}, r"modes: expected shape \(40, any\), got \(2, 40\)"),
+    "modes too many": ({"modes": np.zeros((40, 65))}, "modes: expected at most 64, got 65"),
     "scatter short": ({"scatter": np.ones(39)}, r"scatter: expected shape \(40\), got \(39,\)"),
     "scatter NaN": ({"scatter": np.full(40, np.nan)}, r"scatter: 40 of 40 values are not finite"),
     "lsf zero": ({"lsf": np.zeros(40)}, r"lsf: must be above 0 in every pixel, got 0 in pixel 0"),

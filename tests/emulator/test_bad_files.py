@@ -1,5 +1,6 @@
 """Files that are damaged, foreign or hostile are refused, by the first thing wrong."""
 
+import base64
 import tracemalloc
 
 import numpy as np
@@ -199,6 +200,19 @@ METADATA = {
         "scatter: 40 of 40 values are not finite",
     ),
     "scatter short": (set_entry("scatter", [0.0]), r"scatter: expected shape \(40\), got \(1,\)"),
+    "modes too many": (set_entry("modes", {"count": 10**9, "float16": ""}), "modes: expected 1 to 64 of them"),
+    "modes not counted": (set_entry("modes", {"count": True, "float16": ""}), "modes: expected 1 to 64 of them"),
+    "modes short": (set_entry("modes", {"count": 1, "float16": "AAAA"}), "modes: expected 80 bytes"),
+    "modes padded": (
+        set_entry("modes", {"count": 1, "float16": "A" * 106 + "=="}),
+        "modes: expected 80 bytes, got 79",
+    ),
+    "modes not base64": (set_entry("modes", {"count": 1, "float16": "!" * 108}), "modes: not base64"),
+    "modes NaN": (
+        set_entry("modes", {"count": 1, "float16": base64.b64encode(b"\xff" * 80).decode()}),
+        "modes: 40 of 40 values are not finite",
+    ),
+    "modes of another form": (set_entry("modes", [1.0]), "'maury.modes' does not have the expected form"),
     "lsf zero": (set_entry("lsf", [0.0] * 40), "lsf: must be above 0"),
     "normalisation": (
         change_entry("normalisation", lambda r: r.update(kind="spline")),

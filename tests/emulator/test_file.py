@@ -1,5 +1,6 @@
 """The emulator file: what is written comes back to the bit; onnxruntime and the compiled network agree."""
 
+import base64
 import hashlib
 import json
 
@@ -17,6 +18,7 @@ from network_twin import ACTIVATIONS, random_labels, three_labels
 FULL = {
     "lsf": np.linspace(0.9, 1.3, 40),
     "scatter": np.linspace(0.001, 0.03, 40) / 3,
+    "modes": np.random.default_rng(3).normal(0, 1e-4, (40, 3)),
     "window": 201,
     "bounds": [[2800, 31000], [-0.5, 5.5], [-3, 1]],
     "training_labels": np.random.default_rng(1).uniform(0.1, 1, (20, 3)) * [5000, 4, 0.3],
@@ -54,6 +56,7 @@ def assert_same(one, other):
         "wavelength",
         "lsf",
         "scatter",
+        "modes",
     ):
         np.testing.assert_array_equal(getattr(one, key), getattr(other, key))
     for a, b in zip((*one.weights, *one.biases), (*other.weights, *other.biases), strict=True):
@@ -143,7 +146,7 @@ def test_metadata_is_complete_and_readable_elsewhere():
         f"maury.{key}"
         for key in (
             "format_version", "labels", "activations", "wavelength", "normalisation", "lsf", "scatter",
-            "training_labels", "meta", "model_error",
+            "modes", "training_labels", "meta", "model_error",
         )
     }  # fmt: skip
     assert entries["maury.format_version"] == 1
@@ -158,6 +161,9 @@ def test_metadata_is_complete_and_readable_elsewhere():
     assert entries["maury.activations"] == ["silu", "silu"]
     assert entries["maury.lsf"] == FULL["lsf"].tolist()
     assert entries["maury.scatter"] == FULL["scatter"].tolist()
+    modes = np.frombuffer(base64.b64decode(entries["maury.modes"]["float16"]), dtype="<f2").reshape(40, -1)
+    assert entries["maury.modes"]["count"] == modes.shape[1] == 3
+    np.testing.assert_allclose(modes, FULL["modes"], rtol=5e-4, atol=3e-8)
     assert entries["maury.training_labels"] == FULL["training_labels"].tolist()
     assert entries["maury.meta"].items() >= FULL["meta"].items()
     assert {"date", "version"} <= set(entries["maury.meta"])

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.linalg import solve_triangular
 from scipy.optimize import least_squares, minimize_scalar
 
 import maury
@@ -43,9 +44,19 @@ def spectra(data_folder):
     return replace(whole, mask=whole.mask | outside, rv=np.full(len(whole), np.nan))
 
 
+def with_modes(emulator):
+    """Return the emulator with three smooth modes, and a scatter that exceeds them."""
+    phase = np.linspace(0, 1, len(emulator.wavelength))[:, None] * [40.0, 110.0, 300.0]
+    scatter = np.sqrt(emulator.scatter**2 + 3 * 0.004**2)
+    return replace(emulator, modes=0.004 * np.sin(phase), scatter=scatter)
+
+
+@pytest.mark.parametrize("modes", [False, True])
 @pytest.mark.parametrize("i", range(2))
-def test_agrees_with_scipy(spectra, i):
-    emulator = maury.Emulator.load("default")
+def test_agrees_with_scipy(spectra, i, modes):
+    emulator = maury.Emulator.load("default").without_modes()
+    if modes:
+        emulator = with_modes(emulator)
     spectrum = spectra[[i]]
     result, models = fit_spectra(emulator, spectrum, Options())
     assert result.converged[0] and not result.at_bound.any() and not result.sharper[0]
@@ -81,8 +92,17 @@ def test_agrees_with_scipy(spectra, i):
     lacking = variance(searched)
     np.testing.assert_allclose(model(here, lacking), fitted, rtol=3e-6)
 
+    # The modes lie where the search was, and are times the first continuum, which is in the weights.
+    scatter = np.interp(u - searched, np.arange(len(emulator.scatter_rest)), emulator.scatter_rest)
+    first = np.sqrt(1 / w - 1 / models.ivar[0][use]) / scatter
+    covariance = np.diag(1 / w)
+    for mode in emulator.modes.T:
+        column = first * seen(low, high, lacking, np.full(len(u), searched), mode, arm)
+        covariance += np.outer(column, column)
+    factor = np.linalg.cholesky(covariance)
+
     def residual(x):
-        return np.sqrt(w) * (model(x * SCALE, lacking) - data)
+        return solve_triangular(factor, model(x * SCALE, lacking) - data, lower=True)
 
     error = np.append(np.sqrt(np.diagonal(result.covariance[0])), [0.02, 0.02])
     solution = least_squares(

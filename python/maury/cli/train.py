@@ -32,6 +32,7 @@ def _recipe(command: Any) -> Any:
         click.option("--cycles", type=click.IntRange(min=1), help="Maximum number of cycles."),
         click.option("--steps", type=click.IntRange(min=1), help="Training steps per cycle."),
         click.option("--coefficients", type=click.IntRange(min=1), help="K, the rank of the last layer."),
+        click.option("--modes", type=click.IntRange(min=0), help="Maximum number of residual modes."),
         click.option("--hidden", callback=_whole_numbers, metavar="H,H", help="Units of the hidden layers."),
         click.option("--teff-max", type=float, help="Exclude hotter stars [K]."),
         click.option(

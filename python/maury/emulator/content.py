@@ -215,6 +215,10 @@ class Content:
             found.check_labels(self.labels, len(np.unique(self.training_labels, axis=0)))
         return replace(self, error_on_unseen=found)
 
+    def without_modes(self) -> Self:
+        """Return the same emulator without residual modes."""
+        return replace(self, modes=checked_modes(None, self.scatter))
+
     @property
     def name(self) -> str:
         """The name in `meta`; empty if there is none."""

@@ -145,6 +145,10 @@ class Emulator(Content):
         """
         return replace(super().with_model_error(found), _loaded_hash=None)
 
+    def without_modes(self) -> Emulator:
+        """Return the same emulator without residual modes; the hash of its file changes."""
+        return replace(super().without_modes(), _loaded_hash=None)
+
     def _rows(self, labels: ArrayLike) -> tuple[Array, bool]:
         rows = np.asarray(labels, dtype=np.float64)
         if rows.ndim not in (1, 2) or rows.shape[-1] != len(self.labels):

@@ -1,6 +1,6 @@
 """One emulator from given rows of a training set (Imig et al. 2021, sec. 3).
 
-Data flow: optimise -> reject doubtful labels -> optimise again -> scatter -> emulator.
+Data flow: optimise -> reject doubtful labels -> optimise again -> scatter -> residual modes -> emulator.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maury.emulator.emulator import Emulator
+from maury.emulator.modes import MOST_MODES
 from maury.labels import transformed, untransformed
 from maury.learn.doubt import doubts
 from maury.learn.ensemble import model_error
+from maury.learn.modes import residual_modes
 from maury.learn.select import TrainingSet
 from maury.learn.stars import DOUBTFUL, STOPPING, TRAINING
 from maury.measure.fit import fit_normalized
@@ -73,6 +75,8 @@ class Recipe:
     ensemble : int
         Number of networks, from seeds `seed`, `seed` + 1, ...; the one that is best on the stopping set is
         kept, together with the spread of the labels that they measure.
+    modes : int
+        Maximum number of residual modes; see `maury.learn.modes`.
     """
 
     hidden: tuple[int, ...] = (128, 128)
@@ -88,6 +92,7 @@ class Recipe:
     seed: int = 0
     bounds: str = "training"
     ensemble: int = 1
+    modes: int = 8
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,8 @@ def train_on(
         raise ValueError(f"cycles: expected 1 or more, got {recipe.cycles}")
     if recipe.ensemble < 1:
         raise ValueError(f"ensemble: expected 1 network or more, got {recipe.ensemble}")
+    if not 0 <= recipe.modes <= MOST_MODES:
+        raise ValueError(f"modes: expected 0 to {MOST_MODES}, got {recipe.modes}")
     used = stop | train_rows
     needed = 2 * (len(chosen.names) + 1)
     if train_rows.sum() < needed or not stop.any():
@@ -149,9 +156,9 @@ def train_on(
     use = np.where(stop, STOPPING, np.where(train_rows, TRAINING, "")).astype(object)
     doubtful = np.zeros(len(used), dtype=bool)
     if recipe.doubt is not None:
-        quick = replace(recipe, steps=max(1, round(_FIRST_LOOK * recipe.steps)), cycles=1)
+        quick = replace(recipe, steps=max(1, round(_FIRST_LOOK * recipe.steps)), cycles=1, modes=0)
         first = _optimise(chosen, stop, train_rows, quick, f"{name}first training", progress)
-        found = doubts(chosen, used, _emulator(chosen, used, first, recipe), recipe.doubt)
+        found = doubts(chosen, used, _emulator(chosen, used, first, quick), recipe.doubt)
         doubtful[used] = found != ""
         use[doubtful] = found[found != ""]
     stop, train_rows = stop & ~doubtful, train_rows & ~doubtful
@@ -234,7 +241,7 @@ def _emulator(
     recipe: Recipe,
     meta: Mapping[str, Any] | None = None,
 ) -> Emulator:
-    """Assemble the emulator, with its scatter.
+    """Assemble the emulator, with its scatter and its residual modes.
 
     The scatter is computed at the fitted labels, not at the given ones: errors of the given labels would
     appear as scatter exactly where the flux depends on them most.
@@ -250,7 +257,7 @@ def _emulator(
         bounds = np.column_stack([np.minimum(wide[:, 0], low), np.maximum(wide[:, 1], high)])
     flux, ivar = chosen.flux[used], chosen.ivar[used]
 
-    def assemble(scatter: Array) -> Emulator:
+    def assemble(scatter: Array, modes: Array | None = None) -> Emulator:
         return Emulator.from_layers(
             network.weights,
             network.biases,
@@ -261,6 +268,7 @@ def _emulator(
             wavelength=chosen.wavelength,
             lsf=chosen.lsf,
             scatter=scatter,
+            modes=modes,
             window=recipe.window,
             transforms=transforms,
             bounds=bounds,
@@ -272,7 +280,11 @@ def _emulator(
     first = assemble(_scatter(flux - emulator.predict(chosen.labels[used]), ivar))
     fitted = fit_normalized(first, flux, ivar, chosen.labels[used]).labels
     good = np.isfinite(fitted).all(axis=1)
-    return assemble(_scatter(flux[good] - emulator.predict(fitted[good]), ivar[good]))
+    scatter = _scatter(flux[good] - emulator.predict(fitted[good]), ivar[good])
+    if recipe.modes == 0:
+        return assemble(scatter)
+    modes = residual_modes(assemble(scatter), flux[good], ivar[good], fitted[good], recipe.modes)
+    return assemble(scatter, modes)
 
 
 def _scatter(residual: Array, ivar: Array) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maury.catalog.flags import Flag
+from maury.labels import offset_and_mad
 from maury.learn.build import Recipe, train_on
 from maury.learn.model_error import MIN_STARS, Residuals
 from maury.learn.select import TrainingSet, split_stars
@@ -93,6 +94,9 @@ def residuals_unseen(
 ) -> Residuals:
     """Measure every spectrum as `maury.fit` does, with an emulator trained without its star.
 
+    If the recipe has residual modes, the labels are measured with and without; the result is that of the
+    smaller MADs.
+
     Parameters
     ----------
     reference : Spectra
@@ -111,19 +115,23 @@ def residuals_unseen(
     """
     steps, cycles = max(1, round(_STEPS * recipe.steps)), min(_CYCLES, recipe.cycles)
     quick = replace(recipe, steps=steps, cycles=cycles, ensemble=1)
-    fitted = np.full(chosen.labels.shape, np.nan)
+    shape = chosen.labels.shape
+    fitted = np.full((2, *shape), np.nan)  # without and with residual modes
     noise = np.full((*fitted.shape, len(chosen.names)), np.nan)
-    distance = np.full(len(fitted), np.nan)
+    distance = np.full(fitted.shape[:2], np.nan)
     log10 = np.zeros(len(chosen.names), dtype=bool)
     for left_out, emulator in fold_emulators(chosen, rows, quick, folds, progress, name):
-        columns = measure(reference[chosen.rows[left_out]], emulator, Options())
-        good = (np.asarray(columns["flags"]) & int(_NOT_USED)) == 0
-        labels = np.column_stack([columns[label] for label in chosen.names])
-        fitted[left_out] = np.where(good[:, None], labels, np.nan)
-        noise[left_out] = columns["covariance"]  # without model error, which these emulators do not have
-        distance[left_out] = columns["training_distance"]
+        versions = [emulator.without_modes(), *([emulator] if emulator.modes.size else [])]
+        for k, version in enumerate(versions):
+            columns = measure(reference[chosen.rows[left_out]], version, Options())
+            good = (np.asarray(columns["flags"]) & int(_NOT_USED)) == 0
+            labels = np.column_stack([columns[label] for label in chosen.names])
+            fitted[k:, left_out] = np.where(good[:, None], labels, np.nan)
+            noise[k:, left_out] = columns["covariance"]  # these emulators have no model error
+            distance[k:, left_out] = columns["training_distance"]
         log10 = np.array([transform == "log10" for transform in emulator.transforms])
-    given_error = np.zeros(fitted.shape)
+    best = int(_closer(fitted[1, rows] - chosen.labels[rows], fitted[0, rows] - chosen.labels[rows]))
+    given_error = np.zeros(shape)
     for j, label in enumerate(chosen.names):
         if label_errors is not None and label in label_errors:
             told = np.asarray(label_errors[label], dtype=np.float64)
@@ -134,8 +142,19 @@ def residuals_unseen(
         star_id=chosen.star_id,
         given=chosen.labels,
         given_error=given_error,
-        fitted=fitted,
-        noise=noise,
-        distance=distance,
+        fitted=fitted[best],
+        noise=noise[best],
+        distance=distance[best],
         folds=folds,
+        modes=bool(best),
     )[rows]
+
+
+def _closer(first: Array, second: Array) -> bool:
+    """Whether the MADs of the first differences (N, L) are smaller, in the geometric mean over the labels."""
+    both = np.isfinite(first + second).all(axis=1)
+    if not both.any():
+        return False
+    mads = [[offset_and_mad(column)[1] for column in part[both].T] for part in (first, second)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return bool(np.sum(np.log(mads[0])) < np.sum(np.log(mads[1])))

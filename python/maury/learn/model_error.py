@@ -57,6 +57,8 @@ class Residuals:
         Distance to the training stars of the emulator that measured the star.
     folds : int
         Number of parts of the cross-validation.
+    modes : bool
+        Whether the residual modes of the emulators were used.
     """
 
     names: tuple[str, ...]
@@ -68,6 +70,7 @@ class Residuals:
     noise: Array
     distance: Array
     folds: int
+    modes: bool = False
 
     def __len__(self) -> int:
         return len(self.star_id)

@@ -40,6 +40,7 @@ def train(
     seed: int = Recipe.seed,
     bounds: str = Recipe.bounds,
     ensemble: int = Recipe.ensemble,
+    modes: int = Recipe.modes,
     folds: int = 5,
     label_errors: Mapping[str, ArrayLike] | None = None,
     meta: Mapping[str, Any] | None = None,
@@ -53,8 +54,9 @@ def train(
         With `labels`; visits of one star share a `star_id` and stay in one part.
     hidden, coefficients, activation, window, steps, cycles, learning_rate, doubt
         See `Recipe`.
-    stop_fraction, validation_fraction, seed, bounds, ensemble
-        See `Recipe`. The same seed gives the same emulator on the same machine.
+    stop_fraction, validation_fraction, seed, bounds, ensemble, modes
+        See `Recipe`. With `folds`, the residual modes are kept if the labels of stars that a network was not
+        trained on are closer to the given ones with them. The same seed gives the same emulator on the same machine.
     labels, wavelength, teff_max
         See `maury.learn.select.select`.
     folds : int
@@ -84,7 +86,7 @@ def train(
     """
     recipe = Recipe(
         tuple(hidden), coefficients, activation, window, steps, cycles, learning_rate, doubt,
-        stop_fraction, validation_fraction, seed, bounds, ensemble,
+        stop_fraction, validation_fraction, seed, bounds, ensemble, modes,
     )  # fmt: skip
     return train_recipe(
         reference,
@@ -132,5 +134,7 @@ def train_recipe(
             reference, chosen, ~validation, recipe, folds,
             label_errors=label_errors, progress=bool(progress), name=name,
         )  # fmt: skip
+        if not residuals.modes:
+            emulator = emulator.without_modes()
         emulator = emulator.with_model_error(fit_model_error(residuals))
     return Trained(emulator, use.astype(str))
