@@ -29,12 +29,13 @@ std::unique_ptr<Plan> make_plan(const Emulator& emulator, const py::object& wave
                                   optional<double>(candidates, "candidates", "(M, L)", {any, n_labels})),
                               few = copy_of(
                                   optional<double>(templates, "templates", "(T, L)", {any, n_labels})),
-                              correlated = copy_of(optional<double>(
-                                  modes, "modes", "(P, M)",
-                                  {static_cast<py::ssize_t>(emulator.n_pixels()), any}));
+                              correlated = copy_of(
+                                  optional<double>(modes, "modes", "(P, M)",
+                                                   {static_cast<py::ssize_t>(emulator.n_pixels()), any}));
     const py::gil_scoped_release release;
-    return std::make_unique<Plan>(emulator, std::move(grid), std::move(low), std::move(high), some, few,
-                                  threads, [](std::size_t) { check_signals(); }, correlated);
+    return std::make_unique<Plan>(
+        emulator, std::move(grid), std::move(low), std::move(high), some, few, threads,
+        [](std::size_t) { check_signals(); }, correlated);
 }
 
 // Spectra whose arrays are kept alive.
@@ -244,8 +245,7 @@ void bind_measure(py::module_& m) {
         .def(py::init(&make_plan), py::arg("emulator"), py::arg("wavelength"), py::arg("lsf"),
              py::arg("scatter"), py::arg("window"), py::arg("lower"), py::arg("upper"),
              py::arg("candidates") = py::none(), py::arg("templates") = py::none(), py::arg("threads") = 0,
-             py::arg("modes") = py::none(),
-             py::keep_alive<1, 2>());
+             py::arg("modes") = py::none(), py::keep_alive<1, 2>());
     py::class_<SpectraArrays>(m, "Spectra",
                               "N spectra of P pixels, as observed. See cpp/include/maury/measure.hpp.")
         .def(py::init(&make_spectra), py::kw_only(), py::arg("wavelength"), py::arg("flux"), py::arg("ivar"),

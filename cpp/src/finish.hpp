@@ -26,8 +26,8 @@ struct Nuisances {
 };
 
 // chi2(x) = sum_p w_p (d_p - c_p(x) m_p(x))^2,  m(x) = A(shift, extra) f(labels)
-// with A of instrument.hpp and c of continuum.hpp, or 1; less what residual_modes.hpp explains. x: scaled labels, then the nuisances. All in double
-// but the derivatives of f, which are float32 sums.
+// with A of instrument.hpp and c of continuum.hpp, or 1; less what residual_modes.hpp explains. x: scaled
+// labels, then the nuisances. All in double but the derivatives of f, which are float32 sums.
 class Finish final : public Problem {
   public:
     // point: of emulator.trunk(). All must outlive this.
@@ -105,8 +105,8 @@ class Finish final : public Problem {
     bool model_known_ = false, fitted_known_ = false, columns_known_ = false, gradient_known_ = false,
          hessian_known_ = false, hessian_exact_ = false;
     std::vector<std::size_t> runs_;
-    std::vector<double> x_, here_, hessian_x_, gradient_, hessian_, shift_, away_, placed_shift_, weight_, ones_,
-        grid_model_, model_, fitted_, explained_fit_, weighted_, adjoint_;
+    std::vector<double> x_, here_, hessian_x_, gradient_, hessian_, shift_, away_, placed_shift_, weight_,
+        ones_, grid_model_, model_, fitted_, explained_fit_, weighted_, adjoint_;
     std::vector<double> by_shift_, by_extra_, grid_sum_;
     Aligned<double> projected_;
     Aligned<float> grid_values_, tangents_, grid_columns_; // (stride, 8), (P of the grid + pad, 8)

@@ -152,7 +152,8 @@ bool SpectrumFit::weigh(std::size_t i, const StopFlag& stop) {
 // The modes are times the first continuum, as the scatter is.
 void SpectrumFit::set_finish(const StopFlag& stop) {
     finish_.set(pixels_, first_, n_used_, pixels_.flux() + first_, weight_.data(), nuisances_, shift_,
-                options_.continuum, options_.use_scatter ? plan_.modes() : nullptr, &continuum_[first_], stop);
+                options_.continuum, options_.use_scatter ? plan_.modes() : nullptr, &continuum_[first_],
+                stop);
 }
 
 bool SpectrumFit::left_out(std::size_t p) const {

@@ -200,8 +200,14 @@ METADATA = {
         "scatter: 40 of 40 values are not finite",
     ),
     "scatter short": (set_entry("scatter", [0.0]), r"scatter: expected shape \(40\), got \(1,\)"),
-    "modes too many": (set_entry("modes", {"count": 10**9, "float16": ""}), "modes: expected 1 to 64 of them"),
-    "modes not counted": (set_entry("modes", {"count": True, "float16": ""}), "modes: expected 1 to 64 of them"),
+    "modes too many": (
+        set_entry("modes", {"count": 10**9, "float16": ""}),
+        "modes: expected 1 to 64 of them",
+    ),
+    "modes not counted": (
+        set_entry("modes", {"count": True, "float16": ""}),
+        "modes: expected 1 to 64 of them",
+    ),
     "modes short": (set_entry("modes", {"count": 1, "float16": "AAAA"}), "modes: expected 80 bytes"),
     "modes padded": (
         set_entry("modes", {"count": 1, "float16": "A" * 106 + "=="}),

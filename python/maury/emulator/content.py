@@ -175,9 +175,7 @@ class Content:
         if isinstance(window, bool) or not isinstance(window, (int, np.integer)) or window < 1:
             raise ValueError(f"window: expected a whole number of pixels, 1 or more, got {window!r}")
 
-        total = check.per_pixel(
-            "scatter", np.zeros(n_pixels) if scatter is None else scatter, n_pixels, True
-        )
+        total = check.per_pixel("scatter", np.zeros(n_pixels) if scatter is None else scatter, n_pixels, True)
         return cls(
             labels=label_names,
             units=unit_names,

@@ -45,7 +45,8 @@ def rest_of_scatter(scatter: Array, modes: Array) -> Array:
     """Rms (P,) that the modes leave: sqrt(scatter^2 - sum_m modes_m^2)."""
     if not modes.size:
         return scatter
-    return np.sqrt(np.maximum(scatter**2 - (modes**2).sum(axis=1), 0.0))
+    rest: Array = np.sqrt(np.maximum(scatter**2 - (modes**2).sum(axis=1), 0.0))
+    return rest
 
 
 def write_modes(modes: Array) -> dict[str, Any] | None:

@@ -128,7 +128,9 @@ def _scatter(emulator: Content) -> str:
         return "unknown"
     text = f"{np.median(emulator.scatter):.4f} (median over pixels)"
     n_modes = emulator.modes.shape[1]
-    return f"{text}; {np.median(emulator.scatter_rest):.4f} beside {n_modes} residual modes" if n_modes else text
+    return (
+        f"{text}; {np.median(emulator.scatter_rest):.4f} beside {n_modes} residual modes" if n_modes else text
+    )
 
 
 def _layers(emulator: Content) -> str:

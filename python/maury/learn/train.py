@@ -56,7 +56,8 @@ def train(
         See `Recipe`.
     stop_fraction, validation_fraction, seed, bounds, ensemble, modes
         See `Recipe`. With `folds`, the residual modes are kept if the labels of stars that a network was not
-        trained on are closer to the given ones with them. The same seed gives the same emulator on the same machine.
+        trained on are closer to the given ones with them. The same seed gives the same emulator on the same
+        machine.
     labels, wavelength, teff_max
         See `maury.learn.select.select`.
     folds : int

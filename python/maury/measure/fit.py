@@ -35,10 +35,11 @@ class FitResult:
     labels : (N, L) float64
         Labels at the minimum of chi-square inside the bounds, physical units.
     covariance : (N, L, L) float64
-        Inverse of J' W J + C^-1 at the solution, C the covariance of the prior, physical units; the bounds
-        are not included. 0 for a fixed label.
+        Inverse of J' V^-1 J + C^-1 at the solution, V the covariance of the pixels, with the residual modes,
+        and C that of the prior, physical units; the bounds are not included. 0 for a fixed label.
     chi2, chi2_noise : (N,) float64
-        Chi-square of the data with the weights of the fit, and with the noise (ivar) alone.
+        Chi-square of the data that was minimised, without what the residual modes explain, and that of the
+        noise (ivar) alone.
     n_pixels : (N,) int
         Pixels used in the fit.
     converged : (N,) bool
@@ -116,8 +117,9 @@ def fit_normalized(
 ) -> FitResult:
     """Fit the labels of normalised spectra on the grid of the emulator (Imig et al. 2021, sec. 3.2).
 
-    Minimises chi2(x) = sum_p w_p (flux_p - model_p(x))^2 with w_p = 1 / (1/ivar_p + scatter_p^2) by the
-    Levenberg-Marquardt method with bounds. Pixels with ivar <= 0 or with a value that is not finite are
+    Minimises chi2(x) = r' V^-1 r, r = flux - model(x), by the Levenberg-Marquardt method with bounds.
+    V = diag(1/ivar + scatter^2) for an emulator without residual modes U, else diag(1/ivar + scatter_rest^2)
+    + U U' (`docs/method.md`). Pixels with ivar <= 0 or with a value that is not finite are
     excluded. A spectrum that cannot be fitted is given a status and raises no exception.
 
     Parameters
@@ -135,7 +137,7 @@ def fit_normalized(
         The model of each spectrum is broadened to it where it is known (not NaN) and wider than that of the
         emulator; where it is narrower, the spectrum is convolved to match the emulator.
     use_scatter : bool
-        Include the scatter of the emulator in the weights.
+        Include the scatter of the emulator in the weights, and its residual modes.
     threads : int, optional
         Threads over spectra; all available cores by default. The result does not depend on it.
     prior : (mean, covariance), or mapping, optional

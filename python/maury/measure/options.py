@@ -46,7 +46,7 @@ class Options:
         Labels that are not fitted, and their values inside the bounds; a mapping is accepted. Their errors
         are 0.
     use_scatter : bool
-        Include the scatter of the emulator in the weights.
+        Include the scatter of the emulator in the weights, and its residual modes.
     n_starts : int
         Number of starts of the search that are followed to their minimum.
     clip : float
