@@ -68,6 +68,15 @@ def test_outliers_do_not_matter():
     assert (naive > 1.5 * np.median(truth, axis=0)).all()  # they would, without the second Gaussian
 
 
+def test_one_star_does_not_decide_about_the_terms():
+    """A B star that is measured as a K star is some hundred errors off."""
+    made, _ = residuals(n=800)
+    terms = fit_model_error(made).terms
+    made.given[0, 0], made.fitted[0, 0] = 23_000.0, 4600.0
+    assert fit_model_error(made).terms == terms
+    assert len(terms) > 1
+
+
 def test_noise_and_errors_of_given_labels_are_taken_off():
     made, truth = residuals(noise=0.7, given=0.7)
     blind = Residuals(**{**vars(made), "noise": 0 * made.noise, "given_error": 0 * made.given_error})

@@ -35,6 +35,8 @@ _FOLDS = 5
 _EDGE = 1.0  # percentile: limits of the variables and of ln sigma
 _LARGEST_CORRELATION = 0.98
 _OUTLIER = 4.0  # in units of the error
+_ANYWHERE = 1e-3  # probability of a residual that has nothing to do with its error
+_LN_ROOT_2_PI = 0.5 * np.log(2 * np.pi)
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,6 +213,8 @@ def _chosen(d: Array, shape: _Shape, ln_noise: Array, weight: Array) -> tuple[tu
     """Select the terms by stars left out; return them, and residual / error (N, L) of those stars."""
     fold = np.random.default_rng(0).permutation(shape.star.max() + 1)[shape.star] % _FOLDS
     best, chosen, kept = -np.inf, shape.sets[0], np.full(d.shape, np.nan)
+    # The density of a star anywhere in the range of the residuals: no single one decides about the terms.
+    ln_anywhere = np.log(_ANYWHERE / np.maximum(np.ptp(d, axis=0), np.finfo(float).tiny)) + _LN_ROOT_2_PI
     for terms in shape.sets:
         phi, ln_l, pulls = shape.phi(terms), np.empty(d.shape), np.empty(d.shape)
         for k, j in itertools.product(range(_FOLDS), range(d.shape[1])):
@@ -219,7 +223,7 @@ def _chosen(d: Array, shape: _Shape, ln_noise: Array, weight: Array) -> tuple[tu
             ln_sigma = phi @ found.coefficients
             inside = np.clip(ln_sigma, *np.percentile(ln_sigma[~out], [_EDGE, 100 - _EDGE]))[out]
             rows = phi[out], np.zeros_like(phi[out]), (inside - ln_sigma[out], ln_noise[out, j])
-            ln_l[out, j] = ln_likelihood(d[out, j], *rows, found)
+            ln_l[out, j] = np.logaddexp(ln_likelihood(d[out, j], *rows, found), ln_anywhere[j])
             pulls[out, j] = d[out, j] / np.hypot(np.exp(inside), np.exp(ln_noise[out, j]))
         total = float(np.sum(weight[:, None] * ln_l))
         if total > best:
