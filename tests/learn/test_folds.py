@@ -5,6 +5,7 @@ import pytest
 
 import made_up_stars
 import maury
+from maury.learn.folds import _closer
 
 pytest.importorskip("torch", reason="training needs torch: pip install 'maury[train]'")
 
@@ -65,3 +66,31 @@ def test_errors_of_given_labels_are_taken_off():
 def test_folds_that_cannot_tell_are_refused_before_the_training(folds, n, message):
     with pytest.raises(ValueError, match=message):
         maury.train(reference(n), **(FAST | {"folds": folds}))
+
+
+def test_modes_are_kept_where_they_bring_labels_closer():
+    rng = np.random.default_rng(0)
+    wide, narrow = rng.normal(size=(2, 50, 3)) * np.array([2.0, 1.0])[:, None, None]
+    assert _closer(narrow, wide) and not _closer(wide, narrow) and not _closer(wide, wide)
+    wide[:, 0] = narrow[:, 0] / 10  # one label against two
+    assert not _closer(narrow, wide)
+    narrow[:45] = np.nan  # stars without a fit take no part
+    assert not _closer(narrow, np.full_like(wide, np.nan))
+
+
+@pytest.mark.parametrize("wins", [True, False])
+def test_modes_are_those_of_the_folds(monkeypatch, wins):
+    spectra = reference()
+    shape = 0.02 * np.sin(np.arange(made_up_stars.N_PIXELS) / 5)
+    spectra.flux = spectra.flux + np.random.default_rng(1).normal(size=(N_STARS, 1)) * shape
+    monkeypatch.setattr("maury.learn.folds._closer", lambda *_: wins)
+    emulator = maury.train(spectra, **(FAST | {"folds": 2}))
+    assert (emulator.modes.shape[1] > 0) == wins
+    none = maury.train(spectra, **(FAST | {"folds": 0, "modes": 0}))
+    assert none.modes.shape[1] == 0
+    np.testing.assert_array_equal(none.scatter, emulator.scatter)  # modes are a part of it
+
+
+def test_a_wrong_number_of_modes_is_refused():
+    with pytest.raises(ValueError, match="modes: expected 0 to 64, got 65"):
+        maury.train(reference(), **(FAST | {"modes": 65}))
