@@ -7,9 +7,11 @@ from scipy.optimize import least_squares
 
 import made_up_stars
 import maury
+from maury import _core
 from maury.measure.best_fit import best_fit
-from maury.measure.fit import fit_spectra
+from maury.measure.fit import core_options, core_spectra, fit_spectra
 from maury.measure.options import Options
+from maury.measure.plan import fit_plan
 
 SCALE = np.array([1000.0, 1.0, 1.0])
 N = made_up_stars.N_PIXELS
@@ -152,6 +154,27 @@ def test_a_misfit_along_a_mode_is_no_outlier():
     spectra = maury.Spectra(known.wavelength, flux, np.full(flux.shape, 1e6), rv=0.0)
     assert fit_spectra(known, spectra, Options())[0].n_clipped[0] == 0
     assert fit_spectra(known.without_modes(), spectra, Options())[0].n_clipped[0] > 50
+
+
+def test_chi2_of_a_point_is_that_of_the_fit_whatever_the_other_points():
+    known = emulator(modes(8))
+    _, spectra = moving(known)
+    options = Options(clip=0.0)
+    result, _ = fit_spectra(known, spectra, options)
+    # The modes lie at the velocity from which the search started, which is given here.
+    spectra.rv = result.rv.copy()
+    core = core_spectra(spectra, known, fit_rv=np.ones(len(spectra), dtype=bool))
+    here = np.column_stack([result.labels, result.rv])
+    other = here + np.array([50.0, 0.1, 0.1, 20.0])
+    plan = fit_plan(known, options.box(known))
+
+    def chi2(*points):
+        return _core.chi2(plan, core, core_options(options), np.stack(points, axis=1), threads=1)
+
+    both = chi2(here, other)
+    np.testing.assert_allclose(both[:, 0], result.chi2, rtol=1e-3)
+    np.testing.assert_array_equal(both[:, ::-1], chi2(other, here))
+    np.testing.assert_array_equal(both[:, :1], chi2(here))
 
 
 @pytest.mark.filterwarnings("ignore:the model error")
