@@ -5,7 +5,7 @@ Data flow: optimise -> reject doubtful labels -> optimise again -> scatter -> em
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maury.emulator.emulator import Emulator
-from maury.labels import transformed, untransformed
+from maury.labels import transformed, unscaled, untransformed
 from maury.learn.doubt import doubts
 from maury.learn.ensemble import model_error
+from maury.learn.given import ZERO_POINTS, given_labels, sources_of, zero_point_table
 from maury.learn.select import TrainingSet
 from maury.learn.stars import DOUBTFUL, STOPPING, TRAINING
 from maury.measure.fit import fit_normalized
@@ -73,6 +74,9 @@ class Recipe:
     ensemble : int
         Number of networks, from seeds `seed`, `seed` + 1, ...; the one that is best on the stopping set is
         kept, together with the spread of the labels that they measure.
+    reference_scale : str or None
+        Source of labels whose scale the emulator has, if the reference set has several; None = the one with
+        the most spectra.
     """
 
     hidden: tuple[int, ...] = (128, 128)
@@ -88,6 +92,7 @@ class Recipe:
     seed: int = 0
     bounds: str = "training"
     ensemble: int = 1
+    reference_scale: str | None = None
 
 
 @dataclass(frozen=True)
@@ -146,12 +151,14 @@ def train_on(
             f"for {len(chosen.names)} labels, which require {needed} and 1. Left out: {left_out or 'none'}. "
             "Pass a larger reference set, fewer labels, or a higher teff_max"
         )
+    sources = sources_of(chosen, recipe.reference_scale)
     use = np.where(stop, STOPPING, np.where(train_rows, TRAINING, "")).astype(object)
     doubtful = np.zeros(len(used), dtype=bool)
     if recipe.doubt is not None:
         quick = replace(recipe, steps=max(1, round(_FIRST_LOOK * recipe.steps)), cycles=1)
-        first = _optimise(chosen, stop, train_rows, quick, f"{name}first training", progress)
-        found = doubts(chosen, used, _emulator(chosen, used, first, recipe), recipe.doubt)
+        first = _optimise(chosen, stop, train_rows, quick, sources, f"{name}first training", progress)
+        corrected = _on_one_scale(chosen, sources, first)
+        found = doubts(corrected, used, _emulator(chosen, used, first, recipe), recipe.doubt)
         doubtful[used] = found != ""
         use[doubtful] = found[found != ""]
     stop, train_rows = stop & ~doubtful, train_rows & ~doubtful
@@ -161,7 +168,7 @@ def train_on(
         if recipe.ensemble > 1:
             what += f" {member + 1} of {recipe.ensemble}"
         seeded = replace(recipe, seed=recipe.seed + member)
-        networks.append(_optimise(chosen, stop, train_rows, seeded, what, progress))
+        networks.append(_optimise(chosen, stop, train_rows, seeded, sources, what, progress))
     network = min(networks, key=lambda one: one.stop_loss)
     origin = {
         **(meta or {}),
@@ -180,12 +187,22 @@ def train_on(
         new = ~train_rows & ~doubtful
         known = (chosen.flux[new], chosen.ivar[new], chosen.labels[new])
         origin["model_error"] = model_error(members, *known)
+    if len(sources) > 1:
+        emulator = _emulator(chosen, used, network, recipe)
+        fitted = fit_normalized(emulator, chosen.flux[used], chosen.ivar[used]).labels
+        origin[ZERO_POINTS] = zero_point_table(chosen, used, sources, network.zero_points, fitted)
     return Trained(_emulator(chosen, used, network, recipe, origin), use.astype(str))
+
+
+def _on_one_scale(chosen: TrainingSet, sources: Sequence[str], network: Network) -> TrainingSet:
+    """Subtract the zero points of the sources from the labels."""
+    source = np.array([sources.index(name) for name in chosen.source])
+    return replace(chosen, labels=chosen.labels - network.zero_points[source])
 
 
 def _scaling(chosen: TrainingSet, used: Rows) -> tuple[list[str], Array, Array]:
     transforms = ["log10" if name in _LOG_LABELS else "linear" for name in chosen.names]
-    low, high = chosen.labels[used].min(axis=0), chosen.labels[used].max(axis=0)
+    low, high = np.nanmin(chosen.labels[used], axis=0), np.nanmax(chosen.labels[used], axis=0)
     flat = [name for name, a, b in zip(chosen.names, low, high, strict=True) if not a < b]
     if flat:
         raise ValueError(f"reference: the label {flat[0]} is the same for all stars; omit it from labels")
@@ -193,14 +210,18 @@ def _scaling(chosen: TrainingSet, used: Rows) -> tuple[list[str], Array, Array]:
 
 
 def _optimise(
-    chosen: TrainingSet, stop: Rows, train_rows: Rows, recipe: Recipe, what: str, progress: bool
+    chosen: TrainingSet,
+    stop: Rows,
+    train_rows: Rows,
+    recipe: Recipe,
+    sources: Sequence[str],
+    what: str,
+    progress: bool,
 ) -> Network:
     from maury.learn.network import optimise  # requires torch
 
     used = stop | train_rows
     transforms, low, high = _scaling(chosen, used)
-    low, high = transformed(low, transforms), transformed(high, transforms)
-    x = (transformed(chosen.labels[used], transforms) - low) / (high - low) - 0.5
     coefficients = recipe.coefficients
     if coefficients is not None:
         coefficients = min(coefficients, int(train_rows.sum()), chosen.wavelength.size)
@@ -212,7 +233,7 @@ def _optimise(
             bar.update(step - bar.n)
 
         return optimise(
-            x,
+            given_labels(chosen, used, sources, transforms, low, high),
             chosen.flux[used],
             chosen.weight[used],
             stop[used],
@@ -240,14 +261,17 @@ def _emulator(
     appear as scatter exactly where the flux depends on them most.
     """
     transforms, low, high = _scaling(chosen, used)
-    ends = transformed(np.stack([low, high]), transforms)
+    labels = unscaled(network.x + 0.5, low, high, transforms)
+    ends = transformed(np.stack([labels.min(axis=0), labels.max(axis=0)]), transforms)
     margin = _MARGIN * (ends[1] - ends[0])
     bounds = untransformed(ends + np.stack([-margin, margin]), transforms).T
     if recipe.bounds == "paper":
         wide = np.array(
             [PAPER_BOUNDS.get(name, tuple(own)) for name, own in zip(chosen.names, bounds, strict=True)]
         )
-        bounds = np.column_stack([np.minimum(wide[:, 0], low), np.maximum(wide[:, 1], high)])
+        bounds = np.column_stack(
+            [np.minimum(wide[:, 0], labels.min(axis=0)), np.maximum(wide[:, 1], labels.max(axis=0))]
+        )
     flux, ivar = chosen.flux[used], chosen.ivar[used]
 
     def assemble(scatter: Array) -> Emulator:
@@ -264,13 +288,13 @@ def _emulator(
             window=recipe.window,
             transforms=transforms,
             bounds=bounds,
-            training_labels=chosen.labels[used],
+            training_labels=labels,
             meta=meta,
         )
 
     emulator = assemble(np.zeros(len(chosen.wavelength)))
-    first = assemble(_scatter(flux - emulator.predict(chosen.labels[used]), ivar))
-    fitted = fit_normalized(first, flux, ivar, chosen.labels[used]).labels
+    first = assemble(_scatter(flux - emulator.predict(labels), ivar))
+    fitted = fit_normalized(first, flux, ivar, labels).labels
     good = np.isfinite(fitted).all(axis=1)
     return assemble(_scatter(flux[good] - emulator.predict(fitted[good]), ivar[good]))
 

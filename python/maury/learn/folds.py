@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from maury.catalog.flags import Flag
 from maury.learn.build import Recipe, train_on
+from maury.learn.given import on_reference_scale
 from maury.learn.model_error import MIN_STARS, Residuals
 from maury.learn.select import TrainingSet, split_stars
 from maury.measure.options import Options
@@ -87,7 +88,6 @@ def residuals_unseen(
     recipe: Recipe,
     folds: int,
     *,
-    label_errors: Mapping[str, ArrayLike] | None = None,
     progress: bool = False,
     name: str = "",
 ) -> Residuals:
@@ -104,36 +104,33 @@ def residuals_unseen(
     recipe : Recipe
         That of the emulator; the networks are trained with fewer steps.
     folds : int
-    label_errors : mapping of str to (M,), optional
-        Errors of the given labels by name; NaN = unknown.
     progress, name
         See `maury.learn.build.train_on`.
     """
     steps, cycles = max(1, round(_STEPS * recipe.steps)), min(_CYCLES, recipe.cycles)
     quick = replace(recipe, steps=steps, cycles=cycles, ensemble=1)
     fitted = np.full(chosen.labels.shape, np.nan)
+    given = chosen.labels.copy()
     noise = np.full((*fitted.shape, len(chosen.names)), np.nan)
     distance = np.full(len(fitted), np.nan)
     log10 = np.zeros(len(chosen.names), dtype=bool)
     for left_out, emulator in fold_emulators(chosen, rows, quick, folds, progress, name):
         columns = measure(reference[chosen.rows[left_out]], emulator, Options())
+        given[left_out] = on_reference_scale(
+            chosen.labels[left_out], chosen.source[left_out], chosen.names, emulator.meta
+        )
         good = (np.asarray(columns["flags"]) & int(_NOT_USED)) == 0
         labels = np.column_stack([columns[label] for label in chosen.names])
         fitted[left_out] = np.where(good[:, None], labels, np.nan)
         noise[left_out] = columns["covariance"]  # without model error, which these emulators do not have
         distance[left_out] = columns["training_distance"]
         log10 = np.array([transform == "log10" for transform in emulator.transforms])
-    given_error = np.zeros(fitted.shape)
-    for j, label in enumerate(chosen.names):
-        if label_errors is not None and label in label_errors:
-            told = np.asarray(label_errors[label], dtype=np.float64)
-            given_error[:, j] = np.where(told > 0, told, 0.0)[chosen.rows]
     return Residuals(
         names=chosen.names,
         log10=log10,
         star_id=chosen.star_id,
-        given=chosen.labels,
-        given_error=given_error,
+        given=given,
+        given_error=chosen.label_error,
         fitted=fitted,
         noise=noise,
         distance=distance,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maury.labels import LABELS
+from maury.learn.given import error_columns
 from maury.prepare import prepare
 from maury.spectra import SPEED_OF_LIGHT, Spectra
 
@@ -30,9 +31,10 @@ class TrainingSet:
     ----------
     flux, ivar, weight : (N, P) float64
         Normalised flux and its inverse variance; weight of a pixel in the loss, 0 = missing.
-    labels : (N, L) float64
+    labels, label_error : (N, L) float64
+        NaN = missing; the error is 0 where it is unknown.
     names : tuple of str, L
-    star_id : (N,) str
+    star_id, source : (N,) str
     wavelength : (P,) float64
     lsf : (P,) float64 or None
         Median over the stars, Gaussian sigma [Angstrom].
@@ -50,8 +52,10 @@ class TrainingSet:
     ivar: Array
     weight: Array
     labels: Array
+    label_error: Array
     names: tuple[str, ...]
     star_id: NDArray[np.str_]
+    source: NDArray[np.str_]
     wavelength: Array
     lsf: Array | None
     rows: NDArray[np.intp]
@@ -66,11 +70,13 @@ def select(
     wavelength: ArrayLike | None,
     window: int,
     teff_max: float | None = None,
+    label_errors: Mapping[str, ArrayLike] | None = None,
 ) -> TrainingSet:
     """Select the stars suitable for training and prepare their spectra.
 
-    Rejected, with a reason, and counted by reason: stars without one of the labels, with an unreadable
-    spectrum or one that covers too little of the grid, and stars hotter than `teff_max`.
+    Rejected, with a reason, and counted by reason: stars without `teff` (or without any label, if that is
+    not trained), with an unreadable spectrum or one that covers too little of the grid, and stars hotter
+    than `teff_max`.
 
     Parameters
     ----------
@@ -85,6 +91,8 @@ def select(
         Running median, pixels.
     teff_max : float, optional
         [K]
+    label_errors : mapping of str to (M,), optional
+        Errors of the labels of the M spectra, by name; NaN = unknown.
 
     Raises
     ------
@@ -115,7 +123,9 @@ def select(
         )
 
     leave_out("unreadable", np.asarray(reference.problem != ""), lambda row: str(reference.problem[row]))
-    leave_out("a label missing", ~np.all(np.isfinite(values), axis=1), missing)
+    known = np.isfinite(values)
+    needed = known[:, names.index("teff")] if "teff" in names else known.any(axis=1)
+    leave_out("a label missing", ~needed, missing)
     if teff_max is not None and "teff" in names:
         leave_out(f"teff above {teff_max:g} K", np.asarray(reference.labels["teff"] > teff_max))
     rows = np.flatnonzero([not reason for reason in reasons])
@@ -142,8 +152,10 @@ def select(
         ivar=ivar,
         weight=weight,
         labels=values[rows],
+        label_error=error_columns(label_errors, names, len(reference))[rows],
         names=names,
         star_id=reference.star_id[rows],
+        source=reference.source[rows],
         wavelength=grid,
         lsf=_median_lsf(prepared.lsf, enough),
         rows=rows,

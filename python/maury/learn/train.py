@@ -7,6 +7,7 @@ the stars (`maury.learn.folds`) -> model error of the emulator (`maury.learn.mod
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import ArrayLike
 from maury.emulator.emulator import Emulator
 from maury.learn.build import Recipe, Trained, train_on
 from maury.learn.folds import check_folds, residuals_unseen
+from maury.learn.given import checked_scale
 from maury.learn.model_error import fit_model_error
 from maury.learn.select import select, split_stars
 from maury.learn.stars import VALIDATION
@@ -40,6 +42,7 @@ def train(
     seed: int = Recipe.seed,
     bounds: str = Recipe.bounds,
     ensemble: int = Recipe.ensemble,
+    reference_scale: str | None = Recipe.reference_scale,
     folds: int = 5,
     label_errors: Mapping[str, ArrayLike] | None = None,
     meta: Mapping[str, Any] | None = None,
@@ -53,7 +56,7 @@ def train(
         With `labels`; visits of one star share a `star_id` and stay in one part.
     hidden, coefficients, activation, window, steps, cycles, learning_rate, doubt
         See `Recipe`.
-    stop_fraction, validation_fraction, seed, bounds, ensemble
+    stop_fraction, validation_fraction, seed, bounds, ensemble, reference_scale
         See `Recipe`. The same seed gives the same emulator on the same machine.
     labels, wavelength, teff_max
         See `maury.learn.select.select`.
@@ -62,8 +65,9 @@ def train(
         stars outside the training set is estimated; see `maury.Emulator.model_error`. If 0, the model error
         of the emulator is unknown.
     label_errors : mapping of str to (M,), optional
-        Errors of the labels of the M spectra of `reference`, by name; NaN = unknown. They are
-        subtracted in quadrature when the model error is estimated.
+        Errors of the labels of the M spectra of `reference`, by name; NaN = unknown. A label with an error is
+        fitted along with the network, within its error, and the error is subtracted in quadrature when the
+        model error is estimated.
     meta : mapping, optional
         Name, training data and citation, stored in the file.
     progress : bool or str
@@ -84,7 +88,7 @@ def train(
     """
     recipe = Recipe(
         tuple(hidden), coefficients, activation, window, steps, cycles, learning_rate, doubt,
-        stop_fraction, validation_fraction, seed, bounds, ensemble,
+        stop_fraction, validation_fraction, seed, bounds, ensemble, reference_scale,
     )  # fmt: skip
     return train_recipe(
         reference,
@@ -112,7 +116,8 @@ def train_recipe(
     progress: bool | str = False,
 ) -> Trained:
     """Train as `train` does, and return how each spectrum of the reference set was used; see there."""
-    chosen = select(reference, labels, wavelength, recipe.window, teff_max)
+    chosen = select(reference, labels, wavelength, recipe.window, teff_max, label_errors)
+    recipe = replace(recipe, reference_scale=checked_scale(chosen, recipe.reference_scale))
     parts = (recipe.stop_fraction, recipe.validation_fraction)
     stop, validation = split_stars(chosen.star_id, parts, recipe.seed)
     origin = {
@@ -130,7 +135,7 @@ def train_recipe(
     if folds:  # validation stars are excluded here, too
         residuals = residuals_unseen(
             reference, chosen, ~validation, recipe, folds,
-            label_errors=label_errors, progress=bool(progress), name=name,
+            progress=bool(progress), name=name,
         )  # fmt: skip
         emulator = emulator.with_model_error(fit_model_error(residuals))
     return Trained(emulator, use.astype(str))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from maury.labels import find_label, offset_and_mad
 from maury.learn.build import Recipe
 from maury.learn.flux_errors import FluxErrors, flux_errors
 from maury.learn.folds import fold_emulators
+from maury.learn.given import checked_scale, on_reference_scale
 from maury.learn.select import TrainingSet, select
 from maury.measure.fit import fit_normalized
 from maury.measure.quality import reduced
@@ -104,6 +106,7 @@ def cross_validate(
     labels: list[str] | None = None,
     wavelength: ArrayLike | None = None,
     teff_max: float | None = None,
+    label_errors: Mapping[str, ArrayLike] | None = None,
     progress: bool = False,
 ) -> Validation:
     """Train `folds` emulators, each without one part of the stars, and fit that part.
@@ -116,7 +119,7 @@ def cross_validate(
         Its ``validation_fraction`` is not used: the fold left out serves as validation.
     folds : int
         2 or more; visits of a star stay in one fold.
-    labels, wavelength, teff_max
+    labels, wavelength, teff_max, label_errors
         See `maury.learn.select.select`.
     progress : bool
         Show the progress of every training on stderr.
@@ -127,7 +130,8 @@ def cross_validate(
         If there are fewer stars than folds.
     """
     recipe = recipe or Recipe()
-    chosen = select(reference, labels, wavelength, recipe.window, teff_max)
+    chosen = select(reference, labels, wavelength, recipe.window, teff_max, label_errors)
+    recipe = replace(recipe, reference_scale=checked_scale(chosen, recipe.reference_scale))
     n_stars = len(np.unique(chosen.star_id))
     if not 2 <= folds <= n_stars:
         raise ValueError(f"folds: expected 2 to {n_stars}, the number of stars, got {folds}")
@@ -173,7 +177,8 @@ def validate_unseen(emulator: Emulator, reference: Spectra) -> Validation:
 
 
 def _measure(emulator: Emulator, chosen: TrainingSet, rows: NDArray[np.bool_], fold: int) -> Validation:
-    flux, ivar, known = chosen.flux[rows], chosen.ivar[rows], chosen.labels[rows]
+    flux, ivar = chosen.flux[rows], chosen.ivar[rows]
+    known = on_reference_scale(chosen.labels[rows], chosen.source[rows], chosen.names, emulator.meta)
     result = fit_normalized(emulator, flux, ivar)
     names = chosen.names
     teff = known[:, names.index("teff")] if "teff" in names else np.zeros(len(known))
