@@ -5,7 +5,7 @@ Data flow: optimise -> reject doubtful labels -> optimise again -> scatter -> em
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maury.emulator.emulator import Emulator
-from maury.labels import transformed, unscaled, untransformed
+from maury.labels import scaled, transformed, unscaled, untransformed
 from maury.learn.doubt import doubts
 from maury.learn.ensemble import model_error
-from maury.learn.given import ZERO_POINTS, given_labels, sources_of, zero_point_table
 from maury.learn.select import TrainingSet
 from maury.learn.stars import DOUBTFUL, STOPPING, TRAINING
 from maury.measure.fit import fit_normalized
@@ -33,6 +32,8 @@ Rows = NDArray[np.bool_]
 _MARGIN = 0.05
 # The first training, which identifies doubtful labels, needs one cycle of half the steps.
 _FIRST_LOOK = 0.5
+# Minimum number of spectra with a label that others lack.
+_KNOWN = 30
 _LOG_LABELS = ("teff",)
 #: Bounds of a fit in Imig et al. 2021, sec. 3.2.
 PAPER_BOUNDS = {
@@ -75,8 +76,8 @@ class Recipe:
         Number of networks, from seeds `seed`, `seed` + 1, ...; the one that is best on the stopping set is
         kept, together with the spread of the labels that they measure.
     reference_scale : str or None
-        Source of labels whose scale the emulator has, if the reference set has several; None = the one with
-        the most spectra.
+        Source whose label scale the emulator has; None = the one with the most spectra. See
+        `maury.learn.zero_points`.
     """
 
     hidden: tuple[int, ...] = (128, 128)
@@ -151,14 +152,12 @@ def train_on(
             f"for {len(chosen.names)} labels, which require {needed} and 1. Left out: {left_out or 'none'}. "
             "Pass a larger reference set, fewer labels, or a higher teff_max"
         )
-    sources = sources_of(chosen, recipe.reference_scale)
     use = np.where(stop, STOPPING, np.where(train_rows, TRAINING, "")).astype(object)
     doubtful = np.zeros(len(used), dtype=bool)
     if recipe.doubt is not None:
         quick = replace(recipe, steps=max(1, round(_FIRST_LOOK * recipe.steps)), cycles=1)
-        first = _optimise(chosen, stop, train_rows, quick, sources, f"{name}first training", progress)
-        corrected = _on_one_scale(chosen, sources, first)
-        found = doubts(corrected, used, _emulator(chosen, used, first, recipe), recipe.doubt)
+        first = _optimise(chosen, stop, train_rows, quick, f"{name}first training", progress)
+        found = doubts(chosen, used, _emulator(chosen, used, first, recipe), recipe.doubt)
         doubtful[used] = found != ""
         use[doubtful] = found[found != ""]
     stop, train_rows = stop & ~doubtful, train_rows & ~doubtful
@@ -168,7 +167,7 @@ def train_on(
         if recipe.ensemble > 1:
             what += f" {member + 1} of {recipe.ensemble}"
         seeded = replace(recipe, seed=recipe.seed + member)
-        networks.append(_optimise(chosen, stop, train_rows, seeded, sources, what, progress))
+        networks.append(_optimise(chosen, stop, train_rows, seeded, what, progress))
     network = min(networks, key=lambda one: one.stop_loss)
     origin = {
         **(meta or {}),
@@ -187,22 +186,19 @@ def train_on(
         new = ~train_rows & ~doubtful
         known = (chosen.flux[new], chosen.ivar[new], chosen.labels[new])
         origin["model_error"] = model_error(members, *known)
-    if len(sources) > 1:
-        emulator = _emulator(chosen, used, network, recipe)
-        fitted = fit_normalized(emulator, chosen.flux[used], chosen.ivar[used]).labels
-        origin[ZERO_POINTS] = zero_point_table(chosen, used, sources, network.zero_points, fitted)
     return Trained(_emulator(chosen, used, network, recipe, origin), use.astype(str))
-
-
-def _on_one_scale(chosen: TrainingSet, sources: Sequence[str], network: Network) -> TrainingSet:
-    """Subtract the zero points of the sources from the labels."""
-    source = np.array([sources.index(name) for name in chosen.source])
-    return replace(chosen, labels=chosen.labels - network.zero_points[source])
 
 
 def _scaling(chosen: TrainingSet, used: Rows) -> tuple[list[str], Array, Array]:
     transforms = ["log10" if name in _LOG_LABELS else "linear" for name in chosen.names]
     low, high = np.nanmin(chosen.labels[used], axis=0), np.nanmax(chosen.labels[used], axis=0)
+    known = np.isfinite(chosen.labels[used]).sum(axis=0)
+    for name, count in zip(chosen.names, known, strict=True):
+        if count < min(_KNOWN, used.sum()):
+            raise ValueError(
+                f"reference: the label {name} is known for {count} of {used.sum()} spectra, too few to "
+                f"learn it; {_KNOWN} are required. Omit it from labels, or leave out the spectra that lack it"
+            )
     flat = [name for name, a, b in zip(chosen.names, low, high, strict=True) if not a < b]
     if flat:
         raise ValueError(f"reference: the label {flat[0]} is the same for all stars; omit it from labels")
@@ -214,14 +210,17 @@ def _optimise(
     stop: Rows,
     train_rows: Rows,
     recipe: Recipe,
-    sources: Sequence[str],
     what: str,
     progress: bool,
 ) -> Network:
-    from maury.learn.network import optimise  # requires torch
+    from maury.learn.latent import Given  # requires torch
+    from maury.learn.network import optimise
 
     used = stop | train_rows
     transforms, low, high = _scaling(chosen, used)
+    labels, error = chosen.labels[used], chosen.label_error[used]
+    x = scaled(labels, low, high, transforms) - 0.5
+    error = np.nan_to_num(scaled(labels + error, low, high, transforms) - 0.5 - x)
     coefficients = recipe.coefficients
     if coefficients is not None:
         coefficients = min(coefficients, int(train_rows.sum()), chosen.wavelength.size)
@@ -233,7 +232,7 @@ def _optimise(
             bar.update(step - bar.n)
 
         return optimise(
-            given_labels(chosen, used, sources, transforms, low, high),
+            Given(x, error, np.unique(chosen.star_id[used], return_inverse=True)[1]),
             chosen.flux[used],
             chosen.weight[used],
             stop[used],

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from maury.catalog.flags import Flag
 from maury.learn.build import Recipe, train_on
-from maury.learn.given import on_reference_scale
 from maury.learn.model_error import MIN_STARS, Residuals
 from maury.learn.select import TrainingSet, split_stars
 from maury.measure.options import Options
@@ -110,15 +109,11 @@ def residuals_unseen(
     steps, cycles = max(1, round(_STEPS * recipe.steps)), min(_CYCLES, recipe.cycles)
     quick = replace(recipe, steps=steps, cycles=cycles, ensemble=1)
     fitted = np.full(chosen.labels.shape, np.nan)
-    given = chosen.labels.copy()
     noise = np.full((*fitted.shape, len(chosen.names)), np.nan)
     distance = np.full(len(fitted), np.nan)
     log10 = np.zeros(len(chosen.names), dtype=bool)
     for left_out, emulator in fold_emulators(chosen, rows, quick, folds, progress, name):
         columns = measure(reference[chosen.rows[left_out]], emulator, Options())
-        given[left_out] = on_reference_scale(
-            chosen.labels[left_out], chosen.source[left_out], chosen.names, emulator.meta
-        )
         good = (np.asarray(columns["flags"]) & int(_NOT_USED)) == 0
         labels = np.column_stack([columns[label] for label in chosen.names])
         fitted[left_out] = np.where(good[:, None], labels, np.nan)
@@ -129,7 +124,7 @@ def residuals_unseen(
         names=chosen.names,
         log10=log10,
         star_id=chosen.star_id,
-        given=given,
+        given=chosen.labels,
         given_error=chosen.label_error,
         fitted=fitted,
         noise=noise,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +24,7 @@ except ImportError as error:
     ) from error
 
 from maury.learn.basis import Basis, Compressed, compress, principal, refit
-from maury.learn.given import Given
-from maury.learn.latent import INDEPENDENT, RATE, LatentLabels
+from maury.learn.latent import RATE, Given, LatentLabels
 
 Array = NDArray[np.float64]
 
@@ -55,9 +55,7 @@ class Network:
     converged : bool
         Whether the last cycle lowered it by less than `CONVERGED`.
     x : (N, L)
-        Scaled labels of all stars, where they were fitted along: those that were fitted.
-    zero_points : (S, L)
-        Given minus true labels of the stars of each source.
+        Scaled labels of all spectra, as given or as fitted.
     """
 
     weights: list[NDArray[np.float32]]
@@ -67,7 +65,6 @@ class Network:
     cycle_loss: list[float]
     converged: bool
     x: Array
-    zero_points: Array
 
 
 _ACTIVATIONS: dict[str, type[torch.nn.Module]] = {
@@ -144,12 +141,9 @@ def optimise(
                 if progress is not None:
                     progress(cycle * steps + step, value)
             with torch.no_grad():
-                h_train = trunk(latent(train_rows)[0])
+                h_train = trunk(latent(train_rows))
                 basis = refit(f_train, w_train, h_train, seen.rms(h_train, _RMS_FLOOR), basis)
-            seen, held = compress(f_train, w_train, basis), compress(f_stop, w_stop, basis)
-            if latent.free:
-                _locate(trunk, latent, ((train_rows, seen), (stop_rows, held)))
-            with torch.no_grad():
+                seen, held = compress(f_train, w_train, basis), compress(f_stop, w_stop, basis)
                 loss = float(_objective(trunk, latent, stop_rows, held).mean())
             losses.append(loss)
             converged = bool(loss > (1 - CONVERGED) * best)
@@ -163,8 +157,8 @@ def optimise(
     weights, biases = _layers(trunk, kept[1], full=coefficients is None)
     activations = [activation] * len(hidden) + ([] if coefficients is None else ["identity"])
     with torch.no_grad():
-        x = latent(torch.arange(len(stop)))[0].double().numpy()
-    return Network(weights, biases, activations, best, losses, converged, x, latent.zero_points)
+        x = latent(torch.arange(len(stop))).double().numpy()
+    return Network(weights, biases, activations, best, losses, converged, x)
 
 
 @contextmanager
@@ -190,23 +184,9 @@ def _objective(
     trunk: torch.nn.Module, latent: LatentLabels, rows: torch.Tensor, spectra: Compressed, fixed: bool = False
 ) -> torch.Tensor:
     """Loss (n,) of n rows; `fixed` trunks have no gradient, so that only the labels are fitted."""
-    x, cost = latent(rows, move=fixed)
     weights = {name: w.detach() if fixed else w for name, w in trunk.named_parameters()}
-    h = torch.func.functional_call(trunk, weights, x)
-    rms = spectra.rms(h, _RMS_FLOOR)
-    return rms + rms.detach() / INDEPENDENT * cost
-
-
-def _locate(trunk: torch.nn.Module, latent: LatentLabels, parts: Sequence[Labelled]) -> None:
-    """Fit the labels of all stars, within their errors, with a fixed trunk."""
-    optimiser = torch.optim.Adam([latent.u], lr=0.1)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 0.1, total_steps=200)
-    for _ in range(200):
-        optimiser.zero_grad()
-        for rows, spectra in parts:
-            torch.autograd.backward(_objective(trunk, latent, rows, spectra, fixed=True).sum())
-        optimiser.step()
-        schedule.step()
+    h = torch.func.functional_call(trunk, weights, latent(rows))
+    return latent.objective(spectra.rms(h, _RMS_FLOOR), rows)
 
 
 def _cycle(
@@ -223,7 +203,10 @@ def _cycle(
     """
     (train_rows, seen), (stop_rows, held) = train, stop
     model = torch.nn.ModuleList([trunk, latent])
-    groups = [{"params": trunk.parameters()}, {"params": latent.parameters(), "lr": RATE * rate}]
+    groups: list[dict[str, Any]] = [
+        {"params": trunk.parameters()},
+        {"params": latent.parameters(), "lr": RATE * rate},
+    ]
     optimiser = torch.optim.AdamW(groups, lr=rate, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, [rate, RATE * rate], total_steps=steps)
     batches: list[torch.Tensor] = []

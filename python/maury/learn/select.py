@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maury.labels import LABELS
-from maury.learn.given import error_columns
 from maury.prepare import prepare
 from maury.spectra import SPEED_OF_LIGHT, Spectra
 
@@ -125,7 +124,7 @@ def select(
     leave_out("unreadable", np.asarray(reference.problem != ""), lambda row: str(reference.problem[row]))
     known = np.isfinite(values)
     needed = known[:, names.index("teff")] if "teff" in names else known.any(axis=1)
-    leave_out("a label missing", ~needed, missing)
+    leave_out("a label missing", np.asarray(~needed), missing)
     if teff_max is not None and "teff" in names:
         leave_out(f"teff above {teff_max:g} K", np.asarray(reference.labels["teff"] > teff_max))
     rows = np.flatnonzero([not reason for reason in reasons])
@@ -152,7 +151,7 @@ def select(
         ivar=ivar,
         weight=weight,
         labels=values[rows],
-        label_error=error_columns(label_errors, names, len(reference))[rows],
+        label_error=_errors(label_errors or {}, names, len(reference))[rows],
         names=names,
         star_id=reference.star_id[rows],
         source=reference.source[rows],
@@ -163,6 +162,19 @@ def select(
         left_out={reason: count for reason, count in left_out.items() if count},
         digest=digest.hexdigest(),
     )
+
+
+def _errors(told: Mapping[str, ArrayLike], names: Sequence[str], n: int) -> Array:
+    """Errors of labels (n, L), 0 where unknown."""
+    errors = np.zeros((n, len(names)))
+    for j, name in enumerate(names):
+        values = np.asarray(told.get(name, np.zeros(n)), dtype=np.float64)
+        if values.shape != (n,):
+            raise ValueError(
+                f"label_errors[{name!r}]: expected {n} values, one per spectrum, got {values.shape}"
+            )
+        errors[:, j] = np.where(np.isfinite(values) & (values > 0), values, 0.0)
+    return errors
 
 
 def split_stars(star_id: NDArray[np.str_], fractions: Sequence[float], seed: int) -> list[NDArray[np.bool_]]:

@@ -7,7 +7,6 @@ the stars (`maury.learn.folds`) -> model error of the emulator (`maury.learn.mod
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,10 @@ from numpy.typing import ArrayLike
 from maury.emulator.emulator import Emulator
 from maury.learn.build import Recipe, Trained, train_on
 from maury.learn.folds import check_folds, residuals_unseen
-from maury.learn.given import checked_scale
 from maury.learn.model_error import fit_model_error
 from maury.learn.select import select, split_stars
 from maury.learn.stars import VALIDATION
+from maury.learn.zero_points import to_one_scale
 from maury.spectra import Spectra
 
 
@@ -117,7 +116,6 @@ def train_recipe(
 ) -> Trained:
     """Train as `train` does, and return how each spectrum of the reference set was used; see there."""
     chosen = select(reference, labels, wavelength, recipe.window, teff_max, label_errors)
-    recipe = replace(recipe, reference_scale=checked_scale(chosen, recipe.reference_scale))
     parts = (recipe.stop_fraction, recipe.validation_fraction)
     stop, validation = split_stars(chosen.star_id, parts, recipe.seed)
     origin = {
@@ -128,6 +126,8 @@ def train_recipe(
     name = progress if isinstance(progress, str) else ""
     rows = ~(stop | validation)
     check_folds(folds, len(np.unique(chosen.star_id[~validation])))
+    chosen, zero_points = to_one_scale(chosen, ~validation, recipe, bool(progress), name)
+    origin |= zero_points
     done = train_on(chosen, stop, rows, recipe, meta=origin, progress=bool(progress), name=name)
     use = chosen.reasons.astype(object)
     use[chosen.rows] = np.where(validation, VALIDATION, done.use)

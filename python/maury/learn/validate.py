@@ -13,8 +13,8 @@ from maury.labels import find_label, offset_and_mad
 from maury.learn.build import Recipe
 from maury.learn.flux_errors import FluxErrors, flux_errors
 from maury.learn.folds import fold_emulators
-from maury.learn.given import checked_scale, on_reference_scale
 from maury.learn.select import TrainingSet, select
+from maury.learn.zero_points import on_reference_scale, to_one_scale
 from maury.measure.fit import fit_normalized
 from maury.measure.quality import reduced
 from maury.spectra import Spectra
@@ -131,13 +131,13 @@ def cross_validate(
     """
     recipe = recipe or Recipe()
     chosen = select(reference, labels, wavelength, recipe.window, teff_max, label_errors)
-    recipe = replace(recipe, reference_scale=checked_scale(chosen, recipe.reference_scale))
     n_stars = len(np.unique(chosen.star_id))
     if not 2 <= folds <= n_stars:
         raise ValueError(f"folds: expected 2 to {n_stars}, the number of stars, got {folds}")
     fold = np.zeros(len(chosen.labels), dtype=np.int64)
     done = []
     everything = np.ones(len(fold), dtype=bool)
+    chosen, _ = to_one_scale(chosen, everything, recipe, progress)
     for k, (left_out, emulator) in enumerate(fold_emulators(chosen, everything, recipe, folds, progress)):
         done.append(_measure(emulator, chosen, left_out, k))
         fold[left_out] = k
@@ -173,12 +173,14 @@ def validate_unseen(emulator: Emulator, reference: Spectra) -> Validation:
         reference[np.flatnonzero(mine)], emulator.labels, emulator.wavelength, emulator.window,
         emulator.meta.get("teff_max"),
     )  # fmt: skip
+    labels = on_reference_scale(chosen.labels, chosen.source, chosen.names, emulator.meta)
+    chosen = replace(chosen, labels=labels)
     return _measure(emulator, chosen, np.ones(len(chosen.labels), dtype=bool), 0)
 
 
 def _measure(emulator: Emulator, chosen: TrainingSet, rows: NDArray[np.bool_], fold: int) -> Validation:
     flux, ivar = chosen.flux[rows], chosen.ivar[rows]
-    known = on_reference_scale(chosen.labels[rows], chosen.source[rows], chosen.names, emulator.meta)
+    known = chosen.labels[rows]
     result = fit_normalized(emulator, flux, ivar)
     names = chosen.names
     teff = known[:, names.index("teff")] if "teff" in names else np.zeros(len(known))
