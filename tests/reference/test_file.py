@@ -69,6 +69,16 @@ def test_what_goes_in_comes_out(tmp_path_factory, n, seed, lsf, own_grids):
     same(given_set, read_reference(path))
 
 
+def test_the_source_of_the_labels_is_kept(tmp_path):
+    given_set = reference(3)
+    given_set.spectra.source = np.array(["MILES", "", "LAMOST"])
+    write_reference(given_set, tmp_path / "set.fits")
+    back = read_reference(tmp_path / "set.fits").spectra
+    assert back.source.tolist() == ["MILES", "", "LAMOST"]
+    assert list(back.labels) == ["teff", "fe_h", "Mg_Fe"]
+    assert Spectra.concatenate([back, back[2]]).source.tolist() == ["MILES", "", "LAMOST", "LAMOST"]
+
+
 def test_labels_come_in_their_usual_order_and_train_takes_them(tmp_path):
     path = tmp_path / "set.fits.gz"
     write_reference(reference(), path)

@@ -260,7 +260,8 @@ def _emulator(
     appear as scatter exactly where the flux depends on them most.
     """
     transforms, low, high = _scaling(chosen, used)
-    labels = unscaled(network.x + 0.5, low, high, transforms)
+    exact = np.isfinite(chosen.labels[used]) & (chosen.label_error[used] == 0)
+    labels = np.where(exact, chosen.labels[used], unscaled(network.x + 0.5, low, high, transforms))
     ends = transformed(np.stack([labels.min(axis=0), labels.max(axis=0)]), transforms)
     margin = _MARGIN * (ends[1] - ends[0])
     bounds = untransformed(ends + np.stack([-margin, margin]), transforms).T

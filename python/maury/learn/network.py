@@ -126,12 +126,11 @@ def optimise(
         torch.manual_seed(seed)
         basis = principal(f_train, w_train, k)
         trunk = _trunk(given.x.shape[1], hidden, k, activation)
+        seen, held = compress(f_train, w_train, basis), compress(f_stop, w_stop, basis)
         places = np.empty((len(stop), k))
-        for rows, part in ((~stop, (f_train, w_train)), (stop, (f_stop, w_stop))):
-            places[rows] = compress(*part, basis).best.numpy()
+        places[~stop], places[stop] = seen.best.numpy(), held.best.numpy()
         latent = LatentLabels(given, places, ~stop)
         model = torch.nn.ModuleList([trunk, latent])
-        seen, held = compress(f_train, w_train, basis), compress(f_stop, w_stop, basis)
         losses: list[float] = []
         best, kept = float("inf"), (_state(model), basis)
         converged = False
