@@ -8,9 +8,10 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import made_up_stars
 from maury.readers import ReadError
 from maury.reference.file import Reference, is_reference, read_reference, write_reference
-from maury.reference.load import load_reference
+from maury.reference.load import load_reference, open_reference
 from maury.spectra import Spectra
 
 WAVE = 10 ** (3.6 + 1e-4 * np.arange(40))
@@ -207,3 +208,15 @@ def test_something_else(tmp_path):
     with pytest.raises(ReadError, match="the reference set cannot be read"):
         read_reference(tmp_path / "text.fits")
     assert not is_reference(tmp_path / "text.fits")
+
+
+def test_a_table_may_have_errors_and_sources(tmp_path):
+    emulator = made_up_stars.emulator()
+    for k, labels in enumerate(made_up_stars.LABELS[:2]):
+        made_up_stars.write_sdss(tmp_path / f"{k}.fits", emulator, labels)
+    table = "file,source,teff,teff_err,fe_h\n0.fits,APOGEE,5000,40,\n1.fits,,5800,,0.1\n"
+    (tmp_path / "stars.csv").write_text(table)
+    found = open_reference(tmp_path / "stars.csv")
+    assert found.spectra.source.tolist() == ["APOGEE", ""]
+    np.testing.assert_array_equal(found.label_errors["teff"], [40, np.nan])
+    np.testing.assert_array_equal(found.spectra.labels["fe_h"], [np.nan, 0.1])

@@ -40,13 +40,13 @@ class Validation:
     names : tuple of str, L
     star_id : (N,) str
     known, fitted, error : (N, L) float64
-        Labels of the reference set, those fitted, and the formal error of the fit.
+        Labels of the reference set, NaN = missing, those fitted, and the formal error of the fit.
     rchi2 : (N,) float64
         Chi-square of the fit divided by the degrees of freedom, with the scatter of the emulator.
     fold : (N,) int
         Index of the emulator that measured it; 0 if there is only one.
     flux : FluxErrors
-        For the same spectra, at their known labels.
+        For the spectra of stars with all labels, at these.
     """
 
     names: tuple[str, ...]
@@ -184,6 +184,7 @@ def _measure(emulator: Emulator, chosen: TrainingSet, rows: NDArray[np.bool_], f
     result = fit_normalized(emulator, flux, ivar)
     names = chosen.names
     teff = known[:, names.index("teff")] if "teff" in names else np.zeros(len(known))
+    complete = np.isfinite(known).all(axis=1)
     return Validation(
         names,
         chosen.star_id[rows],
@@ -192,5 +193,5 @@ def _measure(emulator: Emulator, chosen: TrainingSet, rows: NDArray[np.bool_], f
         np.sqrt(np.diagonal(result.covariance, axis1=1, axis2=2)),
         reduced(result.chi2, result.n_pixels, len(names)),
         np.full(len(known), fold),
-        flux_errors(flux, ivar, emulator.predict(known), teff),
+        flux_errors(flux[complete], ivar[complete], emulator.predict(known[complete]), teff[complete]),
     )
