@@ -17,6 +17,9 @@ Array = NDArray[np.float64]
 
 # Minimum fraction of the grid covered by a star in the training set.
 _MIN_PIXEL_FRACTION = 0.5
+# Fraction of the spectra without all labels from which on they are kept: on MILES, where 4 % lack [Fe/H], they
+# taught nothing (MAD of FGK stars 65 K, .168, .093 with them and 64 K, .170, .086 without).
+_MANY = 0.1
 # Error floor in the weights: no pixel has more weight than at a S/N of 50.
 _FLUX_FLOOR = 0.02
 _GRID_STEP = 1e-4  # dex, that of SDSS and MaStar
@@ -73,9 +76,9 @@ def select(
 ) -> TrainingSet:
     """Select the stars suitable for training and prepare their spectra.
 
-    Rejected, with a reason, and counted by reason: stars without `teff` (or without any label, if that is
-    not trained), with an unreadable spectrum or one that covers too little of the grid, and stars hotter
-    than `teff_max`.
+    Rejected, with a reason, and counted by reason: stars with an unreadable spectrum or one that covers too
+    little of the grid, stars hotter than `teff_max`, and stars without one of the labels. If these are a tenth
+    of all or more, only those without `teff` (or without any label, if that is not trained) are rejected.
 
     Parameters
     ----------
@@ -123,8 +126,10 @@ def select(
 
     leave_out("unreadable", np.asarray(reference.problem != ""), lambda row: str(reference.problem[row]))
     known = np.isfinite(values)
-    needed = known[:, names.index("teff")] if "teff" in names else known.any(axis=1)
-    leave_out("a label missing", np.asarray(~needed), missing)
+    incomplete = ~known.all(axis=1)
+    if incomplete.mean() >= _MANY:  # their missing labels are fitted along
+        incomplete = ~(known[:, names.index("teff")] if "teff" in names else known.any(axis=1))
+    leave_out("a label missing", np.asarray(incomplete), missing)
     if teff_max is not None and "teff" in names:
         leave_out(f"teff above {teff_max:g} K", np.asarray(reference.labels["teff"] > teff_max))
     rows = np.flatnonzero([not reason for reason in reasons])
