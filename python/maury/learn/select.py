@@ -17,8 +17,8 @@ Array = NDArray[np.float64]
 
 # Minimum fraction of the grid covered by a star in the training set.
 _MIN_PIXEL_FRACTION = 0.5
-# Fraction of the spectra without all labels from which on they are kept: on MILES, where 4 % lack [Fe/H], they
-# taught nothing (MAD of FGK stars 65 K, .168, .093 with them and 64 K, .170, .086 without).
+# Fraction of the spectra without all labels from which on they are kept: on MILES, where 4 % lack [Fe/H],
+# they taught nothing (MAD of FGK stars 65 K, .168, .093 with them and 64 K, .170, .086 without).
 _MANY = 0.1
 # Error floor in the weights: no pixel has more weight than at a S/N of 50.
 _FLUX_FLOOR = 0.02
@@ -77,8 +77,9 @@ def select(
     """Select the stars suitable for training and prepare their spectra.
 
     Rejected, with a reason, and counted by reason: stars with an unreadable spectrum or one that covers too
-    little of the grid, stars hotter than `teff_max`, and stars without one of the labels. If these are a tenth
-    of all or more, only those without `teff` (or without any label, if that is not trained) are rejected.
+    little of the grid, stars hotter than `teff_max`, and stars without one of the labels. If these are a
+    tenth of all or more, only those without `teff` (or without any label, if that is not trained) are
+    rejected.
 
     Parameters
     ----------
