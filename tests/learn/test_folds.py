@@ -41,18 +41,17 @@ def test_a_trained_emulator_knows_its_error():
 
 
 def test_errors_of_given_labels_are_taken_off():
+    n = 300
     rng = np.random.default_rng(2)
-    spectra = reference()
-    spectra.labels["teff"] = spectra.labels["teff"] + rng.normal(0, 150, N_STARS)
-    error = np.full(N_STARS, 150.0)
+    spectra = reference(n)
+    spectra.labels["teff"] = spectra.labels["teff"] + rng.normal(0, 150, n)
+    error = np.full(n, 150.0)
     error[:5] = np.nan
-    place = [[5500.0, 3.5, -0.5]]
-    blind = maury.train(spectra, **(FAST | {"folds": 2})).model_error(place)[0, 0]
-    told = maury.train(spectra, **(FAST | {"folds": 2}), label_errors={"teff": error}).model_error(place)[
-        0, 0
-    ]
+    options, place = FAST | {"folds": 2, "steps": 400}, [[5500.0, 3.5, -0.5]]
+    blind = maury.train(spectra, **options).model_error(place)[0, 0]
+    told = maury.train(spectra, **options, label_errors={"teff": error}).model_error(place)[0, 0]
     assert blind > 110
-    assert told < 0.75 * blind
+    assert told < 0.5 * blind
 
 
 @pytest.mark.parametrize(

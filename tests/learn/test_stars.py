@@ -64,6 +64,16 @@ def test_every_spectrum_that_is_left_out_has_a_reason():
     }
 
 
+def test_stars_without_all_labels_are_kept_if_they_are_many():
+    spectra = reference()
+    spectra.labels["fe_h"][50:66] = np.nan
+    found = select(spectra, None, None, 400)
+    assert found.reasons[[0, 1, 60]].tolist() == ["", "a label missing: teff", ""]
+    assert np.isnan(found.labels[found.rows == 60, 2])
+    found = select(spectra, ["logg", "fe_h"], None, 400)
+    assert found.reasons[[0, 1, 60]].tolist() == ["a label missing: logg, fe_h", "", ""]
+
+
 def test_a_spectrum_is_left_out_for_one_reason_only():
     spectra = reference()
     spectra.labels["teff"][5] = np.nan
@@ -82,11 +92,15 @@ def test_doubts_name_the_label_that_disagrees_most(monkeypatch):
     fitted[10] = given[10] + [2000, 0.5, 0.0]
     fitted[20] = given[20] + [0, 0.1, -1.0]
     fitted[30] = np.nan
+    given[40, 2] = np.nan  # a missing label is not doubtful
+    fitted[50] = given[50] + [2000, 0.1, 0.1]
+    error = np.zeros(given.shape)
+    error[50, 0] = 600.0  # it may differ by four times its error
     fitted[300:302, 1] = given[300:302, 1] + [0.7, 1.5]  # of stars above 6500 K
     result = SimpleNamespace(labels=fitted)
     monkeypatch.setattr("maury.learn.doubt.fit_normalized", lambda *_: result)
     found = doubts(
-        SimpleNamespace(flux=given, ivar=given, labels=given, names=NAMES),
+        SimpleNamespace(flux=given, ivar=given, labels=given, label_error=error, names=NAMES),
         np.ones(n, dtype=bool),
         SimpleNamespace(transforms=("linear",) * 3),
         4.0,

@@ -8,9 +8,10 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import made_up_stars
 from maury.readers import ReadError
 from maury.reference.file import Reference, is_reference, read_reference, write_reference
-from maury.reference.load import load_reference
+from maury.reference.load import load_reference, open_reference
 from maury.spectra import Spectra
 
 WAVE = 10 ** (3.6 + 1e-4 * np.arange(40))
@@ -67,6 +68,16 @@ def test_what_goes_in_comes_out(tmp_path_factory, n, seed, lsf, own_grids):
     given_set = reference(n, seed, lsf, own_grids)
     write_reference(given_set, path)
     same(given_set, read_reference(path))
+
+
+def test_the_source_of_the_labels_is_kept(tmp_path):
+    given_set = reference(3)
+    given_set.spectra.source = np.array(["MILES", "", "LAMOST"])
+    write_reference(given_set, tmp_path / "set.fits")
+    back = read_reference(tmp_path / "set.fits").spectra
+    assert back.source.tolist() == ["MILES", "", "LAMOST"]
+    assert list(back.labels) == ["teff", "fe_h", "Mg_Fe"]
+    assert Spectra.concatenate([back, back[2]]).source.tolist() == ["MILES", "", "LAMOST", "LAMOST"]
 
 
 def test_labels_come_in_their_usual_order_and_train_takes_them(tmp_path):
@@ -197,3 +208,15 @@ def test_something_else(tmp_path):
     with pytest.raises(ReadError, match="the reference set cannot be read"):
         read_reference(tmp_path / "text.fits")
     assert not is_reference(tmp_path / "text.fits")
+
+
+def test_a_table_may_have_errors_and_sources(tmp_path):
+    emulator = made_up_stars.emulator()
+    for k, labels in enumerate(made_up_stars.LABELS[:2]):
+        made_up_stars.write_sdss(tmp_path / f"{k}.fits", emulator, labels)
+    table = "file,source,teff,teff_err,fe_h\n0.fits,APOGEE,5000,40,\n1.fits,,5800,,0.1\n"
+    (tmp_path / "stars.csv").write_text(table)
+    found = open_reference(tmp_path / "stars.csv")
+    assert found.spectra.source.tolist() == ["APOGEE", ""]
+    np.testing.assert_array_equal(found.label_errors["teff"], [40, np.nan])
+    np.testing.assert_array_equal(found.spectra.labels["fe_h"], [np.nan, 0.1])

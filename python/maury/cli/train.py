@@ -43,6 +43,11 @@ def _recipe(command: Any) -> Any:
         ),
         click.option("--labels", metavar="A,B", help="Labels to train, as in teff,logg,fe_h."),
         click.option(
+            "--reference-scale",
+            metavar="SOURCE",
+            help="Source of labels whose scale the emulator has; by default the one with the most spectra.",
+        ),
+        click.option(
             "--bounds",
             type=click.Choice(["training", "paper"]),
             help="Bounds of a fit: near the training labels, or paper (default for stars with models).",
@@ -84,8 +89,8 @@ def train(
     """Train an emulator on REFERENCE. Needs torch: pip install "maury[train]".
 
     REFERENCE is "miles" or "stelib", the folder of one of these libraries, or a table with a column "file"
-    and columns teff, logg, fe_h, ... The table F.stars.ecsv, beside the emulator F.onnx, lists
-    how each spectrum was used, or why it was left out.
+    and columns teff, logg, fe_h, ..., optionally with their errors teff_err, ... and their source. The table
+    F.stars.ecsv, beside the emulator F.onnx, lists how each spectrum was used, or why it was left out.
     """
     from maury.learn.build import Recipe
     from maury.learn.stars import star_table, stars_path, write_stars
@@ -177,7 +182,12 @@ def validate(
         stars = open_reference(reference)
         chosen, recipe = _choice(stars.library, options)
         done = cross_validate(
-            stars.spectra, recipe=Recipe(**recipe), folds=folds or 5, progress=True, **chosen
+            stars.spectra,
+            recipe=Recipe(**recipe),
+            folds=folds or 5,
+            label_errors=stars.label_errors,
+            progress=True,
+            **chosen,
         )
         click.echo(f"{len(done.known)} spectra, each measured by a network trained without its star:")
     click.echo(validation_table(done.summary(), done.names))

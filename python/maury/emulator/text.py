@@ -52,7 +52,20 @@ def describe(
             -1, ("converged", "yes" if meta["converged"] else "no, stopped at the maximum number of cycles")
         )
     about = [f"  {key.replace('_', ' '):<14}{text}" for key, text in rows]
-    return "\n".join([*lines, "", *about, "", *_errors(emulator, model_error)])
+    return "\n".join([*lines, "", *about, "", *_zero_points(emulator), *_errors(emulator, model_error)])
+
+
+def _zero_points(emulator: Content) -> list[str]:
+    """Return lines with the zero points of the sources of labels, if the training fitted them."""
+    told = emulator.meta.get("zero_points")
+    if not told:
+        return []
+    lines = [f"  labels of other sources minus those on the reference scale, {told['reference_scale']}:"]
+    lines.append((f"  {'':<18}" + "".join(f"{label:<18}" for label in emulator.labels)).rstrip())
+    for name, entry in told["sources"].items():
+        cells = ("{:+.3g} +- {:.2g}".format(*entry[n]) if n in entry else "unknown" for n in emulator.labels)
+        lines.append((f"  {name:<18}" + "".join(f"{cell:<18}" for cell in cells)).rstrip())
+    return [*lines, ""]
 
 
 #: Typical labels of kinds of star: Teff [K], log g, [Fe/H].

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from maury.emulator.emulator import Emulator
 from maury.emulator.modes import MOST_MODES
-from maury.labels import transformed, untransformed
+from maury.labels import scaled, transformed, unscaled, untransformed
 from maury.learn.doubt import doubts
 from maury.learn.ensemble import model_error
 from maury.learn.modes import residual_modes
@@ -34,6 +34,8 @@ Rows = NDArray[np.bool_]
 _MARGIN = 0.05
 # The first training, which identifies doubtful labels, needs one cycle of half the steps.
 _FIRST_LOOK = 0.5
+# Minimum number of spectra with a label that others lack.
+_KNOWN = 30
 _LOG_LABELS = ("teff",)
 #: Bounds of a fit in Imig et al. 2021, sec. 3.2.
 PAPER_BOUNDS = {
@@ -77,6 +79,9 @@ class Recipe:
         kept, together with the spread of the labels that they measure.
     modes : int
         Maximum number of residual modes; see `maury.learn.modes`.
+    reference_scale : str or None
+        Source whose label scale the emulator has; None = the one with the most spectra. See
+        `maury.learn.zero_points`.
     """
 
     hidden: tuple[int, ...] = (128, 128)
@@ -93,6 +98,7 @@ class Recipe:
     bounds: str = "training"
     ensemble: int = 1
     modes: int = 8
+    reference_scale: str | None = None
 
 
 @dataclass(frozen=True)
@@ -192,7 +198,14 @@ def train_on(
 
 def _scaling(chosen: TrainingSet, used: Rows) -> tuple[list[str], Array, Array]:
     transforms = ["log10" if name in _LOG_LABELS else "linear" for name in chosen.names]
-    low, high = chosen.labels[used].min(axis=0), chosen.labels[used].max(axis=0)
+    low, high = np.nanmin(chosen.labels[used], axis=0), np.nanmax(chosen.labels[used], axis=0)
+    known = np.isfinite(chosen.labels[used]).sum(axis=0)
+    for name, count in zip(chosen.names, known, strict=True):
+        if count < min(_KNOWN, used.sum()):
+            raise ValueError(
+                f"reference: the label {name} is known for {count} of {used.sum()} spectra, too few to "
+                f"learn it; {_KNOWN} are required. Omit it from labels, or leave out the spectra that lack it"
+            )
     flat = [name for name, a, b in zip(chosen.names, low, high, strict=True) if not a < b]
     if flat:
         raise ValueError(f"reference: the label {flat[0]} is the same for all stars; omit it from labels")
@@ -200,14 +213,21 @@ def _scaling(chosen: TrainingSet, used: Rows) -> tuple[list[str], Array, Array]:
 
 
 def _optimise(
-    chosen: TrainingSet, stop: Rows, train_rows: Rows, recipe: Recipe, what: str, progress: bool
+    chosen: TrainingSet,
+    stop: Rows,
+    train_rows: Rows,
+    recipe: Recipe,
+    what: str,
+    progress: bool,
 ) -> Network:
-    from maury.learn.network import optimise  # requires torch
+    from maury.learn.latent import Given  # requires torch
+    from maury.learn.network import optimise
 
     used = stop | train_rows
     transforms, low, high = _scaling(chosen, used)
-    low, high = transformed(low, transforms), transformed(high, transforms)
-    x = (transformed(chosen.labels[used], transforms) - low) / (high - low) - 0.5
+    labels, error = chosen.labels[used], chosen.label_error[used]
+    x = scaled(labels, low, high, transforms) - 0.5
+    error = np.nan_to_num(scaled(labels + error, low, high, transforms) - 0.5 - x)
     coefficients = recipe.coefficients
     if coefficients is not None:
         coefficients = min(coefficients, int(train_rows.sum()), chosen.wavelength.size)
@@ -219,7 +239,7 @@ def _optimise(
             bar.update(step - bar.n)
 
         return optimise(
-            x,
+            Given(x, error, np.unique(chosen.star_id[used], return_inverse=True)[1]),
             chosen.flux[used],
             chosen.weight[used],
             stop[used],
@@ -247,14 +267,18 @@ def _emulator(
     appear as scatter exactly where the flux depends on them most.
     """
     transforms, low, high = _scaling(chosen, used)
-    ends = transformed(np.stack([low, high]), transforms)
+    exact = np.isfinite(chosen.labels[used]) & (chosen.label_error[used] == 0)
+    labels = np.where(exact, chosen.labels[used], unscaled(network.x + 0.5, low, high, transforms))
+    ends = transformed(np.stack([labels.min(axis=0), labels.max(axis=0)]), transforms)
     margin = _MARGIN * (ends[1] - ends[0])
     bounds = untransformed(ends + np.stack([-margin, margin]), transforms).T
     if recipe.bounds == "paper":
         wide = np.array(
             [PAPER_BOUNDS.get(name, tuple(own)) for name, own in zip(chosen.names, bounds, strict=True)]
         )
-        bounds = np.column_stack([np.minimum(wide[:, 0], low), np.maximum(wide[:, 1], high)])
+        bounds = np.column_stack(
+            [np.minimum(wide[:, 0], labels.min(axis=0)), np.maximum(wide[:, 1], labels.max(axis=0))]
+        )
     flux, ivar = chosen.flux[used], chosen.ivar[used]
 
     def assemble(scatter: Array, modes: Array | None = None) -> Emulator:
@@ -272,13 +296,13 @@ def _emulator(
             window=recipe.window,
             transforms=transforms,
             bounds=bounds,
-            training_labels=chosen.labels[used],
+            training_labels=labels,
             meta=meta,
         )
 
     emulator = assemble(np.zeros(len(chosen.wavelength)))
-    first = assemble(_scatter(flux - emulator.predict(chosen.labels[used]), ivar))
-    fitted = fit_normalized(first, flux, ivar, chosen.labels[used]).labels
+    first = assemble(_scatter(flux - emulator.predict(labels), ivar))
+    fitted = fit_normalized(first, flux, ivar, labels).labels
     good = np.isfinite(fitted).all(axis=1)
     scatter = _scatter(flux[good] - emulator.predict(fitted[good]), ivar[good])
     if recipe.modes == 0:

@@ -31,6 +31,7 @@ def doubts(
     Parameters
     ----------
     chosen : TrainingSet
+        A label that is missing is not doubtful; one that has a large error may differ by more.
     used : (N,) bool
         Stars to check, U of them.
     emulator : Emulator
@@ -49,11 +50,17 @@ def doubts(
     order = np.argsort(given[:, 0], kind="stable")
     normal = np.empty_like(difference)
     normal[order] = 1.4826 * running_median(difference[order].T, 2 * _NEIGHBOURS).T
+    error = transformed(given + chosen.label_error[used], emulator.transforms) - transformed(
+        given, emulator.transforms
+    )
+    normal = np.maximum(normal, error)
     limits = np.full(len(given), float(limit))
     if "teff" in chosen.names:
         limits[given[:, chosen.names.index("teff")] > _HOT] *= _HOT_PATIENCE
     allowed = limits[:, None] * normal
-    doubtful = np.asarray(~(difference <= allowed).all(axis=1))
+    doubtful = np.asarray(
+        ~((difference <= allowed) | np.isnan(given)).all(axis=1) | ~np.isfinite(fitted).all(axis=1)
+    )
     return np.array(
         [
             _words(chosen.names, given[i], fitted[i], difference[i], allowed[i]) if doubtful[i] else ""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from maury.catalog.flags import Flag
 from maury.labels import offset_and_mad
@@ -88,7 +88,6 @@ def residuals_unseen(
     recipe: Recipe,
     folds: int,
     *,
-    label_errors: Mapping[str, ArrayLike] | None = None,
     progress: bool = False,
     name: str = "",
 ) -> Residuals:
@@ -108,8 +107,6 @@ def residuals_unseen(
     recipe : Recipe
         That of the emulator; the networks are trained with fewer steps.
     folds : int
-    label_errors : mapping of str to (M,), optional
-        Errors of the given labels by name; NaN = unknown.
     progress, name
         See `maury.learn.build.train_on`.
     """
@@ -131,17 +128,12 @@ def residuals_unseen(
             distance[k:, left_out] = columns["training_distance"]
         log10 = np.array([transform == "log10" for transform in emulator.transforms])
     best = int(_closer(fitted[1, rows] - chosen.labels[rows], fitted[0, rows] - chosen.labels[rows]))
-    given_error = np.zeros(shape)
-    for j, label in enumerate(chosen.names):
-        if label_errors is not None and label in label_errors:
-            told = np.asarray(label_errors[label], dtype=np.float64)
-            given_error[:, j] = np.where(told > 0, told, 0.0)[chosen.rows]
     return Residuals(
         names=chosen.names,
         log10=log10,
         star_id=chosen.star_id,
         given=chosen.labels,
-        given_error=given_error,
+        given_error=chosen.label_error,
         fitted=fitted[best],
         noise=noise[best],
         distance=distance[best],
@@ -152,9 +144,9 @@ def residuals_unseen(
 
 def _closer(first: Array, second: Array) -> bool:
     """Whether the MADs of the first differences (N, L) are smaller, in the geometric mean over the labels."""
-    both = np.isfinite(first + second).all(axis=1)
-    if not both.any():
-        return False
-    mads = [[offset_and_mad(column)[1] for column in part[both].T] for part in (first, second)]
+    both = np.isfinite(first + second)
+    known = both.any(axis=0)
+    first, second = (np.where(both, part, np.nan)[:, known] for part in (first, second))
+    mads = [[offset_and_mad(column)[1] for column in part.T] for part in (first, second)]
     with np.errstate(divide="ignore", invalid="ignore"):
         return bool(np.sum(np.log(mads[0])) < np.sum(np.log(mads[1])))

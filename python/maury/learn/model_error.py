@@ -50,7 +50,7 @@ class Residuals:
         Whether ln sigma depends on log10 of a label.
     star_id : (N,) str
     given, given_error : (N, L)
-        Labels of the reference set and their errors; 0 where an error is unknown.
+        Labels of the reference set, NaN = missing, and their errors; 0 where an error is unknown.
     fitted : (N, L)
         NaN where the fit failed.
     noise : (N, L, L)
@@ -83,9 +83,9 @@ class Residuals:
 
     @property
     def usable(self) -> NDArray[np.bool_]:
-        """Whether all values of a row are finite, (N,)."""
+        """Whether the star was measured and has a label that is known, (N,)."""
         known = np.isfinite(self.fitted).all(axis=1) & np.isfinite(self.noise).all(axis=(1, 2))
-        return np.asarray(known & np.isfinite(self.distance) & np.isfinite(self.given).all(axis=1))
+        return np.asarray(known & np.isfinite(self.distance) & np.isfinite(self.given).any(axis=1))
 
     @property
     def covariance(self) -> Array:
@@ -96,23 +96,27 @@ class Residuals:
 def fit_model_error(residuals: Residuals) -> ModelError:
     """Estimate the model error of an emulator.
 
+    A missing label has no residual.
+
     Raises
     ------
     ValueError
-        If fewer than `MIN_STARS` stars have a residual.
+        If a label has a residual for fewer than `MIN_STARS` stars.
     """
     known = residuals[residuals.usable]
-    n_stars = len(np.unique(known.star_id))
-    if n_stars < MIN_STARS:
-        raise ValueError(
-            f"reference: {n_stars} stars were measured by a network trained without them; the model error "
-            f"requires {MIN_STARS}. Pass a larger reference set, or folds=0 to omit it"
-        )
     difference = known.fitted - known.given
-    offset = np.median(difference, axis=0)
+    n_stars = np.array([len(np.unique(known.star_id[np.isfinite(d)])) for d in difference.T])
+    rarest = int(n_stars.argmin())
+    if n_stars[rarest] < MIN_STARS:
+        raise ValueError(
+            f"reference: {n_stars[rarest]} stars with a known {known.names[rarest]} were measured by a "
+            f"network trained without them; the model error requires {MIN_STARS}. Pass a larger reference "
+            "set, or folds=0 to omit it"
+        )
+    offset = np.nanmedian(difference, axis=0)
     # For the standard error of the median of a normal distribution.
-    spread = np.median(np.abs(difference - offset), axis=0) / NORMAL_MEDIAN
-    shape = _Shape(known)
+    spread = np.nanmedian(np.abs(difference - offset), axis=0) / NORMAL_MEDIAN
+    shape = _Shape(known, int(n_stars[rarest]))
     weight = 1.0 / np.unique(known.star_id, return_inverse=True, return_counts=True)[2][shape.star]
     noise = known.covariance
     centred = difference - offset
@@ -120,10 +124,13 @@ def fit_model_error(residuals: Residuals) -> ModelError:
         ln_noise = 0.5 * np.log(np.diagonal(noise, axis1=1, axis2=2))
     terms, pulls = _chosen(centred, shape, ln_noise, weight)
     phi = shape.phi(terms)
-    fits = [_fit(centred[:, j], phi, ln_noise[:, j], weight) for j in range(len(known.names))]
+    have = np.isfinite(centred)
+    fits = [
+        _fit(centred[rows, j], phi[rows], ln_noise[rows, j], weight[rows]) for j, rows in enumerate(have.T)
+    ]
     coefficients = np.column_stack([found.coefficients for found in fits])
     ln_sigma = phi @ coefficients
-    width = np.array([pull_width(pulls[:, j], weight) for j in range(len(known.names))])
+    width = np.array([pull_width(pulls[rows, j], weight[rows]) for j, rows in enumerate(have.T)])
     return ModelError(
         labels=known.names,
         variables=shape.variables,
@@ -140,7 +147,7 @@ def fit_model_error(residuals: Residuals) -> ModelError:
         offset_error=np.sqrt(np.pi / 2 / n_stars) * spread,
         outliers=np.array([found.outliers for found in fits]),
         pull_width=np.where(np.isfinite(width), width, 0.0),
-        n_stars=n_stars,
+        n_stars=int(n_stars.max()),
         folds=known.folds,
     )
 
@@ -148,7 +155,7 @@ def fit_model_error(residuals: Residuals) -> ModelError:
 class _Shape:
     """Variables on which ln sigma may depend, and the candidate sets of terms."""
 
-    def __init__(self, known: Residuals) -> None:
+    def __init__(self, known: Residuals, n_stars: int) -> None:
         self.variables = (*known.names, DISTANCE)
         self.log10 = np.append(known.log10, False)
         v = np.column_stack([known.fitted, known.distance])
@@ -158,7 +165,7 @@ class _Shape:
         self.centre, spread = np.median(self._v, axis=0), np.std(self._v, axis=0)
         self.scale = np.where(spread > 1e-9 * (1 + np.abs(self.centre)), spread, 1.0)
         self.star = np.unique(known.star_id, return_inverse=True)[1]
-        self.sets = list(self._sets(known.names, self.star.max() + 1))
+        self.sets = list(self._sets(known.names, n_stars))
 
     def _sets(self, names: tuple[str, ...], n_stars: int) -> Iterator[tuple[str, ...]]:
         terms: tuple[str, ...] = ("1",)
@@ -216,12 +223,13 @@ def _chosen(d: Array, shape: _Shape, ln_noise: Array, weight: Array) -> tuple[tu
     # The density of a star anywhere in the range of the residuals: no single one decides about the terms.
     ln_anywhere = np.log(_ANYWHERE / np.maximum(np.ptp(d, axis=0), np.finfo(float).tiny)) + _LN_ROOT_2_PI
     for terms in shape.sets:
-        phi, ln_l, pulls = shape.phi(terms), np.empty(d.shape), np.empty(d.shape)
+        phi, ln_l, pulls = shape.phi(terms), np.zeros(d.shape), np.full(d.shape, np.nan)
         for k, j in itertools.product(range(_FOLDS), range(d.shape[1])):
-            out = fold == k
-            found = _fit(d[~out, j], phi[~out], ln_noise[~out, j], weight[~out])
+            have = np.isfinite(d[:, j])
+            out, others = have & (fold == k), have & (fold != k)
+            found = _fit(d[others, j], phi[others], ln_noise[others, j], weight[others])
             ln_sigma = phi @ found.coefficients
-            inside = np.clip(ln_sigma, *np.percentile(ln_sigma[~out], [_EDGE, 100 - _EDGE]))[out]
+            inside = np.clip(ln_sigma, *np.percentile(ln_sigma[others], [_EDGE, 100 - _EDGE]))[out]
             rows = phi[out], np.zeros_like(phi[out]), (inside - ln_sigma[out], ln_noise[out, j])
             ln_l[out, j] = np.logaddexp(ln_likelihood(d[out, j], *rows, found), ln_anywhere[j])
             pulls[out, j] = d[out, j] / np.hypot(np.exp(inside), np.exp(ln_noise[out, j]))
@@ -241,6 +249,8 @@ def _correlation(d: Array, sigma: Array, noise: Array) -> Array:
     n_labels = d.shape[1]
     total = np.sqrt(sigma**2 + np.diagonal(noise, axis1=1, axis2=2))
     inside = (np.abs(d / total) < _OUTLIER).all(axis=1)
+    if inside.sum() < MIN_STARS:  # too few stars with all labels
+        return np.eye(n_labels)
     ranks = np.argsort(np.argsort((d / total)[inside], axis=0), axis=0)
     rho = np.atleast_2d(2 * np.sin(np.pi / 6 * np.corrcoef(ranks.T)))
     size = covariance_of(np.ones((n_labels, n_labels)), total)

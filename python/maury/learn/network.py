@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ except ImportError as error:
     ) from error
 
 from maury.learn.basis import Basis, Compressed, compress, principal, refit
+from maury.learn.latent import RATE, Given, LatentLabels
 
 Array = NDArray[np.float64]
 
@@ -52,6 +54,8 @@ class Network:
         The same after each cycle.
     converged : bool
         Whether the last cycle lowered it by less than `CONVERGED`.
+    x : (N, L)
+        Scaled labels of all spectra, as given or as fitted.
     """
 
     weights: list[NDArray[np.float32]]
@@ -60,6 +64,7 @@ class Network:
     stop_loss: float
     cycle_loss: list[float]
     converged: bool
+    x: Array
 
 
 _ACTIVATIONS: dict[str, type[torch.nn.Module]] = {
@@ -74,7 +79,7 @@ _ACTIVATIONS: dict[str, type[torch.nn.Module]] = {
 
 
 def optimise(
-    x: Array,
+    given: Given,
     flux: Array,
     weight: Array,
     stop: NDArray[np.bool_],
@@ -95,8 +100,8 @@ def optimise(
 
     Parameters
     ----------
-    x : (N, L)
-        Scaled labels.
+    given : Given
+        Labels of N stars.
     flux, weight : (N, P)
         Normalised flux, and weights of the pixels (0 = missing).
     stop : (N,) bool
@@ -110,41 +115,49 @@ def optimise(
     if activation not in _ACTIVATIONS:
         raise ValueError(f"activation: expected one of {', '.join(_ACTIVATIONS)}, got {activation!r}")
     sets = [
-        tuple(torch.as_tensor(values[rows], dtype=torch.float32) for values in (x, flux, weight))
+        tuple(torch.as_tensor(values[rows], dtype=torch.float32) for values in (flux, weight))
         for rows in (~stop, stop)
     ]
-    (x_train, f_train, w_train), (x_stop, f_stop, w_stop) = sets
+    (f_train, w_train), (f_stop, w_stop) = sets
+    train_rows, stop_rows = (torch.as_tensor(np.flatnonzero(rows)) for rows in (~stop, stop))
     # A full last layer is a bottleneck as wide as the last hidden layer, multiplied out at the end.
     k = coefficients if coefficients is not None else min(hidden[-1], *f_train.shape)
     with torch.random.fork_rng(), _one_thread():
         torch.manual_seed(seed)
         basis = principal(f_train, w_train, k)
-        trunk = _trunk(x.shape[1], hidden, k, activation)
+        trunk = _trunk(given.x.shape[1], hidden, k, activation)
+        seen, held = compress(f_train, w_train, basis), compress(f_stop, w_stop, basis)
+        places = np.empty((len(stop), k))
+        places[~stop], places[stop] = seen.best.numpy(), held.best.numpy()
+        latent = LatentLabels(given, places, ~stop)
+        model = torch.nn.ModuleList([trunk, latent])
         losses: list[float] = []
-        best, kept = float("inf"), (_state(trunk), basis)
+        best, kept = float("inf"), (_state(model), basis)
         converged = False
         for cycle in range(cycles):
-            seen, held = compress(f_train, w_train, basis), compress(f_stop, w_stop, basis)
             rate = learning_rate * (_LATER_RATE if cycle else 1.0)
-            for step, value in _cycle(trunk, (x_train, seen), (x_stop, held), steps, rate):
+            for step, value in _cycle(trunk, latent, (train_rows, seen), (stop_rows, held), steps, rate):
                 if progress is not None:
                     progress(cycle * steps + step, value)
             with torch.no_grad():
-                h_train = trunk(x_train)
+                h_train = trunk(latent(train_rows))
                 basis = refit(f_train, w_train, h_train, seen.rms(h_train, _RMS_FLOOR), basis)
-                loss = float(compress(f_stop, w_stop, basis).rms(trunk(x_stop), _RMS_FLOOR).mean())
+                seen, held = compress(f_train, w_train, basis), compress(f_stop, w_stop, basis)
+                loss = float(_objective(trunk, latent, stop_rows, held).mean())
             losses.append(loss)
             converged = bool(loss > (1 - CONVERGED) * best)
             if loss < best:
-                best, kept = loss, (_state(trunk), basis)
+                best, kept = loss, (_state(model), basis)
             if converged:
                 break
-        trunk.load_state_dict(kept[0])
+        model.load_state_dict(kept[0])
     if not np.isfinite(best):
         raise ValueError("training diverged: the loss is not finite; lower learning_rate")
     weights, biases = _layers(trunk, kept[1], full=coefficients is None)
     activations = [activation] * len(hidden) + ([] if coefficients is None else ["identity"])
-    return Network(weights, biases, activations, best, losses, converged)
+    with torch.no_grad():
+        x = latent(torch.arange(len(stop))).double().numpy()
+    return Network(weights, biases, activations, best, losses, converged, x)
 
 
 @contextmanager
@@ -166,26 +179,47 @@ def _one_thread() -> Iterator[None]:
 Labelled = tuple[torch.Tensor, Compressed]
 
 
+def _objective(
+    trunk: torch.nn.Module, latent: LatentLabels, rows: torch.Tensor, spectra: Compressed, fixed: bool = False
+) -> torch.Tensor:
+    """Loss (n,) of n rows; `fixed` trunks have no gradient, so that only the labels are fitted."""
+    weights = {name: w.detach() if fixed else w for name, w in trunk.named_parameters()}
+    h = torch.func.functional_call(trunk, weights, latent(rows))
+    return latent.objective(spectra.rms(h, _RMS_FLOOR), rows)
+
+
 def _cycle(
-    trunk: torch.nn.Sequential, train: Labelled, stop: Labelled, steps: int, rate: float
+    trunk: torch.nn.Sequential,
+    latent: LatentLabels,
+    train: Labelled,
+    stop: Labelled,
+    steps: int,
+    rate: float,
 ) -> Iterator[tuple[int, float]]:
-    """One cycle of the learning rate; keeps the trunk that was best on the stopping set.
+    """One cycle of the learning rate; keeps the trunk and the labels that were best on the stopping set.
 
     Yields the step and this loss at intervals.
     """
-    (x_train, seen), (x_stop, held) = train, stop
-    optimiser = torch.optim.AdamW(trunk.parameters(), lr=rate, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
+    (train_rows, seen), (stop_rows, held) = train, stop
+    model = torch.nn.ModuleList([trunk, latent])
+    groups: list[dict[str, Any]] = [
+        {"params": trunk.parameters()},
+        {"params": latent.parameters(), "lr": RATE * rate},
+    ]
+    optimiser = torch.optim.AdamW(groups, lr=rate, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, [rate, RATE * rate], total_steps=steps)
     batches: list[torch.Tensor] = []
-    best, kept = float("inf"), _state(trunk)
-    n_batches = -(-len(x_train) // _BATCH)
+    best, kept = float("inf"), _state(model)
+    n_batches = -(-len(train_rows) // _BATCH)
     for step in range(1, steps + 1):
         if n_batches == 1:
-            loss = seen.rms(trunk(x_train), _RMS_FLOOR).mean()
+            loss = _objective(trunk, latent, train_rows, seen).mean()
         else:
-            batches = batches or list(torch.randperm(len(x_train)).chunk(n_batches))
+            batches = batches or list(torch.randperm(len(train_rows)).chunk(n_batches))
             rows = batches.pop()
-            loss = seen[rows].rms(trunk(x_train[rows]), _RMS_FLOOR).mean()
+            loss = _objective(trunk, latent, train_rows[rows], seen[rows]).mean()
+        if latent.free:  # labels of the stopping set, as a fit would find them
+            loss = loss + _objective(trunk, latent, stop_rows, held, fixed=True).mean()
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         optimiser.step()
@@ -193,11 +227,11 @@ def _cycle(
         if step % _CHECK_EVERY and step != steps:
             continue
         with torch.no_grad():
-            value = float(held.rms(trunk(x_stop), _RMS_FLOOR).mean())
+            value = float(_objective(trunk, latent, stop_rows, held).mean())
         if value < best:
-            best, kept = value, _state(trunk)
+            best, kept = value, _state(model)
         yield step, value
-    trunk.load_state_dict(kept)
+    model.load_state_dict(kept)
 
 
 def _trunk(n_labels: int, hidden: Sequence[int], k: int, activation: str) -> torch.nn.Sequential:
@@ -209,8 +243,8 @@ def _trunk(n_labels: int, hidden: Sequence[int], k: int, activation: str) -> tor
     return torch.nn.Sequential(*layers, torch.nn.Linear(width, k))
 
 
-def _state(trunk: torch.nn.Sequential) -> dict[str, torch.Tensor]:
-    return {name: value.clone() for name, value in trunk.state_dict().items()}
+def _state(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}
 
 
 def _layers(

@@ -38,8 +38,8 @@ def star_table(reference: Spectra, use: NDArray[np.str_], origin: NDArray[np.str
     Returns
     -------
     QTable
-        ``star_id``; ``visit_id``, ``file`` and ``origin`` if known; the labels with their units; ``used``,
-        True for spectra used for training or for stopping; ``reason``, as `use`.
+        ``star_id``; ``visit_id``, ``file``, ``origin`` and ``source`` if known; the labels with their units;
+        ``used``, True for spectra used for training or for stopping; ``reason``, as `use`.
     """
     from astropy import units as u
     from astropy.table import QTable
@@ -51,6 +51,8 @@ def star_table(reference: Spectra, use: NDArray[np.str_], origin: NDArray[np.str
             table[name] = values
     if origin is not None:
         table["origin"] = origin
+    if (reference.source != "").any():
+        table["source"] = reference.source
     for name, values in reference.labels.items():
         unit = find_label(name).unit
         table[name] = np.asarray(values, dtype=float) * u.Unit(unit) if unit else values

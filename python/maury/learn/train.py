@@ -18,6 +18,7 @@ from maury.learn.folds import check_folds, residuals_unseen
 from maury.learn.model_error import fit_model_error
 from maury.learn.select import select, split_stars
 from maury.learn.stars import VALIDATION
+from maury.learn.zero_points import to_one_scale
 from maury.spectra import Spectra
 
 
@@ -41,6 +42,7 @@ def train(
     bounds: str = Recipe.bounds,
     ensemble: int = Recipe.ensemble,
     modes: int = Recipe.modes,
+    reference_scale: str | None = Recipe.reference_scale,
     folds: int = 5,
     label_errors: Mapping[str, ArrayLike] | None = None,
     meta: Mapping[str, Any] | None = None,
@@ -54,7 +56,7 @@ def train(
         With `labels`; visits of one star share a `star_id` and stay in one part.
     hidden, coefficients, activation, window, steps, cycles, learning_rate, doubt
         See `Recipe`.
-    stop_fraction, validation_fraction, seed, bounds, ensemble, modes
+    stop_fraction, validation_fraction, seed, bounds, ensemble, modes, reference_scale
         See `Recipe`. With `folds`, the residual modes are kept if the labels of stars that a network was not
         trained on are closer to the given ones with them. The same seed gives the same emulator on the same
         machine.
@@ -65,8 +67,9 @@ def train(
         stars outside the training set is estimated; see `maury.Emulator.model_error`. If 0, the model error
         of the emulator is unknown.
     label_errors : mapping of str to (M,), optional
-        Errors of the labels of the M spectra of `reference`, by name; NaN = unknown. They are
-        subtracted in quadrature when the model error is estimated.
+        Errors of the labels of the M spectra of `reference`, by name; NaN = unknown. A label with an error is
+        fitted along with the network, within its error, and the error is subtracted in quadrature when the
+        model error is estimated.
     meta : mapping, optional
         Name, training data and citation, stored in the file.
     progress : bool or str
@@ -87,7 +90,7 @@ def train(
     """
     recipe = Recipe(
         tuple(hidden), coefficients, activation, window, steps, cycles, learning_rate, doubt,
-        stop_fraction, validation_fraction, seed, bounds, ensemble, modes,
+        stop_fraction, validation_fraction, seed, bounds, ensemble, modes, reference_scale,
     )  # fmt: skip
     return train_recipe(
         reference,
@@ -115,7 +118,7 @@ def train_recipe(
     progress: bool | str = False,
 ) -> Trained:
     """Train as `train` does, and return how each spectrum of the reference set was used; see there."""
-    chosen = select(reference, labels, wavelength, recipe.window, teff_max)
+    chosen = select(reference, labels, wavelength, recipe.window, teff_max, label_errors)
     parts = (recipe.stop_fraction, recipe.validation_fraction)
     stop, validation = split_stars(chosen.star_id, parts, recipe.seed)
     origin = {
@@ -126,6 +129,8 @@ def train_recipe(
     name = progress if isinstance(progress, str) else ""
     rows = ~(stop | validation)
     check_folds(folds, len(np.unique(chosen.star_id[~validation])))
+    chosen, zero_points = to_one_scale(chosen, ~validation, recipe, bool(progress), name)
+    origin |= zero_points
     done = train_on(chosen, stop, rows, recipe, meta=origin, progress=bool(progress), name=name)
     use = chosen.reasons.astype(object)
     use[chosen.rows] = np.where(validation, VALIDATION, done.use)
@@ -133,7 +138,7 @@ def train_recipe(
     if folds:  # validation stars are excluded here, too
         residuals = residuals_unseen(
             reference, chosen, ~validation, recipe, folds,
-            label_errors=label_errors, progress=bool(progress), name=name,
+            progress=bool(progress), name=name,
         )  # fmt: skip
         if not residuals.modes:
             emulator = emulator.without_modes()

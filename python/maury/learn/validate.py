@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from maury.learn.build import Recipe
 from maury.learn.flux_errors import FluxErrors, flux_errors
 from maury.learn.folds import fold_emulators
 from maury.learn.select import TrainingSet, select
+from maury.learn.zero_points import on_reference_scale, to_one_scale
 from maury.measure.fit import fit_normalized
 from maury.measure.quality import reduced
 from maury.spectra import Spectra
@@ -38,13 +40,13 @@ class Validation:
     names : tuple of str, L
     star_id : (N,) str
     known, fitted, error : (N, L) float64
-        Labels of the reference set, those fitted, and the formal error of the fit.
+        Labels of the reference set, NaN = missing, those fitted, and the formal error of the fit.
     rchi2 : (N,) float64
         Chi-square of the fit divided by the degrees of freedom, with the scatter of the emulator.
     fold : (N,) int
         Index of the emulator that measured it; 0 if there is only one.
     flux : FluxErrors
-        For the same spectra, at their known labels.
+        For the spectra of stars with all labels, at these.
     """
 
     names: tuple[str, ...]
@@ -104,6 +106,7 @@ def cross_validate(
     labels: list[str] | None = None,
     wavelength: ArrayLike | None = None,
     teff_max: float | None = None,
+    label_errors: Mapping[str, ArrayLike] | None = None,
     progress: bool = False,
 ) -> Validation:
     """Train `folds` emulators, each without one part of the stars, and fit that part.
@@ -116,7 +119,7 @@ def cross_validate(
         Its ``validation_fraction`` is not used: the fold left out serves as validation.
     folds : int
         2 or more; visits of a star stay in one fold.
-    labels, wavelength, teff_max
+    labels, wavelength, teff_max, label_errors
         See `maury.learn.select.select`.
     progress : bool
         Show the progress of every training on stderr.
@@ -127,13 +130,14 @@ def cross_validate(
         If there are fewer stars than folds.
     """
     recipe = recipe or Recipe()
-    chosen = select(reference, labels, wavelength, recipe.window, teff_max)
+    chosen = select(reference, labels, wavelength, recipe.window, teff_max, label_errors)
     n_stars = len(np.unique(chosen.star_id))
     if not 2 <= folds <= n_stars:
         raise ValueError(f"folds: expected 2 to {n_stars}, the number of stars, got {folds}")
     fold = np.zeros(len(chosen.labels), dtype=np.int64)
     done = []
     everything = np.ones(len(fold), dtype=bool)
+    chosen, _ = to_one_scale(chosen, everything, recipe, progress)
     for k, (left_out, emulator) in enumerate(fold_emulators(chosen, everything, recipe, folds, progress)):
         done.append(_measure(emulator, chosen, left_out, k))
         fold[left_out] = k
@@ -169,14 +173,18 @@ def validate_unseen(emulator: Emulator, reference: Spectra) -> Validation:
         reference[np.flatnonzero(mine)], emulator.labels, emulator.wavelength, emulator.window,
         emulator.meta.get("teff_max"),
     )  # fmt: skip
+    labels = on_reference_scale(chosen.labels, chosen.source, chosen.names, emulator.meta)
+    chosen = replace(chosen, labels=labels)
     return _measure(emulator, chosen, np.ones(len(chosen.labels), dtype=bool), 0)
 
 
 def _measure(emulator: Emulator, chosen: TrainingSet, rows: NDArray[np.bool_], fold: int) -> Validation:
-    flux, ivar, known = chosen.flux[rows], chosen.ivar[rows], chosen.labels[rows]
+    flux, ivar = chosen.flux[rows], chosen.ivar[rows]
+    known = chosen.labels[rows]
     result = fit_normalized(emulator, flux, ivar)
     names = chosen.names
     teff = known[:, names.index("teff")] if "teff" in names else np.zeros(len(known))
+    complete = np.isfinite(known).all(axis=1)
     return Validation(
         names,
         chosen.star_id[rows],
@@ -185,5 +193,5 @@ def _measure(emulator: Emulator, chosen: TrainingSet, rows: NDArray[np.bool_], f
         np.sqrt(np.diagonal(result.covariance, axis1=1, axis2=2)),
         reduced(result.chi2, result.n_pixels, len(names)),
         np.full(len(known), fold),
-        flux_errors(flux, ivar, emulator.predict(known), teff),
+        flux_errors(flux[complete], ivar[complete], emulator.predict(known[complete]), teff[complete]),
     )

@@ -3,9 +3,10 @@
 | HDU | holds |
 |---|---|
 | primary | MAURYREF (version of this layout), MAURYVER, DATE, and PROV: how it was made, JSON |
-| STARS | one row per spectrum: star_id, visit_id, file, origin, label_id, rv, snr, the labels and
-`<label>_err` | | WAVELENGTH | (P,), or (N, P) where grids differ: vacuum Angstrom | | FLUX, IVAR, LSF | (N,
-P) float32; a masked pixel has IVAR 0; LSF, sigma [Angstrom], only where known |
+| STARS | one row per spectrum: star_id, visit_id, file, origin, label_id, rv, snr, the labels, `<label>_err`,
+and optionally source |
+| WAVELENGTH | (P,), or (N, P) where grids differ: vacuum Angstrom |
+| FLUX, IVAR, LSF | (N, P) float32; a masked pixel has IVAR 0; LSF, sigma [Angstrom], only where known |
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ VERSION = 1
 ORIGINS = ("empirical", "theoretical")
 _PRIMARY, _STARS = "MAURYREF", "STARS"
 _TEXT = ("star_id", "visit_id", "file", "origin", "label_id")
+_SOURCE = "source"  # optional, as in tables
 _NUMBERS = {"rv": "km/s", "snr": ""}
 
 
@@ -191,7 +193,7 @@ def _star_table(reference: Reference) -> fits.BinTableHDU:
 
     spectra = reference.spectra
     held = []
-    for name in _TEXT:
+    for name in (*_TEXT, *([_SOURCE] if (spectra.source != "").any() else [])):
         values = getattr(spectra if hasattr(spectra, name) else reference, name)
         text = np.char.encode(np.asarray(values, dtype=str), "ascii", "backslashreplace")
         held.append(fits.Column(name, f"{max(1, text.dtype.itemsize)}A", array=text))
@@ -229,7 +231,7 @@ def _unpacked(hdus: fits.HDUList) -> Reference:
             raise ReadError(f"{name} has the shape {np.shape(hdus[name].data)}, FLUX {shape}; make it again")
     if shape[0] != len(table["star_id"]):
         raise ReadError(f"{shape[0]} spectra but {len(table['star_id'])} rows in {_STARS}; make it again")
-    names = [name for name in table if name not in (*_TEXT, *_NUMBERS) and not name.endswith("_err")]
+    names = [n for n in table if n not in (*_TEXT, _SOURCE, *_NUMBERS) and not n.endswith("_err")]
     labels = sorted(names, key=lambda name: list(LABELS).index(name) if name in LABELS else len(LABELS))
     return Reference(
         Spectra(
@@ -243,6 +245,7 @@ def _unpacked(hdus: fits.HDUList) -> Reference:
             rv=table["rv"],
             snr=table["snr"],
             labels={name: table[name] for name in labels},
+            source=table[_SOURCE].astype(str) if _SOURCE in table else "",
         ),
         {name: table[f"{name}_err"].astype(np.float64) for name in labels if f"{name}_err" in table},
         table["origin"].astype(str),

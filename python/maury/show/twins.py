@@ -91,7 +91,7 @@ def plot_twin_fits(twins: Twins) -> Figure:
     teff, logg = (twins.known[:, names.index(name)] for name in ("teff", "logg"))
     figure = Figure(figsize=(11, 9), dpi=130, layout="constrained")
     for ax, (what, (hot, dense)) in zip(figure.subplots(3, 1), _EXAMPLES.items(), strict=True):
-        i = int(np.argmin(np.hypot((teff - hot) / 500, logg - dense)))
+        i = int(np.nanargmin(np.hypot((teff - hot) / 500, logg - dense)))
         wave = twins.emulators[0].wavelength
         flux = np.where(twins.ivar[i] > 0, twins.flux[i], np.nan)
         ax.plot(wave, flux, color="#333333", lw=0.5, label=f"{twins.star_id[i]}, {what}")
