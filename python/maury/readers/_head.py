@@ -148,6 +148,11 @@ class Rows:
     data: memoryview
     n: int
 
+    def row(self, i: int) -> Rows:
+        """One row."""
+        size = self.head.row_bytes
+        return Rows(self.head, self.data[i * size : (i + 1) * size], 1)
+
     def image(self) -> NDArray[Any]:
         """Return (n, ...) pixels as stored, in their byte order, or as scaled by astropy."""
         if not self.head.is_plain_image:
