@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyUserWarning
 from isal import igzip, isal_zlib
 from numpy.typing import NDArray
 
@@ -52,20 +48,6 @@ def is_fits(path: Path) -> bool:
     """Whether the file starts like a FITS file, gzip-compressed or not."""
     with open_stream(path) as stream:
         return bool(stream.read(9) == b"SIMPLE  =")
-
-
-@contextmanager
-def open_fits(path: Path) -> Iterator[fits.HDUList]:
-    """HDUs of a file, read into memory (never mapped) and closed at the end; a cut-off file is an error."""
-    with warnings.catch_warnings(), open_stream(path) as stream:  # astropy leaves a bad file open
-        # astropy only warns, and then returns the available bytes.
-        warnings.filterwarnings("error", message=".*truncated", category=AstropyUserWarning)
-        warnings.filterwarnings("error", message="Error validating header", category=AstropyUserWarning)
-        with fits.open(stream, memmap=False) as hdus:
-            yield hdus
-            # astropy takes a truncated gzip stream for a file with fewer HDUs; only its end shows the damage.
-            while isinstance(stream, igzip.IGzipFile) and stream.read(1 << 20):
-                pass
 
 
 def has_columns(table: Any, *names: str) -> bool:

@@ -22,6 +22,8 @@ from maury.spectra import Floats, Spectra
 from maury.spectra_checks import as_text
 
 ARMS = ("B", "R", "Z")  # numbered 0, 1, 2 in `Spectra.arm`, even if a file lacks an arm
+#: Maximum number of diagonals of a resolution matrix; DESI has 11.
+WIDEST = 25
 _NEEDED = ("WAVELENGTH", "FLUX", "IVAR")
 _PIXELS = ("FLUX", "IVAR", "MASK", "RESOLUTION")
 
@@ -164,9 +166,10 @@ class _Arm:
         for name, hdu in hdus.items():
             shape = hdu.head.shape
             if name == "RESOLUTION":
-                if len(shape) != 3 or (shape[0], shape[2]) != wanted:
+                if len(shape) != 3 or (shape[0], shape[2]) != wanted or shape[1] > WIDEST:
                     raise ReadError(
-                        f"{arm}_RESOLUTION has the shape {shape}, expected ({n}, D, {wavelength.size})"
+                        f"{arm}_RESOLUTION has the shape {shape}, expected ({n}, D, {wavelength.size}), "
+                        f"D up to {WIDEST}"
                     )
             elif shape != wanted:
                 raise ReadError(

@@ -47,6 +47,9 @@ _FITS_FORMATS: dict[str, Any] = {
 _LIBRARIES = {"miles": miles, "stelib": stelib, mastarhc.FOLDER: mastarhc}
 FORMATS = (*_FITS_FORMATS, "generic")
 
+#: Maximum number of pixels of a spectrum: with `maury.readers.desi.WIDEST`, a block takes at most 2 GB.
+MOST_PIXELS = 200_000
+
 PathLike = str | os.PathLike[str]
 
 
@@ -228,6 +231,9 @@ def row_blocks(
         with open_file(path) as file:
             reader = _format_of(path, file, format)
             if file is None or reader is None:
+                if file is not None:
+                    file.check_headers()
+                    file.check_end()
                 blocks = generic.blocks(path, FORMATS[:-1])
             else:
                 blocks = reader.blocks(file, rows, wanted)
@@ -269,6 +275,9 @@ def _checked(block: RowBlock, path: Path, format: str) -> Spectra:
     with _explained(path):
         spectra = _each_row(block, path)
     spectra.format = np.full(len(spectra), format)
+    n_pixels = spectra.flux.shape[1]
+    if n_pixels > MOST_PIXELS:
+        raise ReadError(f"{path}: it has {n_pixels:,} pixels per spectrum, maury reads up to {MOST_PIXELS:,}")
     explain_empty(spectra)
     bad = spectra.problem != ""
     if bad.any():
