@@ -147,8 +147,8 @@ def names(name: str, value: ArrayLike, n: int) -> NDArray[np.str_]:
 def as_text(values: ArrayLike) -> NDArray[np.str_]:
     """Return names as text; numbers are whole numbers, "" where they are not finite.
 
-    Characters that cannot be printed, and bytes that are not UTF-8, are escaped: a terminal would obey some
-    of them, and not every format of a catalogue returns them.
+    Spaces at the ends are removed. Characters that cannot be printed, and bytes that are not UTF-8, are
+    escaped: a terminal would obey some of them, and not every format of a catalogue returns them.
     """
     array: NDArray[Any] = np.asarray(values)
     if array.dtype.kind == "S":
@@ -158,6 +158,7 @@ def as_text(values: ArrayLike) -> NDArray[np.str_]:
         texts = np.where(known, [f"{x:.0f}" for x in np.nan_to_num(array).ravel()], "").reshape(array.shape)
     else:
         texts = array.astype(np.str_)
+    texts = np.char.strip(texts)
     if "".join(texts.ravel().tolist()).isprintable():
         return texts
     return np.array([printable(text) for text in texts.ravel()], dtype=np.str_).reshape(texts.shape)

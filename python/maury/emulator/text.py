@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maury.emulator.checks import Array
+from maury.output import one_line
 from maury.spectra import FWHM_PER_SIGMA
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def describe(
     meta = emulator.meta
     n_numbers = sum(array.size for array in (*emulator.weights, *emulator.biases))
     lines = [
-        f"maury emulator {emulator.name or '(no name)'}",
+        f"maury emulator {one_line(emulator.name) or '(no name)'}",
         "",
         f"  {'label':<12}{'unit':<8}{'scaling':<10}{'fit bounds':<24}training range",
     ]
@@ -51,7 +52,7 @@ def describe(
         rows.insert(
             -1, ("converged", "yes" if meta["converged"] else "no, stopped at the maximum number of cycles")
         )
-    about = [f"  {key.replace('_', ' '):<14}{text}" for key, text in rows]
+    about = [f"  {key.replace('_', ' '):<14}{one_line(text)}" for key, text in rows]
     return "\n".join([*lines, "", *about, "", *_errors(emulator, model_error)])
 
 
