@@ -116,5 +116,5 @@ def assert_same(one, other):
         elif a is None or b is None:
             assert a is b, field.name
         else:
-            assert a.dtype == b.dtype, field.name
+            assert a.dtype == b.dtype or a.dtype.kind == b.dtype.kind == "U", field.name
             np.testing.assert_array_equal(a, b, err_msg=field.name)

@@ -1,4 +1,4 @@
-"""Checks that an output file can be written, made before the work starts; progress on stderr."""
+"""Checks that an output file can be written, made before the work starts; text and progress on a terminal."""
 
 from __future__ import annotations
 
@@ -34,6 +34,17 @@ def check_new_file(path: str | PathLike[str], overwrite: bool = False) -> Path:
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path.parent}: no such folder to write {path.name} into; create it first")
     return path
+
+
+def printable(text: str) -> str:
+    """Return the text with the escapes of Python for the characters that cannot be printed."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def one_line(text: object, most: int = 400) -> str:
+    """Return a text of unknown origin as one printable line of at most so many characters."""
+    line = printable(" ".join(str(text).split()))
+    return line if len(line) <= most else f"{line[: most - 4]} ..."
 
 
 class _Log:

@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, fields
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-SPEED_OF_LIGHT = 299792.458  # km/s
-#: Arms that a spectrograph may have.
-MOST_ARMS = 64
-FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
+from maury.spectra_checks import Floats as Floats
+from maury.spectra_checks import (
+    checked_arm,
+    checked_resolution,
+    checked_wavelength,
+    float_copy,
+    in_unit,
+    names,
+    numbers,
+    pixels,
+)
 
-Floats = NDArray[np.float64]
+SPEED_OF_LIGHT = 299792.458  # km/s
+FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 
 
 @dataclass(eq=False, repr=False, init=False)
@@ -48,13 +56,15 @@ class Spectra:
     star_id, visit_id, file
         (N,) names. Visits of one star share its star_id; by default every spectrum is a separate star.
     rv
-        (N,) or a number: radial velocity to be removed, c*z [km/s]. 0 = at rest, NaN (default) = unknown.
+        (N,) or a number: radial velocity to be removed, c*z [km/s]. 0 = at rest, NaN (default) = unknown;
+        values of the speed of light or more become NaN.
     snr
         (N,) or a number: signal-to-noise ratio given by the file, NaN = unknown.
     labels
         Known labels by name, each (N,) or a number; NaN = missing.
     problem
-        (N,) text: why a file could not be read, "" = no problem.
+        (N,) text: why there is no spectrum, "" = no problem. A row of (N, P) wavelengths or arms that is not
+        valid also has one, and is masked, unless no row is valid.
     ra, dec
         (N,) or a number: position [degree, ICRS]; NaN = unknown; invalid positions become NaN.
     format
@@ -67,8 +77,8 @@ class Spectra:
     Raises
     ------
     ValueError
-        An argument has the wrong shape, the wavelengths do not increase within an arm, or the pixels of an
-        arm are not contiguous; the message names the argument.
+        An argument has the wrong shape, or in no spectrum the wavelengths increase within an arm and the
+        pixels of an arm are contiguous; the message names the argument.
     """
 
     wavelength: Floats
@@ -113,39 +123,44 @@ class Spectra:
         quality: ArrayLike = 0,
         source: ArrayLike = "",
     ) -> None:
-        self.flux = _float_copy("flux", flux)
+        self.flux = float_copy("flux", flux)
         if self.flux.ndim == 1:
             self.flux = self.flux[np.newaxis]
         if self.flux.ndim != 2:
             raise ValueError(f"flux: expected (P,) or (N, P), got shape {self.flux.shape}")
         n, _ = shape = self.flux.shape
 
-        self.arm = None if arm is None else _checked_arm(arm, shape)
-        self.wavelength = _checked_wavelength(wavelength, shape, self.arm)
-        self.ivar = _pixels("ivar", ivar, shape, broadcast=False)
+        self.arm, arm_faults = (None, "") if arm is None else checked_arm(arm, shape)
+        self.wavelength, faults = checked_wavelength(wavelength, shape, self.arm)
+        faults = np.broadcast_to(np.where(arm_faults != "", arm_faults, faults), n)
+        self.ivar = pixels("ivar", ivar, shape, broadcast=False)
         self.ivar[~(np.isfinite(self.ivar) & (self.ivar > 0))] = 0.0
         self.mask = ~np.isfinite(self.flux) | (self.ivar == 0) | np.isnan(self.wavelength)
         if mask is not None:
-            self.mask |= _pixels("mask", mask, shape, broadcast=True) != 0
+            self.mask |= pixels("mask", mask, shape, broadcast=True) != 0
+        self.mask[faults != ""] = True
         self.lsf = None
         if lsf is not None:
-            self.lsf = _pixels("lsf", lsf, shape, broadcast=True)
+            self.lsf = pixels("lsf", lsf, shape, broadcast=True)
             self.lsf[~(np.isfinite(self.lsf) & (self.lsf > 0))] = np.nan
-        self.resolution = None if resolution is None else _checked_resolution(resolution, shape)
+        self.resolution = None if resolution is None else checked_resolution(resolution, shape)
 
-        self.star_id = _names("star_id", np.arange(n) if star_id is None else star_id, n)
-        self.visit_id = _names("visit_id", visit_id, n)
-        self.file = _names("file", file, n)
-        self.rv = _numbers("rv", _in_unit(rv, "km/s"), n)
-        self.snr = _numbers("snr", snr, n)
-        self.labels = {name: _numbers(f"labels[{name!r}]", v, n) for name, v in (labels or {}).items()}
-        self.problem = _names("problem", problem, n)
-        self.ra, self.dec = (_numbers(k, _in_unit(v, "deg"), n) for k, v in (("ra", ra), ("dec", dec)))
+        self.star_id = names("star_id", np.arange(n) if star_id is None else star_id, n)
+        self.visit_id = names("visit_id", visit_id, n)
+        self.file = names("file", file, n)
+        self.rv = numbers("rv", in_unit(rv, "km/s"), n)
+        self.rv[~(np.abs(self.rv) < SPEED_OF_LIGHT)] = np.nan  # fill values
+        self.snr = numbers("snr", snr, n)
+        self.labels = {name: numbers(f"labels[{name!r}]", v, n) for name, v in (labels or {}).items()}
+        self.problem = names("problem", problem, n)
+        self.problem = np.where(self.problem == "", faults, self.problem)
+        self.ra, self.dec = (numbers(k, in_unit(v, "deg"), n) for k, v in (("ra", ra), ("dec", dec)))
         nowhere = ~((np.abs(self.dec) <= 90) & (np.abs(self.ra) <= 360))  # fill values such as -999
         self.ra[nowhere] = self.dec[nowhere] = np.nan
-        self.format = _names("format", format, n)
-        self.quality = np.maximum(np.nan_to_num(_numbers("quality", quality, n)), 0).astype(np.int64)
-        self.source = _names("source", source, n)
+        self.format = names("format", format, n)
+        bits = numbers("quality", quality, n)
+        self.quality = np.where((bits >= 0) & (bits < 2**53), bits, 0).astype(np.int64)
+        self.source = names("source", source, n)
 
     def __len__(self) -> int:
         """N, the number of spectra."""
@@ -276,124 +291,18 @@ def assumed_ivar(flux: ArrayLike, mask: ArrayLike | None = None, snr: float = 10
     return ivar
 
 
-def _float_copy(name: str, value: ArrayLike) -> Floats:
-    try:
-        if isinstance(value, np.ma.MaskedArray):
-            value = np.ma.filled(value.astype(np.float64), np.nan)
-        array: Floats = np.array(value, dtype=np.float64, order="C", subok=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name}: expected numbers, got {type(value).__name__} ({error})") from None
-    return array
-
-
-def _in_unit(value: ArrayLike, unit: str) -> ArrayLike:
-    """Return the numbers of a Quantity in the given unit; anything without a unit unchanged."""
-    if getattr(value, "unit", None) is None:
-        return value
-    from astropy import units as u
-
-    return cast("Floats", u.Quantity(value).to_value(unit, u.spectral() if unit == "Angstrom" else []))
-
-
-def _pixels(name: str, value: ArrayLike, shape: tuple[int, int], *, broadcast: bool) -> Floats:
-    array = _float_copy(name, value)
-    wanted = f"expected shape {shape} like flux"
-    if array.shape == shape:
-        return array
-    if array.shape == shape[1:] and (broadcast or shape[0] == 1):
-        return np.tile(array, (shape[0], 1))
-    if broadcast and array.ndim == 0:
-        return np.full(shape, array)
-    hint = f"; use {name}.T" if array.shape == shape[::-1] else ""
-    raise ValueError(f"{name}: {wanted}, got {array.shape}{hint}")
-
-
-def _checked_wavelength(
-    wavelength: ArrayLike, shape: tuple[int, int], arm: NDArray[np.integer] | None
-) -> Floats:
-    array = _float_copy("wavelength", _in_unit(wavelength, "Angstrom"))
-    if array.shape not in (shape, shape[1:]):
-        raise ValueError(f"wavelength: expected shape {shape[1:]} or {shape} like flux, got {array.shape}")
-    finite = np.isfinite(array)
-    array[~finite] = np.nan
-    if (finite[..., 1:] & ~finite[..., :-1]).any():
-        raise ValueError(
-            "wavelength: NaN may only pad the end of a row; keep the pixels of a gap and mask them"
-        )
-    falls = np.diff(array, axis=-1) <= 0
-    if arm is not None:  # the first pixel of the next arm may have any wavelength
-        falls = falls & (np.diff(arm, axis=-1) == 0)
-    if not (array[finite] > 0).all() or falls.any():
-        raise ValueError(
-            "wavelength: expected positive, increasing Angstrom; sort the pixels of a spectrum, "
-            "or pass arm where spectrograph arms overlap"
-        )
-    if finite.any() and array[finite].max() < 100:
-        raise ValueError(
-            f"wavelength: expected Angstrom, got at most {array[finite].max():g}; "
-            "pass 10**wavelength if this is log10, or a Quantity with its unit"
-        )
-    return array
-
-
-def _checked_arm(arm: ArrayLike, shape: tuple[int, int]) -> NDArray[np.integer]:
-    array = np.array(arm)
-    if array.shape not in (shape, shape[1:]) or array.dtype.kind not in "iu":
-        raise ValueError(
-            f"arm: expected whole numbers of shape {shape[1:]} or {shape} like flux, got {array.dtype} of "
-            f"shape {array.shape}"
-        )
-    if array.size and not (array.min() >= 0 and array.max() < MOST_ARMS):
-        raise ValueError(
-            f"arm: expected numbers from 0 to {MOST_ARMS - 1}, got {array.min()} to {array.max()}; "
-            "number the arms of the spectrograph from 0"
-        )
-    for row in np.atleast_2d(array):
-        runs = row[np.append(True, row[1:] != row[:-1])].tolist() if len(row) else []
-        if len(runs) != len(set(runs)):
-            raise ValueError("arm: the pixels of an arm must be contiguous; sort the pixels by arm")
-    return array
-
-
-def _checked_resolution(resolution: ArrayLike, shape: tuple[int, int]) -> Floats:
-    array = _float_copy("resolution", resolution)
-    if array.ndim == 2 and shape[0] == 1:
-        array = array[np.newaxis]
-    if array.ndim != 3 or array.shape[:2] != shape or array.shape[2] % 2 == 0:
-        raise ValueError(
-            f"resolution: expected shape {(*shape, 'D')}, D odd: D neighbours for every pixel; got "
-            f"{array.shape}"
-        )
-    array[~np.isfinite(array).all(axis=2)] = np.nan
-    return array
-
-
-def _names(name: str, value: ArrayLike, n: int) -> NDArray[np.str_]:
-    array: NDArray[Any] = np.asarray(value)
-    texts = np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array.astype(np.str_)
-    return cast("NDArray[np.str_]", _one_each(name, texts, n))
-
-
-def _numbers(name: str, value: ArrayLike, n: int) -> Floats:
-    return cast("Floats", _one_each(name, _float_copy(name, value), n))
-
-
-def _one_each(name: str, array: NDArray[Any], n: int) -> NDArray[Any]:
-    if array.ndim and array.shape != (n,):
-        raise ValueError(f"{name}: expected one value or {n}, one per spectrum, got shape {array.shape}")
-    return np.full(n, array) if array.ndim == 0 else array.copy()
-
-
 def _stacked_arm(parts: Sequence[Spectra], n_pixels: int) -> NDArray[np.integer] | None:
     """Arm numbers of all parts, (P,) where they are shared; padding belongs to the last arm."""
     if all(part.arm is None for part in parts):
         return None
+    known = next(part.arm for part in parts if part.arm is not None)
+    shared = np.pad(known, (0, n_pixels - known.size), mode="edge") if known.ndim == 1 else 0
     rows: NDArray[np.integer] = np.concatenate(
         [
-            row
-            if row.shape[1] == n_pixels
+            np.broadcast_to(shared, (len(part), n_pixels))  # it has no pixels; any arms will do
+            if part.arm is None and np.isnan(part.wavelength).all()
             else np.pad(row, ((0, 0), (0, n_pixels - row.shape[1])), mode="edge")
-            for row in (_rows(part, "arm", 0) for part in parts)
+            for part, row in ((part, _rows(part, "arm", 0)) for part in parts)
         ]
     )
     return rows[0] if (rows == rows[0]).all() else rows

@@ -203,7 +203,7 @@ def test_of_blocks_that_are_done_nothing_is_read(tmp_path, monkeypatch):
     assert {first for name, first in rows if name.endswith("RESOLUTION")} == {4}
 
 
-def test_a_block_that_cannot_be_unpacked_is_one_row_with_a_problem(tmp_path, monkeypatch):
+def test_rows_that_cannot_be_unpacked_have_a_problem(tmp_path, monkeypatch):
     """Its neighbours are not harmed."""
     monkeypatch.setattr(blocks, "LARGE", 100)
     monkeypatch.setattr(blocks, "ROWS", 4)
@@ -211,7 +211,7 @@ def test_a_block_that_cannot_be_unpacked_is_one_row_with_a_problem(tmp_path, mon
     with fits.open(file, mode="update") as hdus:
         hdus["R_WAVELENGTH"].data[5] = 1.0
     _, parts = read_all(spectra_blocks([file, write_sdss(tmp_path / "spec-3.fits")]))
-    assert [len(part) for part in parts] == [1, 1, 1, 1]
+    assert [len(part) for part in parts] == [4, 4, 1, 1]
     assert all("wavelength: expected positive, increasing" in part.problem[0] for part in parts[:3])
     assert parts[3].problem[0] == ""
     with pytest.raises(ReadError, match="wavelength: expected positive, increasing"):

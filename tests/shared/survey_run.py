@@ -24,8 +24,11 @@ maury.fit_files(file, output, "small.onnx", threads=2)
 """
 
 
-def write_visits(folder, n=400, name="visits.fits.gz", **changes):
-    """Write a file of n visits, and the emulator beside it; changes: row numbers by what is wrong there."""
+def write_visits(folder, n=400, name="visits.fits.gz", bad=None, **changes):
+    """Write a file of n visits, and the emulator beside it; changes: row numbers by what is wrong there.
+
+    `bad`: functions by row number that change the row, see `bad_rows`.
+    """
     emulator = made_up.emulator(lsf=np.full(made_up.N_PIXELS, 0.8))
     emulator.save(folder / "small.onnx")
     rng = np.random.default_rng(5)
@@ -44,13 +47,18 @@ def write_visits(folder, n=400, name="visits.fits.gz", **changes):
             flux[row, ::3], ivar[row, 1::3] = np.inf, np.inf
         elif what == "no_ivar":
             ivar[row] = 0.0
+    values = {
+        "MANGAID": np.array([f"7-{i // 2:08d}" for i in range(n)], dtype="S25"), "PLATE": np.full(n, 8312),
+        "IFUDESIGN": np.array(["12701"] * n, dtype="S6"), "MJD": 57000 + np.arange(n), "RA": np.full(n, 10.0),
+        "DEC": np.full(n, 20.0), "S2N": np.full(n, 100.0), "MJDQUAL": np.zeros(n, dtype=int), "WAVE": wave,
+        "FLUX": flux.astype(np.float32), "IVAR": ivar.astype(np.float32),
+        "MASK": np.zeros(flux.shape, dtype=int), "DISP": np.full(flux.shape, 0.9, dtype=np.float32),
+        "PREDISP": np.full(flux.shape, 0.9, dtype=np.float32),
+    }  # fmt: skip
+    for row, change in (bad or {}).items():
+        change({name: array[row : row + 1] for name, array in values.items()})
     with schema.goodspec(folder / name, n, made_up.N_PIXELS) as append:
-        append(
-            MANGAID=[f"7-{i // 2:08d}" for i in range(n)], PLATE=np.full(n, 8312), IFUDESIGN=["12701"] * n,
-            MJD=57000 + np.arange(n), RA=np.full(n, 10.0), DEC=np.full(n, 20.0), S2N=np.full(n, 100.0),
-            WAVE=wave, FLUX=flux, IVAR=ivar, MASK=np.zeros(flux.shape, dtype=int),
-            DISP=np.full(flux.shape, 0.9), PREDISP=np.full(flux.shape, 0.9),
-        )  # fmt: skip
+        append(**values)
     return folder / name
 
 

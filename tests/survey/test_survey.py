@@ -173,7 +173,7 @@ def test_bad_rows_end_no_run(tmp_path):
     assert catalog["visit_id"].tolist() == [f"8312-12701-{57000 + i}" for i in range(50)]
     unreadable = np.flatnonzero(catalog["flags"] & Flag.UNREADABLE)
     assert unreadable.tolist() == [3, 21, 40]
-    assert "this row is not a spectrum: wavelength" in catalog["problem"][3]
+    assert "row 4 of 50: wavelength: expected positive, increasing" in catalog["problem"][3]
     assert "its flux is NaN in every pixel" in catalog["problem"][21]
     good = np.setdiff1d(np.arange(50), list(bad.values()))
     clean = run(write_visits(tmp_path, 50, "clean.fits.gz"), "clean.fits")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import warnings
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,10 +160,14 @@ def write_catalog(table: QTable, path: str | os.PathLike[str], overwrite: bool =
     ending = _ending(path)
     with tempfile.TemporaryDirectory(prefix=".maury-", dir=path.parent) as folder:
         draft = Path(folder) / f"catalog{ending}"
+        stored = table.copy(copy_data=False)
+        stored.meta = {key: _stored(value) for key, value in table.meta.items()}
         if _FORMATS[ending] == "fits":
-            _write_fits(table, draft)
+            _write_fits(stored, draft)
         else:
-            table.write(draft, format=_FORMATS[ending])
+            stored.write(draft, format=_FORMATS[ending])
+        if ending == ".ecsv":
+            _quote_comments(draft)
         check_new_file(path, overwrite)  # another process may have written it by now
         os.replace(draft, path)
 
@@ -193,6 +199,7 @@ def read_catalog(path: str | os.PathLike[str]) -> QTable:
         raise ValueError(f"{path}: a table, but not a catalogue written by maury (no MAURYVER in its header)")
     for key in [key for key in table.meta if key.startswith("TCOMM")]:
         del table.meta[key]
+    table.meta = {key: _restored(value) for key, value in table.meta.items()}
     for name in table.colnames:
         # ECSV cannot distinguish an empty string from a missing one.
         if table[name].dtype.kind == "U" and hasattr(table[name], "filled"):
@@ -204,6 +211,34 @@ def read_catalog(path: str | os.PathLike[str]) -> QTable:
         covariance = covariance.reshape(len(table), n_labels, n_labels)  # flat in Parquet
         _add(table, name, covariance, table[name].info.description)
     return table
+
+
+def _stored(value: Any) -> Any:
+    """Value of the header as every format can store it: text that one of them would change is JSON."""
+    if not isinstance(value, str):
+        return value
+    plain = value.isascii() and value.isprintable() and value == value.strip() and value[:1] != '"'
+    if plain and "'" not in value:  # astropy ends some texts in FITS at a quote
+        return value
+    return json.dumps(value).replace("'", r"\u0027")
+
+
+def _restored(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith('"'):
+        with suppress(ValueError):
+            return json.loads(value)
+    return value
+
+
+def _quote_comments(path: Path) -> None:
+    """Quote names that start with #, which a reader of ECSV takes for a comment at the start of a line."""
+    lines = path.read_text(encoding="utf-8").split("\n")
+    first = next(i for i, line in enumerate(lines) if not line.startswith("#")) + 1
+    for i in range(first, len(lines)):
+        if lines[i].startswith("#"):
+            name, space, rest = lines[i].partition(" ")
+            lines[i] = f'"{name}"{space}{rest}'
+    path.write_text("\n".join(lines), encoding="utf-8", newline="\n")
 
 
 def _ending(path: Path) -> str:
@@ -229,7 +264,6 @@ def _need_parquet() -> None:
 def _write_fits(table: QTable, path: Path) -> None:
     from astropy.io import fits
 
-    table = table.copy(copy_data=False)
     for name in table.colnames:
         if table[name].dtype.kind == "U":
             # FITS tables are limited to ASCII; other characters, as in a file name, are escaped.

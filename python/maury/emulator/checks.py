@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from maury.labels import COLUMNS
+from maury.output import one_line
+
 Array = NDArray[np.float64]
 Weights = NDArray[np.float32]
 
@@ -16,6 +19,14 @@ ACTIVATIONS = ("identity", "relu", "leaky_relu", "silu", "tanh", "sigmoid", "gel
 TRANSFORMS = ("linear", "log10")
 #: Distances are to the training star of this rank in distance, see `maury.emulator.distance`.
 NEIGHBOUR = 3
+
+
+# Characters of the name of a label or unit: with its ending, a column name fits into one card of FITS.
+_LONGEST = 40
+# Columns that belong to a label.
+_ENDINGS = ("_err", "_err_formal", "_err_model")
+_BLUEST, _REDDEST = 10.0, 1e9  # Angstrom: from X-rays to radio waves
+_FINEST, _COARSEST = 1e-9, 1.0  # step of ln wavelength
 
 
 class EmulatorFileError(ValueError):
@@ -63,18 +74,45 @@ def names(argument: str, value: Sequence[str]) -> tuple[str, ...]:
 
 
 def label_names(value: Sequence[str]) -> tuple[str, ...]:
-    """Return the label names; they become column names, for which FITS ignores case."""
+    """Return the label names; they become names of columns, for which FITS ignores case."""
     labels = names("labels", value)
     if not labels:
         raise ValueError("labels: at least one is needed, got none")
     seen: set[str] = set()
     for label in labels:
-        if not label.strip() or not label.isprintable():
-            raise ValueError(f"labels: {label!r} is not a name")
+        if not (label.strip() == label != "" and label.isprintable()):
+            raise ValueError(f"labels: {one_line(ascii(label))} is not a name")
+        if not label.isascii() or "," in label or len(label) > _LONGEST:
+            raise ValueError(
+                f"labels: {one_line(ascii(label))} cannot be the name of a column; use up to {_LONGEST} "
+                "ASCII characters without a comma"
+            )
+        if label.lower() in COLUMNS or label.lower().endswith(_ENDINGS):
+            raise ValueError(f"labels: {label!r} is the name of another column of the catalogue")
         if label.lower() in seen:
             raise ValueError(f"labels: {label!r} occurs twice (upper and lower case are equivalent)")
         seen.add(label.lower())
     return labels
+
+
+def unit_names(value: Sequence[str], n_labels: int) -> tuple[str, ...]:
+    """Return one unit per label, which astropy knows; "" = without unit."""
+    units = names("units", value)
+    if len(units) != n_labels:
+        raise ValueError(f"units: {len(units)} given for {n_labels} labels; pass one per label")
+    for unit in set(units) - {"", "K", "dex"}:
+        from astropy import units as u  # slow
+
+        try:
+            if not unit.isascii() or len(unit) > _LONGEST:
+                raise ValueError(f"expected up to {_LONGEST} ASCII characters")
+            found = u.Unit(unit)
+            scale = getattr(found, "scale", 1.0)
+            if not (np.isfinite(scale) and scale > 0):
+                raise ValueError(f"its scale is {scale:g}")
+        except (ValueError, TypeError, OverflowError, u.UnitsError) as error:
+            raise ValueError(f"units: {one_line(ascii(unit), 60)} is not a unit: {one_line(error)}") from None
+    return units
 
 
 def ranges(
@@ -183,6 +221,17 @@ def wavelength_grid(value: ArrayLike, n_pixels: int) -> Array:
         raise ValueError(
             f"wavelength: must increase from pixel to pixel, but pixel {at} is {wavelength[at]:g} and pixel "
             f"{at + 1} is {wavelength[at + 1]:g} Angstrom"
+        )
+    if wavelength[0] < _BLUEST or wavelength[-1] > _REDDEST:
+        raise ValueError(
+            f"wavelength: expected {_BLUEST:g} to {_REDDEST:g} Angstrom, got {wavelength[0]:g} to "
+            f"{wavelength[-1]:g}; pass a Quantity if the unit is another"
+        )
+    step = np.diff(np.log(wavelength))
+    if len(step) and not (step.min() > _FINEST and step.max() < _COARSEST):
+        raise ValueError(
+            f"wavelength: expected steps of {_FINEST:g} to {_COARSEST:g} of the wavelength, got "
+            f"{step.min():.2g} to {step.max():.2g}"
         )
     return wavelength
 

@@ -152,9 +152,7 @@ class Content:
         n_labels = len(label_names)
         unit_names = tuple(find_label(name).unit for name in label_names)
         if units is not None:
-            unit_names = check.names("units", units)
-            if len(unit_names) != n_labels:
-                raise ValueError(f"units: {len(unit_names)} given for {n_labels} labels; pass one per label")
+            unit_names = check.unit_names(units, n_labels)
         transform_names = check.transform_names(transforms, label_names)
         low = check.numbers("label_min", label_min, (n_labels,))
         high = check.numbers("label_max", label_max, (n_labels,))
@@ -244,8 +242,9 @@ def _origin(meta: Mapping[str, Any] | None) -> Mapping[str, Any]:
     try:
         if not all(isinstance(key, str) for key in origin):
             raise TypeError("a key is not a string")
+        json.dumps(origin, ensure_ascii=False).encode()  # no half of a surrogate pair
         return MappingProxyType(json.loads(json.dumps(origin, allow_nan=False)))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(
             f"meta: must be representable as JSON (text, numbers, lists, dicts): {error}"
         ) from None

@@ -64,6 +64,14 @@ class Emulator(Content):
 
         return encode(self)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as the bytes of its file, which are checked again when they are read."""
+        return _from_bytes, (self.to_bytes(), self.file_hash)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Emulator:
+        """Return itself: it cannot be changed."""
+        return self
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write the emulator as one ``.onnx`` file, replacing an existing file.
 
@@ -188,3 +196,7 @@ class Emulator(Content):
     def describe(self) -> str:
         """Return a short description as text."""
         return describe(self, self.cut, self.file_hash, self.model_error)
+
+
+def _from_bytes(data: bytes, file_hash: str) -> Emulator:
+    return replace(Emulator.from_bytes(data, "a pickled emulator"), _loaded_hash=file_hash)

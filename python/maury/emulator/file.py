@@ -183,7 +183,9 @@ def _read_content(entries: Mapping[str, str], arrays: Mapping[str, NDArray[Any]]
         value = _json(entries, key)
         try:
             return understand(value)
-        except (TypeError, KeyError, AttributeError, IndexError) as error:
+        except EmulatorFileError:
+            raise
+        except (TypeError, ValueError, KeyError, AttributeError, IndexError, OverflowError) as error:
             raise EmulatorFileError(
                 f"metadata 'maury.{key}' does not have the expected form: {error!r}"
             ) from None

@@ -179,16 +179,19 @@ def check_network(data: bytes, emulator: Content) -> None:
     span = emulator.label_max - emulator.label_min
     # Rounding may move the step of a (leaky) ReLU to either side of zero: one such label is tolerated.
     n_spare = 1 if any("relu" in activation for activation in emulator.activations) else 0
-    _compare("flux", flux, network.predict(probes.astype(np.float64)), 0)
-    _compare("jacobian", jacobian * span, network.jacobian(probes.astype(np.float64)) * span, n_spare)
+    _compare("flux", flux, network.predict(probes.astype(np.float64)), 1.0, 0)
+    _compare("jacobian", jacobian, network.jacobian(probes.astype(np.float64)), span, n_spare)
 
 
-def _compare(what: str, graph: NDArray[Any], compiled: NDArray[Any], n_spare: int) -> None:
+def _compare(
+    what: str, graph: NDArray[Any], compiled: NDArray[Any], scale: NDArray[Any] | float, n_spare: int
+) -> None:
     if graph.shape != compiled.shape:
         raise EmulatorFileError(
             f"{what} of its graph has shape {graph.shape}, that of its layers {compiled.shape}"
         )
     axes = tuple(range(1, graph.ndim))
+    graph, compiled = graph * scale, compiled * scale
     with np.errstate(over="ignore", invalid="ignore"):
         size = np.maximum(1, np.max(np.abs(compiled), axis=axes))
         difference = np.max(np.abs(graph - compiled), axis=axes) / size

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maury.emulator.checks import Array
+from maury.output import one_line
 from maury.spectra import FWHM_PER_SIGMA
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def describe(
     meta = emulator.meta
     n_numbers = sum(array.size for array in (*emulator.weights, *emulator.biases))
     lines = [
-        f"maury emulator {emulator.name or '(no name)'}",
+        f"maury emulator {one_line(emulator.name) or '(no name)'}",
         "",
         f"  {'label':<12}{'unit':<8}{'scaling':<10}{'fit bounds':<24}training range",
     ]
@@ -51,7 +52,7 @@ def describe(
         rows.insert(
             -1, ("converged", "yes" if meta["converged"] else "no, stopped at the maximum number of cycles")
         )
-    about = [f"  {key.replace('_', ' '):<14}{text}" for key, text in rows]
+    about = [f"  {key.replace('_', ' '):<14}{one_line(text)}" for key, text in rows]
     return "\n".join([*lines, "", *about, "", *_zero_points(emulator), *_errors(emulator, model_error)])
 
 
@@ -64,7 +65,7 @@ def _zero_points(emulator: Content) -> list[str]:
     lines.append((f"  {'':<18}" + "".join(f"{label:<18}" for label in emulator.labels)).rstrip())
     for name, entry in told["sources"].items():
         cells = ("{:+.3g} +- {:.2g}".format(*entry[n]) if n in entry else "unknown" for n in emulator.labels)
-        lines.append((f"  {name:<18}" + "".join(f"{cell:<18}" for cell in cells)).rstrip())
+        lines.append((f"  {one_line(name):<18}" + "".join(f"{cell:<18}" for cell in cells)).rstrip())
     return [*lines, ""]
 
 

@@ -49,6 +49,8 @@ def smooth_misfit(
     """
     data, inverse, fitted = (np.atleast_2d(np.asarray(x, dtype=float)) for x in (flux, ivar, model))
     n, n_pixels = data.shape
+    if not n_pixels:
+        return np.zeros(n), np.zeros(n)
     used = (inverse > 0) & np.isfinite(fitted)
     pixel = np.arange(n_pixels)
     first = np.argmax(used, axis=1)[:, None] + edge

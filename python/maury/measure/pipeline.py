@@ -10,6 +10,7 @@ import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -26,7 +27,7 @@ from maury.emulator.grid import pixel_width, to_shift
 from maury.measure.columns import catalog_columns
 from maury.measure.emission import emission_lines, shows_emission
 from maury.measure.fit import FitResult, Models, checked_start, checked_threads, fit_spectra
-from maury.measure.jobs import run_jobs
+from maury.measure.jobs import Ended, run_jobs
 from maury.measure.lsf import with_lsf
 from maury.measure.misfit import is_misfit, unexplained_part
 from maury.measure.options import Options, Velocity
@@ -34,6 +35,7 @@ from maury.measure.photometric_prior import named_priors, needed_for_prior, prio
 from maury.measure.photometry import start_of_stars
 from maury.measure.prior import Prior, PriorLike, checked_prior, prior_origin
 from maury.measure.star_prior import StarPrior
+from maury.output import one_line
 from maury.output import progress as show_progress
 from maury.prepare import signal_to_noise
 from maury.readers.mastar_bits import PAPER_BITS, bit_mask
@@ -252,19 +254,54 @@ def measure(
     jobs = [slice(first, first + _ROWS) for first in range(0, max(len(spectra), 1), _ROWS)]
     threads_each = checked_threads(threads) if len(jobs) == 1 else 1  # one thread per job
 
-    def work(rows: slice, show: Callable[[int], None]) -> Columns:
+    def measured(own: Spectra, rows: slice, show: Callable[[int], None] | None = None) -> Columns:
         guess = None
         if photometric_labels is not None:
             guess = np.ascontiguousarray(np.asarray(photometric_labels, dtype=np.float64)[rows])
         own_starts = None if starts is None else np.ascontiguousarray(starts[rows])
-        own = spectra[rows]
         own_prior = None if known is None else known[rows]
         result, models = fit_spectra(emulator, own, options, own_starts, guess, own_prior, threads_each, show)
         if of_stars is not None:
             result = of_stars.of_stars(result, rows)
         return _columns(own, emulator, options, result, models)
 
+    def work(rows: slice, show: Callable[[int], None]) -> Columns:
+        own = spectra[rows]
+        try:
+            return measured(own, rows, show)
+        except (Ended, MemoryError):
+            raise
+        except Exception:  # row by row, so that only the row at fault is lost
+            parts = []
+            for i in range(len(own)):
+                row = slice(rows.start + i, rows.start + i + 1)
+                parts.append(_one_row(partial(measured, rows=row), own[i]))
+                show(i + 1)
+            return join_columns(parts)
+
     return join_columns(run_jobs(work, jobs, threads, progress))
+
+
+def _one_row(measured: Callable[[Spectra], Columns], spectrum: Spectra) -> Columns:
+    """Columns of one spectrum; if it cannot be measured, those of a masked one, with a `problem`.
+
+    If that fails too, the fault is not in the spectrum, and is raised.
+    """
+    try:
+        return measured(spectrum)
+    except (Ended, MemoryError):
+        raise
+    except Exception as error:
+        failed = copy(spectrum)
+        failed.mask, failed.ivar = np.ones_like(spectrum.mask), np.zeros_like(spectrum.ivar)
+        failed.flux = np.full_like(spectrum.flux, np.nan)
+        failed.lsf = failed.resolution = None
+        failed.rv, failed.snr = np.full(1, np.nan), np.full(1, np.nan)
+        where = f"{spectrum.file[0]}: " if spectrum.file[0] else ""
+        failed.problem = np.array(
+            [one_line(f"{where}it cannot be measured ({type(error).__name__}: {error})")]
+        )
+        return measured(failed)
 
 
 def _columns(

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyUserWarning
 from isal import igzip, isal_zlib
 from numpy.typing import NDArray
 
@@ -54,20 +50,6 @@ def is_fits(path: Path) -> bool:
         return bool(stream.read(9) == b"SIMPLE  =")
 
 
-@contextmanager
-def open_fits(path: Path) -> Iterator[fits.HDUList]:
-    """HDUs of a file, read into memory (never mapped) and closed at the end; a cut-off file is an error."""
-    with warnings.catch_warnings(), open_stream(path) as stream:  # astropy leaves a bad file open
-        # astropy only warns, and then returns the available bytes.
-        warnings.filterwarnings("error", message=".*truncated", category=AstropyUserWarning)
-        warnings.filterwarnings("error", message="Error validating header", category=AstropyUserWarning)
-        with fits.open(stream, memmap=False) as hdus:
-            yield hdus
-            # astropy takes a truncated gzip stream for a file with fewer HDUs; only its end shows the damage.
-            while isinstance(stream, igzip.IGzipFile) and stream.read(1 << 20):
-                pass
-
-
 def has_columns(table: Any, *names: str) -> bool:
     """Whether a table has these columns, in any case."""
     return table is not None and set(names) <= {name.upper() for name in table.columns.names}
@@ -106,7 +88,7 @@ def positive(value: float) -> float:
 
 def designation(ra: float, dec: float) -> str:
     """IAU name of a position [degree], as SDSS and LAMOST write it: JHHMMSS.ss+DDMMSS.s, cut, not rounded."""
-    if not (np.isfinite(ra) and np.isfinite(dec)):
+    if not (abs(ra) <= 360 and abs(dec) <= 90):
         return ""
     # 1e-6 of the last digit keeps 12.34 from becoming 12.33 in binary arithmetic.
     hundredths = int((ra % 360.0) / 15.0 * 360000.0 + 1e-6)
@@ -129,10 +111,18 @@ def stem(path: Path) -> str:
 
 
 def exact_log_grid(log_wavelength: Any, tolerance: float) -> Floats:
-    """log10 of wavelengths; where all lie on the grid of 1e-4 within a tolerance (rounding), exactly so."""
+    """log10 of wavelengths (..., P); rows on the grid of 1e-4, but for rounding, are made exact."""
     given = np.asarray(log_wavelength, dtype=np.float64)
     rounded = np.round(given, 4)
-    return rounded if np.abs(given - rounded).max(initial=0.0) < tolerance else given
+    with np.errstate(invalid="ignore"):
+        off = np.abs(given - rounded).max(axis=-1, initial=0.0, keepdims=True)
+    return np.where(off < tolerance, rounded, given)
+
+
+def wavelength_of(log_wavelength: Any) -> Floats:
+    """Return 10**log_wavelength; infinite where it exceeds the range of float64."""
+    with np.errstate(over="ignore"):
+        return np.asarray(10.0 ** np.asarray(log_wavelength, dtype=np.float64))
 
 
 def linear_grid(header: fits.Header, n_pixels: int) -> Floats:

@@ -8,6 +8,7 @@ decompressed at once, large ones while they are read.
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,15 +16,21 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from isal import igzip
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyUserWarning
+from isal import igzip, isal_zlib
 
-from maury.readers._fits import DAMAGED, GZIP, ReadError
+from maury.readers._fits import DAMAGED, GZIP, ReadError, open_stream
 from maury.readers._head import Head, Rows, extension_head
 
 _BLOCK = 2880  # bytes: headers and data are padded to multiples of it
 _CARD = 80
 _END = b"END".ljust(_CARD)
-_LONGEST = 4096 * _BLOCK  # maximum size of a header
+_LONGEST = 1024 * _BLOCK  # maximum size of a header: 36,864 cards
+_HDUS = 1000  # maximum number of HDUs
+_AT_ONCE = 1 << 28  # bytes: maximum size of an array
+# A compressed file may unpack to so many bytes, or so many times its size. Spectra compress by less than 10.
+_FREE, _RATIO = 1 << 28, 100
 _STEP = 1 << 20  # bytes; of a damaged stream, at most this much of the good part is lost
 # Bytes: compressed files up to these sizes, compressed and decompressed, are decompressed at once.
 _SMALL = _UNPACKED = 4 << 20
@@ -100,6 +107,7 @@ class FitsFile:
 
     def __init__(self, path: Path, stream: Any, stack: ExitStack) -> None:
         self.path = path
+        self._most = max(_FREE, _RATIO * path.stat().st_size)
         self._stream, self._stack = stream, stack
         self._hdus: list[Hdu] = []
         self._complete = self._damaged = False
@@ -128,10 +136,20 @@ class FitsFile:
         return None
 
     def read(self, offset: int, n: int) -> memoryview:
-        """Read n bytes, or fewer if the file ends or its compressed stream is damaged."""
+        """Read n bytes, or fewer if the file ends or its compressed stream is damaged.
+
+        Raises
+        ------
+        ReadError
+            If this is more than an array may have, or the compressed stream is suspiciously long.
+        """
         size = self._size()
         if size is not None:
             n = max(0, min(n, size - offset))
+        elif offset + n > self._most:
+            raise self._too_long()
+        if n > _AT_ONCE:
+            raise ReadError(f"one array has {n:,} bytes, more than the {_AT_ONCE:,} that maury reads at once")
         buffer = memoryview(bytearray(n))
         got = 0
         try:
@@ -166,6 +184,8 @@ class FitsFile:
         self._stream.seek(0)
         while part := self._stream.read(_STEP):
             unpacked.write(part)
+            if unpacked.tell() > self._most:
+                raise self._too_long()
         self._stream = unpacked
 
     def check_end(self) -> None:
@@ -177,7 +197,20 @@ class FitsFile:
             If it is cut short or damaged.
         """
         while isinstance(self._stream, igzip.IGzipFile) and self._stream.read(_STEP):
-            pass
+            if self._stream.tell() > self._most:
+                raise self._too_long()
+
+    def check_headers(self) -> None:
+        """Check all headers, for astropy; see `Head`."""
+        position = 0
+        while self.at(position) is not None:
+            position += 1
+
+    def _too_long(self) -> ReadError:
+        return ReadError(
+            f"it unpacks to more than {self._most:,} bytes, {_RATIO} times its size; if that is right, "
+            "decompress it first"
+        )
 
     def _size(self) -> int | None:
         """Bytes of the file; None if this requires decompression."""
@@ -198,6 +231,8 @@ class FitsFile:
         if block is None:
             self._complete = True
             return
+        if len(self._hdus) == _HDUS:
+            raise ReadError(f"it has more than {_HDUS} HDUs")
         head = extension_head(block) if self._hdus else Head(block)
         self._hdus.append(Hdu(self, head, start + len(block)))
 
@@ -244,14 +279,35 @@ def _unpacked(path: Path, stream: Any) -> BytesIO | None:
         return None
     stream.seek(0)
     packed = stream.read()
-    if int.from_bytes(packed[-4:], "little") > _UNPACKED:  # the last bytes of the format contain the size
+    if int.from_bytes(packed[-4:], "little") > _UNPACKED:  # the last bytes give the size, but may be wrong
         return None
+    unpacker = isal_zlib.decompressobj(wbits=31)  # gzip
     try:
-        return BytesIO(igzip.decompress(packed))
+        data = unpacker.decompress(packed, _UNPACKED + 1)
     except DAMAGED:
         return None
+    whole = unpacker.eof and not unpacker.unused_data and len(data) <= _UNPACKED
+    return BytesIO(data) if whole else None
 
 
 def damaged(path: Path, row: int, n_rows: int) -> ReadError:
     """Return the error for a file that ends before its last row."""
     return ReadError(f"{path}: it is cut short or damaged, after row {row} of {n_rows}; get the file again")
+
+
+@contextmanager
+def open_fits(path: Path) -> Iterator[fits.HDUList]:
+    """HDUs as astropy reads them, in memory (never mapped), closed at the end; a cut-off file is an error."""
+    with open_file(path) as file:
+        if file is not None:
+            file.check_headers()
+            file.check_end()
+    with warnings.catch_warnings(), open_stream(path) as stream:  # astropy leaves a bad file open
+        # astropy only warns, and then returns the available bytes.
+        warnings.filterwarnings("error", message=".*truncated", category=AstropyUserWarning)
+        warnings.filterwarnings("error", message="Error validating header", category=AstropyUserWarning)
+        with fits.open(stream, memmap=False) as hdus:
+            yield hdus
+            # astropy takes a truncated gzip stream for a file with fewer HDUs; only its end shows the damage.
+            while isinstance(stream, igzip.IGzipFile) and stream.read(1 << 20):
+                pass

@@ -6,6 +6,7 @@ thousands of files, so the results for a header are cached; numbers are then rea
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -15,9 +16,34 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from maury.output import one_line
+from maury.readers._fits import ReadError
+
 _CARD = 80  # bytes
 _PLAIN = {"A", "B", "I", "J", "K", "E", "D"}  # column formats whose values are stored unchanged
+_MOST = 999  # axes, and columns of a table, by the FITS standard
+_LARGEST = 2**40  # length of an axis: beyond any file
 _PIXEL = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}  # by BITPIX
+
+
+def _whole_number(block: bytes, key: str, default: int | None = None, most: int | None = None) -> int:
+    """Return the number in the first card with this key; from 0 to `most`, if given."""
+    start = key.encode().ljust(8) + b"="
+    at = block.find(start)
+    while at % _CARD and at >= 0:
+        at = block.find(start, at + 1)
+    if at < 0 and default is not None:
+        return default
+    text = block[at + len(start) : at + _CARD].partition(b"/")[0].decode("ascii", "replace").strip()
+    try:
+        value = int(text if at >= 0 else "none")
+    except ValueError:
+        value = -1 if most is not None else 0
+    if most is not None and not 0 <= value <= most:
+        raise ReadError(
+            f"its header has {key} = {one_line(text, 40)}, expected 0 to {most}; get the file again"
+        )
+    return value
 
 
 class Head:
@@ -33,14 +59,16 @@ class Head:
     """
 
     def __init__(self, block: bytes) -> None:
+        # Checked before astropy reads the header: of NAXIS = 2147483647 it makes as many objects.
+        self.bitpix = _whole_number(block, "BITPIX")
+        if self.bitpix not in _PIXEL:
+            raise ReadError(f"its header has BITPIX = {self.bitpix}, which FITS does not know; get it again")
+        n_axes = _whole_number(block, "NAXIS", most=_MOST)
+        self.shape = tuple(_whole_number(block, f"NAXIS{i}", most=_LARGEST) for i in range(n_axes, 0, -1))
+        _whole_number(block, "TFIELDS", 0, _MOST)
+        pixels = math.prod(self.shape) if self.shape else 0
+        self.n_bytes = abs(self.bitpix) // 8 * (pixels + _whole_number(block, "PCOUNT", 0, _LARGEST))
         self.header = fits.Header.fromstring(block)
-        n_axes = int(self.header["NAXIS"])
-        self.shape = tuple(int(self.header[f"NAXIS{i}"]) for i in range(n_axes, 0, -1))
-        if min(self.shape, default=0) < 0:
-            raise ValueError(f"its header gives the size {self.shape}")
-        self.bitpix = int(self.header["BITPIX"])
-        n = int(np.prod(self.shape, dtype=object)) if self.shape else 0
-        self.n_bytes = abs(self.bitpix) // 8 * (n + int(self.header.get("PCOUNT", 0)))
 
     @property
     def is_table(self) -> bool:
@@ -147,6 +175,11 @@ class Rows:
     head: Head
     data: memoryview
     n: int
+
+    def row(self, i: int) -> Rows:
+        """One row."""
+        size = self.head.row_bytes
+        return Rows(self.head, self.data[i * size : (i + 1) * size], 1)
 
     def image(self) -> NDArray[Any]:
         """Return (n, ...) pixels as stored, in their byte order, or as scaled by astropy."""

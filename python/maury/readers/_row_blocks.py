@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from maury.readers._fits import ReadError
 from maury.readers._fits_file import FitsFile, Hdu, damaged
-from maury.readers._head import Table
+from maury.readers._head import Rows, Table
 from maury.spectra import Spectra
 
 #: Maximum number of rows in a block, and their maximum size as `Spectra` [bytes].
@@ -37,12 +37,16 @@ class RowBlock:
     read : callable or None
         Returns the spectra, from bytes that are in memory; can be called later, or in another thread. None
         if the block was not requested.
+    row : callable or None
+        Returns spectrum i of the block alone, for a block in which one row cannot be decoded; None for files
+        of one spectrum.
     """
 
     first: int
     n: int
     total: int
     read: Callable[[], Spectra] | None
+    row: Callable[[int], Spectra] | None = None
 
 
 class Blocks(Protocol):
@@ -90,13 +94,13 @@ def check_rows(rows: int) -> None:
         raise ValueError(f"rows: expected at least 1 row per block, got {rows}")
 
 
-TableBlock = tuple[int, int, int, Callable[[], Table] | None]
+TableBlock = tuple[int, int, int, Rows | None]
 
 
 def table_blocks(
     file: FitsFile, rows: int, needed: tuple[str, ...], what: str, wanted: Wanted = everything
 ) -> Iterator[TableBlock]:
-    """Blocks of the table in the second HDU, each with a function to decode it.
+    """Blocks of the table in the second HDU, as bytes.
 
     Parameters
     ----------
@@ -112,9 +116,9 @@ def table_blocks(
 
     Yields
     ------
-    first, n, n_rows, unpack
-        First row, rows of the block, rows of the whole table. ``unpack()`` returns the columns by upper-case
-        name; it can be called later, and in another thread. None for a block that was not requested.
+    first, n, n_rows, rows
+        First row, rows of the block, rows of the whole table; the rows, or None for a block that was not
+        requested.
 
     Raises
     ------
@@ -128,12 +132,12 @@ def table_blocks(
     for number, first in enumerate(range(0, n_rows, rows)):
         n = min(rows, n_rows - first)
         if wanted(number):
-            part = hdu.read(first, n)
-            whole, unpack = part.n, part.table
+            part: Rows | None = hdu.read(first, n)
+            whole = 0 if part is None else part.n
         else:
-            whole, unpack = hdu.pass_over(first, n), None
+            whole, part = hdu.pass_over(first, n), None
         if whole:
-            yield first, whole, n_rows, unpack
+            yield first, whole, n_rows, part
         if whole < n:
             raise damaged(file.path, first + whole, n_rows)
 
@@ -203,12 +207,14 @@ def _row_mask(select: ArrayLike | None, n_rows: int) -> NDArray[np.bool_]:
     return mask
 
 
-def later(
-    unpack: Callable[[], Table] | None, convert: Callable[[Table], Spectra]
-) -> Callable[[], Spectra] | None:
-    """Return a function that decodes and converts; None for a block that was not requested."""
-    return None if unpack is None else partial(_converted, unpack, convert)
+def table_block(
+    first: int, n: int, total: int, part: Rows | None, convert: Callable[[Table], Spectra]
+) -> RowBlock:
+    """Return a block of the rows of a table, which `convert` makes into spectra."""
+    if part is None:
+        return RowBlock(first, n, total, None)
 
+    def decode(rows: Rows) -> Spectra:
+        return convert(rows.table())
 
-def _converted(unpack: Callable[[], Table], convert: Callable[[Table], Spectra]) -> Spectra:
-    return convert(unpack())
+    return RowBlock(first, n, total, partial(decode, part), lambda i: decode(part.row(i)))

@@ -123,9 +123,9 @@ def read_allstar(path: str | PathLike[str], rows: int = 20000) -> Table:
     with open_file(Path(path)) as file:
         if file is None:
             raise ReadError(f"{path}: expected {_WHAT}, got a file that is not FITS; pass another file")
-        for *_, unpack in table_blocks(file, rows, needed, _WHAT):
-            if unpack is not None:
-                parts.append(_kept(unpack()))
+        for *_, part in table_blocks(file, rows, needed, _WHAT):
+            if part is not None:
+                parts.append(_kept(part.table()))
     return Table({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
 

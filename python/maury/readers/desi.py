@@ -19,8 +19,11 @@ from maury.readers._fits_file import FitsFile, Hdu
 from maury.readers._head import Rows
 from maury.readers._row_blocks import ROWS, RowBlock, Wanted, everything, rows_that_fit
 from maury.spectra import Floats, Spectra
+from maury.spectra_checks import as_text
 
 ARMS = ("B", "R", "Z")  # numbered 0, 1, 2 in `Spectra.arm`, even if a file lacks an arm
+#: Maximum number of diagonals of a resolution matrix; DESI has 11.
+WIDEST = 25
 _NEEDED = ("WAVELENGTH", "FLUX", "IVAR")
 _PIXELS = ("FLUX", "IVAR", "MASK", "RESOLUTION")
 
@@ -51,12 +54,26 @@ def blocks(file: FitsFile, rows: int = ROWS, wanted: Wanted = everything) -> Ite
     rows = rows_that_fit(rows, sum(part.row_bytes for part in parts))
     for number, first in enumerate(range(0, n, rows)):
         count = min(rows, n - first)
-        read = None
-        if wanted(number):
-            names = {name: values[first : first + count] for name, values in targets.items()}
-            pixels = [part.read(first, count) for part in parts]
-            read = partial(_spectra, parts, pixels, names, str(file.path))
-        yield RowBlock(first, count, n, read)
+        if not wanted(number):
+            yield RowBlock(first, count, n, None)
+            continue
+        names = {name: values[first : first + count] for name, values in targets.items()}
+        pixels = [part.read(first, count) for part in parts]
+        yield RowBlock(
+            first,
+            count,
+            n,
+            partial(_spectra, parts, pixels, names, str(file.path)),
+            partial(_spectrum, parts, pixels, names, str(file.path)),
+        )
+
+
+def _spectrum(
+    parts: list[_Arm], pixels: list[dict[str, Rows]], names: dict[str, Any], file: str, i: int
+) -> Spectra:
+    """Spectrum of row i of the block."""
+    own = [{name: rows.row(i) for name, rows in arm.items()} for arm in pixels]
+    return _spectra(parts, own, {name: values[i : i + 1] for name, values in names.items()}, file)
 
 
 def _spectra(parts: list[_Arm], pixels: list[dict[str, Rows]], names: dict[str, Any], file: str) -> Spectra:
@@ -123,7 +140,7 @@ def resolution_sigma(wavelength: ArrayLike, rows: ArrayLike) -> Floats:
     neighbour = np.arange(n_pixels)[:, None] + np.arange(width) - width // 2
     offset = wave[np.clip(neighbour, 0, n_pixels - 1)] - wave[:, None]
     total, first, second = (np.einsum("npd,pd->np", weights, offset**power) for power in (0, 1, 2))
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         variance = second / total - (first / total) ** 2
     return np.sqrt(np.where((total > 0) & (variance > 0), variance, np.nan))
 
@@ -149,9 +166,10 @@ class _Arm:
         for name, hdu in hdus.items():
             shape = hdu.head.shape
             if name == "RESOLUTION":
-                if len(shape) != 3 or (shape[0], shape[2]) != wanted:
+                if len(shape) != 3 or (shape[0], shape[2]) != wanted or shape[1] > WIDEST:
                     raise ReadError(
-                        f"{arm}_RESOLUTION has the shape {shape}, expected ({n}, D, {wavelength.size})"
+                        f"{arm}_RESOLUTION has the shape {shape}, expected ({n}, D, {wavelength.size}), "
+                        f"D up to {WIDEST}"
                     )
             elif shape != wanted:
                 raise ReadError(
@@ -201,10 +219,10 @@ def _targets(file: FitsFile) -> dict[str, Any]:
     if not hdu.head.has_columns("TARGETID"):
         raise ReadError("its table FIBERMAP has no column TARGETID; get the file again")
     table = hdu.whole().table()
-    star = np.asarray(table["TARGETID"]).astype(np.int64).astype(str)
+    star = as_text(table["TARGETID"])
     visit = np.full(len(star), stem(file.path))
     if "EXPID" in table:  # one row per exposure
-        visit = np.asarray(table["EXPID"]).astype(np.int64).astype(str)
+        visit = as_text(table["EXPID"])
     unknown = np.full(len(star), np.nan)
     ra, dec = (table.get(name, unknown) for name in ("TARGET_RA", "TARGET_DEC"))
     return {"star_id": star, "visit_id": visit, "ra": ra, "dec": dec}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from maury.readers._fits import ReadError, number, positive, stem, velocity
+from maury.readers._fits import ReadError, number, positive, stem, velocity, wavelength_of
 from maury.readers._fits_file import FitsFile, Hdu
 from maury.readers._row_blocks import one_block
 from maury.spectra import FWHM_PER_SIGMA, Floats, Spectra
@@ -96,7 +96,7 @@ def _image(hdu: Hdu) -> tuple[Floats, Floats, Floats, Floats]:
         raise ReadError(f"expected an image of flux, ivar, a third row and mask, got {len(rows)} rows")
     start, step = number(hdu.header, "COEFF0", "CRVAL1"), number(hdu.header, "COEFF1", "CD1_1")
     if np.isfinite(start) and np.isfinite(step):
-        wavelength = 10 ** (start + step * np.arange(rows.shape[1], dtype=np.float64))
+        wavelength = wavelength_of(start + step * np.arange(rows.shape[1], dtype=np.float64))
     elif "WAVE" in str(hdu.header.get("EXTEN0", "")).upper():
         wavelength = rows[2]
     else:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maury.readers._fits import ReadError, exact_log_grid
+from maury.readers._fits import ReadError, exact_log_grid, wavelength_of
 from maury.readers._fits_file import FitsFile, open_file
 from maury.readers._row_blocks import (
     ROWS,
@@ -26,11 +26,12 @@ from maury.readers._row_blocks import (
     check_rows,
     chosen_rows,
     everything,
-    later,
     rows_that_fit,
+    table_block,
     table_blocks,
 )
 from maury.spectra import Floats, Spectra
+from maury.spectra_checks import as_text
 
 FILL = -999.0
 NEEDED, WHAT = ("MANGAID", "WAVE", "FLUX", "IVAR"), "a table of MaStar spectra"
@@ -56,8 +57,8 @@ def blocks(file: FitsFile, rows: int = ROWS, wanted: Wanted = everything) -> Ite
         rows, hdu.head.row_bytes if hdu else 1
     )  # bytes per row are similar to those of the float64 arrays
     convert = partial(to_spectra, file=str(file.path))
-    for first, n, total, unpack in table_blocks(file, rows, NEEDED, WHAT, wanted):
-        yield RowBlock(first, n, total, later(unpack, convert))
+    for block in table_blocks(file, rows, NEEDED, WHAT, wanted):
+        yield table_block(*block, convert)
 
 
 def read_blocks(
@@ -77,26 +78,7 @@ def read_blocks(
 
 
 def to_spectra(table: Table, file: str) -> Spectra:
-    """Spectra of some rows, by upper-case column name; a row that is not a spectrum has a `problem`."""
-    try:
-        return _block(table, file)
-    except ValueError as error:
-        n = len(table["MANGAID"])
-        if n > 1:
-            rows = ({name: values[i : i + 1] for name, values in table.items()} for i in range(n))
-            return Spectra.concatenate([to_spectra(row, file) for row in rows])
-        return Spectra(
-            [np.nan],
-            [np.nan],
-            [0.0],
-            star_id=_text(table["MANGAID"]),
-            visit_id=visit_names(table) if "MJD" in table else "",
-            file=file,
-            problem=f"{file}: this row is not a spectrum: {error}",
-        )
-
-
-def _block(table: Table, file: str) -> Spectra:
+    """Spectra of some rows, by upper-case column name."""
     flux, ivar = table["FLUX"], table["IVAR"]
     star = _text(table["MANGAID"])
     mask = flux == FILL
@@ -109,7 +91,7 @@ def _block(table: Table, file: str) -> Spectra:
         mask=mask,
         lsf=table.get("DISP"),
         star_id=star,
-        visit_id=visit_names(table) if "MJD" in table else "",
+        visit_id=visit_names(table),
         file=file,
         rv=0.0,
         snr=known(table["S2N"]) if "S2N" in table else np.nan,
@@ -120,9 +102,12 @@ def _block(table: Table, file: str) -> Spectra:
 
 
 def visit_names(table: Any) -> NDArray[np.str_]:
-    """PLATE-IFUDESIGN-MJD of every row, which distinguishes the visits of a star."""
-    plate, ifu, mjd = (_text(table[name]) for name in ("PLATE", "IFUDESIGN", "MJD"))
-    return np.array([f"{a}-{b}-{c}" for a, b, c in zip(plate, ifu, mjd, strict=True)], dtype=str)
+    """PLATE-IFUDESIGN-MJD, as far as the table has them, which distinguish the visits of a star."""
+    named = getattr(table, "colnames", table)
+    parts = [_text(table[name]) for name in ("PLATE", "IFUDESIGN", "MJD") if name in named]
+    return np.array(
+        ["-".join(row) for row in zip(*parts, strict=True)] or [""] * len(table["MANGAID"]), dtype=str
+    )
 
 
 def known(values: ArrayLike) -> Floats:
@@ -133,7 +118,7 @@ def known(values: ArrayLike) -> Floats:
 
 
 def _text(values: Any) -> NDArray[np.str_]:
-    return np.char.strip(np.asarray(values).astype(str))
+    return np.char.strip(as_text(values))
 
 
 def _wavelength(rows: Any) -> Floats:
@@ -142,4 +127,4 @@ def _wavelength(rows: Any) -> Floats:
     if wave.ndim == 2 and (wave == wave[0]).all():
         wave = wave[0]
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(10 ** exact_log_grid(np.log10(wave), 1e-7))  # single precision leaves 3e-8
+        return wavelength_of(exact_log_grid(np.log10(wave), 1e-7))  # single precision leaves 3e-8

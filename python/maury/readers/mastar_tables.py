@@ -15,7 +15,8 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from maury.labels import LABELS
-from maury.readers._fits import ReadError, columns, has_columns, open_fits
+from maury.readers._fits import ReadError, columns, has_columns
+from maury.readers._fits_file import open_fits
 from maury.readers.mastar import FILL, visit_names
 from maury.readers.mastar_bits import PAPER_BITS, QUALITY_BITS, checked_bits
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from maury.output import one_line
 from maury.readers import desi, generic, lamost, mastar, mastarhc, miles, sdss, stelib
 from maury.readers._fits import ReadError, ReadWarning, stem
 from maury.readers._fits_file import FitsFile, open_file
@@ -45,6 +46,9 @@ _FITS_FORMATS: dict[str, Any] = {
 }
 _LIBRARIES = {"miles": miles, "stelib": stelib, mastarhc.FOLDER: mastarhc}
 FORMATS = (*_FITS_FORMATS, "generic")
+
+#: Maximum number of pixels of a spectrum: with `maury.readers.desi.WIDEST`, a block takes at most 2 GB.
+MOST_PIXELS = 200_000
 
 PathLike = str | os.PathLike[str]
 
@@ -199,7 +203,7 @@ def _read_or_explain(path: Path, format: str | None) -> Spectra:
 
 def unreadable(path: Path, problem: str) -> Spectra:
     """Return one row with the reason why there is no spectrum."""
-    return Spectra([np.nan], [np.nan], [0.0], star_id=path.name, file=str(path), problem=problem)
+    return Spectra([np.nan], [np.nan], [0.0], star_id=path.name, file=str(path), problem=one_line(problem))
 
 
 def _read(path: Path, format: str | None) -> Spectra:
@@ -227,13 +231,16 @@ def row_blocks(
         with open_file(path) as file:
             reader = _format_of(path, file, format)
             if file is None or reader is None:
+                if file is not None:
+                    file.check_headers()
+                    file.check_end()
                 blocks = generic.blocks(path, FORMATS[:-1])
             else:
                 blocks = reader.blocks(file, rows, wanted)
             name = next((name for name, module in _FITS_FORMATS.items() if module is reader), "generic")
             for block in blocks:
                 if block.read is not None:
-                    block = replace(block, read=partial(_checked, block.read, path, name))
+                    block = replace(block, read=partial(_checked, block, path, name))
                 yield block
             if file is not None:
                 file.check_end()
@@ -263,19 +270,53 @@ def _explained(path: Path) -> Iterator[None]:
         raise ReadError(f"{path}: {what}; get the file again, or specify its format") from error
 
 
-def _checked(read: Callable[[], Spectra], path: Path, format: str) -> Spectra:
+def _checked(block: RowBlock, path: Path, format: str) -> Spectra:
+    """Spectra of a block, with the `problem` of those without a usable pixel, which names file and row."""
     with _explained(path):
-        spectra = read()
+        spectra = _each_row(block, path)
     spectra.format = np.full(len(spectra), format)
-    explain_empty(spectra, path)
+    n_pixels = spectra.flux.shape[1]
+    if n_pixels > MOST_PIXELS:
+        raise ReadError(f"{path}: it has {n_pixels:,} pixels per spectrum, maury reads up to {MOST_PIXELS:,}")
+    explain_empty(spectra)
+    bad = spectra.problem != ""
+    if bad.any():
+        rows = [
+            f"row {block.first + i + 1} of {block.total}: " if block.row else "" for i in range(len(spectra))
+        ]
+        spectra.problem = np.where(
+            bad,
+            [one_line(f"{path}: {row}{why}") for row, why in zip(rows, spectra.problem, strict=True)],
+            "",
+        )
     return spectra
 
 
-def explain_empty(spectra: Spectra, path: Path) -> None:
+def _each_row(block: RowBlock, path: Path) -> Spectra:
+    """Spectra of a block, row by row if that fails: only the row that cannot be decoded is lost."""
+    if block.read is None:
+        raise ValueError("this block was not requested")
+    try:
+        return block.read()
+    except Exception as error:  # a damaged row can make numpy or astropy raise anything
+        if block.row is None:
+            raise
+        if block.n == 1:
+            return unreadable(path, f"it cannot be read ({type(error).__name__}: {error})")
+    parts = []
+    for i in range(block.n):
+        try:
+            parts.append(block.row(i))
+        except Exception as error:
+            parts.append(unreadable(path, f"it cannot be read ({type(error).__name__}: {error})"))
+    return Spectra.concatenate(parts)
+
+
+def explain_empty(spectra: Spectra) -> None:
     """Set the `problem` of spectra without a usable pixel."""
     empty = ~(~spectra.mask & (spectra.flux != 0)).any(axis=1) & (spectra.problem == "")
     if empty.any():
-        why = [f"{path}: {_why_empty(spectra[i])}" if empty[i] else "" for i in range(len(spectra))]
+        why = [_why_empty(spectra[i]) if empty[i] else "" for i in range(len(spectra))]
         spectra.problem = np.where(empty, why, spectra.problem)
 
 
@@ -298,6 +339,8 @@ def _format_of(path: Path, file: FitsFile | None, format: str | None) -> Any:
 
 
 def _why_empty(spectra: Spectra) -> str:
+    if not spectra.flux.shape[1]:
+        return "it has no pixels"
     if not np.isfinite(spectra.flux).any():
         return "its flux is NaN in every pixel"
     if not np.nan_to_num(spectra.flux).any():

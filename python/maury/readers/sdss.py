@@ -19,6 +19,7 @@ from maury.readers._fits import (
     positive,
     stem,
     velocity,
+    wavelength_of,
 )
 from maury.readers._fits_file import FitsFile
 from maury.readers._row_blocks import one_block
@@ -54,7 +55,7 @@ def _read(file: FitsFile) -> Spectra:
     if len(table.get("FLUX", ())) == 0:
         raise ReadError("its coadded spectrum has no pixels; get the file again")
     path = file.path
-    wavelength = 10 ** exact_log_grid(table["LOGLAM"], 1e-6)  # stored in single precision
+    wavelength = wavelength_of(exact_log_grid(table["LOGLAM"], 1e-6))  # stored in single precision
     lsf = None
     if "WDISP" in table:  # Gaussian sigma in pixels of 1e-4 in log10
         lsf = np.asarray(table["WDISP"], dtype=np.float64) * 1e-4 * np.log(10.0) * wavelength

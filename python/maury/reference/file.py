@@ -29,7 +29,8 @@ from maury._version import __version__
 from maury.labels import LABELS, find_label
 from maury.output import check_new_file
 from maury.readers import ReadError
-from maury.readers._fits import is_fits, open_fits
+from maury.readers._fits import is_fits
+from maury.readers._fits_file import open_fits
 from maury.spectra import Floats, Spectra
 
 VERSION = 1

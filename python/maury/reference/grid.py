@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maury.labels import LABELS
-from maury.readers._fits import ReadError, is_fits, linear_grid, number, open_fits
+from maury.readers._fits import ReadError, is_fits, linear_grid, number
+from maury.readers._fits_file import open_fits
 from maury.reference.ferre import Models, is_ferre, read_ferre
 from maury.reference.load import load_reference
 from maury.spectra import FWHM_PER_SIGMA, air_to_vacuum
