@@ -19,6 +19,7 @@ from maury.emulator.distance import training_distance
 from maury.emulator.model_error import ModelError
 from maury.emulator.network import compiled
 from maury.emulator.text import describe
+from maury.spectra.units import plain
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -146,7 +147,7 @@ class Emulator(Content):
         return replace(super().with_model_error(found), _loaded_hash=None)
 
     def _rows(self, labels: ArrayLike) -> tuple[Array, bool]:
-        rows = np.asarray(labels, dtype=np.float64)
+        rows = np.asarray(plain("labels", labels), dtype=np.float64)
         if rows.ndim not in (1, 2) or rows.shape[-1] != len(self.labels):
             raise ValueError(
                 f"labels: expected shape (N, {len(self.labels)}) or ({len(self.labels)},) for "

@@ -15,6 +15,7 @@ from maury.measure.options import Options
 from maury.measure.plan import fit_plan
 from maury.measure.prior import Prior, PriorLike, checked_prior
 from maury.measure.regions import REGIONS
+from maury.spectra.units import flux_in_one_unit, plain, sigma_in_angstrom
 
 if TYPE_CHECKING:
     from maury.emulator.emulator import Emulator
@@ -157,6 +158,7 @@ def fit_normalized(
         If a shape does not match the emulator, an interval of the bounds is empty or not finite, a covariance
         is not positive definite, or `lsf` is given and the line-spread function of the emulator is unknown.
     """
+    flux, ivar, _ = flux_in_one_unit(flux, ivar)
     data, weight = (_rows(name, values, emulator) for name, values in (("flux", flux), ("ivar", ivar)))
     if data.shape != weight.shape:
         raise ValueError(f"ivar: expected the shape of flux {data.shape}, got {weight.shape}")
@@ -164,7 +166,9 @@ def fit_normalized(
         raise ValueError(
             "lsf: the line-spread function of the emulator is unknown, so it cannot be broadened"
         )
-    sigma = None if lsf is None else _rows("lsf", lsf, emulator)
+    sigma = None
+    if lsf is not None:
+        sigma = _rows("lsf", sigma_in_angstrom("lsf", lsf, emulator.wavelength), emulator)
     if sigma is not None:
         sigma = np.ascontiguousarray(np.broadcast_to(sigma, data.shape))
     options = Options(
@@ -355,7 +359,7 @@ def checked_start(start: ArrayLike | None, n_spectra: int, n_labels: int) -> Arr
     """
     if start is None:
         return None
-    given = np.asarray(start, dtype=np.float64)
+    given = np.asarray(plain("start", start), dtype=np.float64)
     if given.shape == (n_labels,):
         given = np.broadcast_to(given, (n_spectra, 1, n_labels))
     elif given.shape == (n_spectra, n_labels):
