@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from maury.readers._fits import ReadError, ReadWarning, stem
+from maury.readers._fits import ReadError
+from maury.readers._plain import assumptions, numbered
 from maury.readers._row_blocks import RowBlock
 from maury.spectra import Spectra
 
@@ -50,11 +51,7 @@ def _read(path: Path, not_ours: str) -> Spectra:
             ) from error
     if not spectra:
         raise ReadError(f"specutils finds no spectrum in it; pass another file, {_ELSEWHERE}")
-    with warnings.catch_warnings(record=True) as notes:
-        warnings.simplefilter("always")
+    with assumptions():
         found = Spectra.from_specutils(spectra)
-    for note in notes:
-        warnings.warn(f"a file: {note.message}", ReadWarning, stacklevel=2)
     n = len(found)
-    names = [stem(path) if n == 1 else f"{stem(path)}-{i}" for i in range(n)]
-    return replace(found, star_id=np.array(names), file=np.full(n, str(path)))
+    return replace(found, star_id=np.array(numbered(path, n)), file=np.full(n, str(path)))

@@ -30,6 +30,7 @@ from maury.readers._row_blocks import (
     rows_that_fit,
     table_blocks,
 )
+from maury.readers._topcat import Joined, joined_names
 from maury.spectra import Floats, Spectra
 
 FILL = -999.0
@@ -40,7 +41,7 @@ Table = Mapping[str, NDArray[Any]]
 def matches(file: FitsFile) -> bool:
     """Whether the second HDU is a table of MaStar spectra."""
     hdu = file.at(1)
-    return hdu is not None and hdu.head.has_columns(*NEEDED)
+    return hdu is not None and hdu.head.has_columns(*joined_names(hdu.head, *NEEDED))
 
 
 def n_rows(file: FitsFile) -> int:
@@ -56,7 +57,8 @@ def blocks(file: FitsFile, rows: int = ROWS, wanted: Wanted = everything) -> Ite
         rows, hdu.head.row_bytes if hdu else 1
     )  # bytes per row are similar to those of the float64 arrays
     convert = partial(to_spectra, file=str(file.path))
-    for first, n, total, unpack in table_blocks(file, rows, NEEDED, WHAT, wanted):
+    needed = joined_names(hdu.head, *NEEDED) if hdu else NEEDED
+    for first, n, total, unpack in table_blocks(file, rows, needed, WHAT, wanted):
         yield RowBlock(first, n, total, later(unpack, convert))
 
 
@@ -78,6 +80,7 @@ def read_blocks(
 
 def to_spectra(table: Table, file: str) -> Spectra:
     """Spectra of some rows, by upper-case column name; a row that is not a spectrum has a `problem`."""
+    table = Joined(table)
     try:
         return _block(table, file)
     except ValueError as error:

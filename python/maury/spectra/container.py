@@ -6,12 +6,15 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, fields, replace
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maury.spectra import arrays, exchange
+from maury.spectra.display import html_of_spectra, plot_spectra
+from maury.spectra.file import write_spectra
 from maury.spectra.join import joined
 from maury.spectra.pixels import checked_arm, checked_resolution, checked_wavelength, pixels
 from maury.spectra.units import (
@@ -26,6 +29,9 @@ from maury.spectra.units import (
 
 if TYPE_CHECKING:
     pass
+
+if TYPE_CHECKING:
+    from maury.figure import Figure
 
 
 @dataclass(eq=False, repr=False, init=False)
@@ -247,6 +253,23 @@ class Spectra:
     def to_specutils(self) -> Any:
         """Return a SpectrumList of specutils: one Spectrum per spectrum, and per arm if there are several."""
         return exchange.to_list(self)
+
+    def write(self, path: str | PathLike[str], overwrite: bool = False) -> None:
+        """Write all of this as one FITS table, which `maury.read_spectra` reads; complete or not at all.
+
+        Raises
+        ------
+        ValueError, FileExistsError, FileNotFoundError
+            If the extension is not .fits or .fits.gz; the file exists; its folder does not.
+        """
+        write_spectra(self, path, overwrite)
+
+    def plot(self, n: int = 4) -> Figure:
+        """Draw the first n spectra, with gaps where pixels are masked."""
+        return plot_spectra(self, n)
+
+    def _repr_html_(self) -> str:
+        return html_of_spectra(self)
 
     def __len__(self) -> int:
         """N, the number of spectra."""
