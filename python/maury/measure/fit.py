@@ -15,6 +15,7 @@ from maury.measure.options import Options
 from maury.measure.plan import fit_plan
 from maury.measure.prior import Prior, PriorLike, checked_prior
 from maury.measure.regions import REGIONS
+from maury.measure.result import Rows
 from maury.spectra.units import flux_in_one_unit, plain, sigma_in_angstrom
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ Status = IntEnum("Status", {name: value for name, (value, _) in _core.STATUS.ite
 
 
 @dataclass(frozen=True)
-class FitResult:
+class FitResult(Rows):
     """Result of the fit of N spectra; a failed fit is a row with NaN labels or `converged` False.
 
     Attributes
@@ -75,6 +76,8 @@ class FitResult:
         `maury.measure.star_prior`.
     model_covariance : (N, L, L) float64 or None
         Covariance of the model error in that case; NaN without a prior.
+    names : tuple of str
+        Names of the labels.
     """
 
     labels: Array
@@ -99,6 +102,7 @@ class FitResult:
     chi2_prior: Array | None = None
     fitted_labels: Array | None = None
     model_covariance: Array | None = None
+    names: tuple[str, ...] = ()
 
 
 def fit_normalized(
@@ -193,7 +197,7 @@ def fit_normalized(
         threads=workers,
         progress=progress,
     )
-    result = _result(out, starts, known)
+    result = replace(_result(out, starts, known), names=tuple(emulator.labels))
     return replace(result, rv=None, rv_err=None)
 
 
@@ -264,7 +268,7 @@ def fit_spectra(
         progress=progress,
         models=True,
     )
-    result = _result(out, starts, prior)
+    result = replace(_result(out, starts, prior), names=tuple(emulator.labels))
     arm_rv = out["arm_rv"] if arms.any() and out["arm_rv"].shape[1] else None
     broadening = (out["broadening"], out["broadening_err"]) if options.broadening else (None, None)
     result = replace(result, arm_rv=arm_rv, broadening=broadening[0], broadening_err=broadening[1])

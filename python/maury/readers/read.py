@@ -72,9 +72,10 @@ def read_spectra(path: PathLike | Iterable[PathLike], format: str | None = None)
     ----------
     path
         A file, or a list of files; of a folder, its FITS files. The folder of the MILES or STELIB library is
-        read as a whole, with its labels; of the folder "mastarhc_v2_noism", the files of single stars are read. The names "miles",
-        "stelib" and "mastarhc_v2_noism" stand for the libraries in the installed package sdss-mangadap. Files
-        may be gzip-compressed. All spectra are in memory; `read_blocks` reads a large file in blocks.
+        read with its labels; of the folder "mastarhc_v2_noism", the files of single stars are read. The names
+        "miles", "stelib" and "mastarhc_v2_noism" stand for the libraries in the installed package
+        sdss-mangadap. Files may be gzip-compressed. All spectra are in memory; `read_blocks` reads a large
+        file in blocks.
     format
         One of `maury.readers.FORMATS`; by default it is recognised from each file. "generic" is any format
         that specutils can read.
