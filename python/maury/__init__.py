@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from maury.measure.posterior import posterior
     from maury.prepare import running_median
     from maury.readers import ReadError, ReadWarning, read_spectra
+    from maury.show.star import plot
     from maury.spectra import Spectra
     from maury.survey import cluster, fit_files
 
@@ -40,6 +41,7 @@ _HOME = {
     "fit": "maury.measure.pipeline",
     "fit_files": "maury.survey",
     "fit_normalized": "maury.measure.fit",
+    "plot": "maury.show.star",
     "posterior": "maury.measure.posterior",
     "read_catalog": "maury.catalog.table",
     "read_spectra": "maury.readers",
@@ -60,6 +62,7 @@ __all__ = [
     "fit",
     "fit_files",
     "fit_normalized",
+    "plot",
     "posterior",
     "read_catalog",
     "read_spectra",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,6 +60,12 @@ class _Log:
         sys.stderr.flush()
 
 
+def _in_notebook() -> bool:
+    """Whether a Jupyter kernel runs this."""
+    shell = sys.modules.get("IPython")
+    return shell is not None and hasattr(shell.get_ipython(), "kernel")
+
+
 def progress(total: int, what: str, unit: str, wanted: bool = True, done: int = 0) -> tqdm[None]:
     """Return a progress bar on stderr, or lines in a log file; use it in a ``with`` and call ``update(n)``.
 
@@ -73,10 +80,14 @@ def progress(total: int, what: str, unit: str, wanted: bool = True, done: int = 
     done : int
         Units finished in an earlier run.
     """
-    from tqdm import tqdm
+    from tqdm import auto, tqdm
 
     common = {"total": total, "desc": what, "unit": unit, "initial": done, "disable": not wanted}
     if sys.stderr.isatty():
         return tqdm(**common)
+    if _in_notebook():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # without ipywidgets it is a bar of text
+            return auto.tqdm(**common)
     every = {"mininterval": INTERVAL, "maxinterval": INTERVAL, "delay": INTERVAL, "miniters": 1}
     return tqdm(**common, **every, file=_Log(), ascii=True, ncols=100)

@@ -87,14 +87,14 @@ def test_one_row_and_no_row(tmp_path):
 
 def test_columns_and_their_numbers(catalog):
     assert catalog.colnames == [
-        "star_id", "visit_id", "file", "format", "ra", "dec",
+        "star_id", "visit_id",
         "teff", "teff_err", "teff_err_formal", "teff_err_model",
         "logg", "logg_err", "logg_err_formal", "logg_err_model",
         "fe_h", "fe_h_err", "fe_h_err_formal", "fe_h_err_model",
         "chi2", "rchi2", "rchi2_noise", "n_pixels", "n_clipped", "snr", "mjdqual",
         "rv", "rv_err", "rv_err_formal",
         "converged", "status", "flags", "valid", "training_distance", "start",
-        "n_starts", "n_agree", "problem", "covariance", "covariance_formal",
+        "n_starts", "n_agree", "file", "format", "ra", "dec", "problem", "covariance", "covariance_formal",
     ]  # fmt: skip
     assert all(catalog[name].info.description for name in catalog.colnames)
     np.testing.assert_array_equal(catalog["dec"].to_value(u.deg), [-30, np.nan, 89, 0])
@@ -130,6 +130,7 @@ def test_the_header_says_where_it_came_from(catalog):
     told = json.loads(meta["OPTIONS"])
     assert told.pop("start") == "search"
     assert told.pop("photometry") is False
+    assert told.pop("prior") == "none"
     assert set(told) == {field.name for field in fields(Options)}
     assert told["bounds"] == [[4000, 8000], [1, 5], [-2, 0.5]]
     for bit in Flag:

@@ -14,6 +14,7 @@ from desi_files import write_desi
 from mastar_small import write_goodspec, write_mastarhc
 from maury.readers import FORMATS, ReadError, ReadWarning, read_spectra
 from maury.readers._fits import designation, number, velocity
+from plain_files import write_plain
 from survey_files import (
     star,
     write_lamost_image,
@@ -36,6 +37,7 @@ def test_every_format_is_found_and_can_be_named(tmp_path):
         "desi": tmp_path / "coadd-0.fits",
     }
     write_desi(files["desi"], n=1, step=8.0)
+    files |= {name: write_plain(tmp_path, name) for name in ("maury", "image", "table", "text")}
     assert set(files) | {"generic"} == set(FORMATS)
     for name, file in files.items():
         found, named = read_spectra(file), read_spectra(str(file), format=name)
@@ -83,7 +85,7 @@ def test_formats_may_be_mixed_and_keep_their_order(tmp_path):
 
 def test_an_unknown_format_is_named(tmp_path):
     with pytest.raises(
-        ValueError, match="stelib, sdss, lamost, mastar, mastarhc, desi, generic or None, got 'lamots'"
+        ValueError, match=r"stelib, sdss, .*desi, maury, image, table, text, generic or None, got 'lamots'"
     ):
         read_spectra(tmp_path, format="lamots")
 
@@ -225,11 +227,14 @@ def test_a_folder_of_a_library_is_read_as_a_whole(tmp_path):
     assert len(both) == 5
 
 
-def test_another_folder_is_refused_with_advice(tmp_path):
-    write_sdss(tmp_path / "spec-1.fits")
+def test_another_folder_means_its_fits_files(tmp_path):
     for path in (tmp_path, [tmp_path]):
         with pytest.raises(ReadError, match="pass the spectra themselves, as a list of files"):
             read_spectra(path)
+    files = [write_sdss(tmp_path / f"spec-{i}.fits") for i in range(2)]
+    (tmp_path / "notes.txt").write_text("not a spectrum")
+    for path in (tmp_path, [tmp_path]):
+        assert read_spectra(path).file.tolist() == [str(file) for file in files]
 
 
 def test_the_name_of_a_library_means_the_installed_package(tmp_path, monkeypatch):
@@ -318,7 +323,7 @@ def test_what_specutils_cannot_read(tmp_path):
 def test_without_specutils_the_error_gives_the_command(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "specutils", None)
     with pytest.raises(ReadError, match=r"pip install 'maury\[specutils\]'"):
-        read_spectra(write_table(tmp_path / "mine.fits"))
+        read_spectra(other_table(tmp_path / "mine.fits"))
 
 
 def test_reading_survey_files_does_not_load_specutils(tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from maury._version import __version__
 from maury.catalog.columns import Columns, label_names
 from maury.catalog.flags import Flag
-from maury.labels import find_label
+from maury.labels import LABELS, find_label
 from maury.output import check_new_file
 
 if TYPE_CHECKING:
@@ -56,6 +56,12 @@ _DESCRIPTIONS = {
     "problem": "why the file could not be read",
     "covariance": "covariance of the labels, noise and model, in their units",
     "covariance_formal": "covariance of the labels in the fit, in their units",
+}
+_PRINTED = {
+    **dict.fromkeys(("snr",), ".0f"),
+    **dict.fromkeys(("rv", "rv_err", "rv_err_formal", "broadening", "broadening_err", "chi2"), ".1f"),
+    **dict.fromkeys(("rchi2", "rchi2_noise", "training_distance"), ".2f"),
+    **dict.fromkeys(("ra", "dec"), ".5f"),
 }
 _FORMATS = {
     ".fits": "fits",
@@ -106,7 +112,17 @@ def catalog_table(columns: Columns, units: Mapping[str, str], origin: Mapping[st
         own_unit = unit_of.get(name)
         _add(table, name, values, described[name], u.Unit(own_unit) if own_unit else None)
     table.meta.update(_provenance(units, origin))
+    set_formats(table)
     return table
+
+
+def set_formats(table: QTable) -> None:
+    """Set how the numbers of a catalogue are printed; files of it have all digits."""
+    for name in table.colnames:
+        base = name.partition("_err")[0]
+        if name in _PRINTED or base in LABELS:
+            kelvin = base in LABELS and LABELS[base].unit == "K"
+            table[name].info.format = _PRINTED.get(name, ".0f" if kelvin else ".2f")
 
 
 def _add(table: QTable, name: str, values: NDArray[Any], description: str, unit: Any = None) -> None:
@@ -210,6 +226,7 @@ def read_catalog(path: str | os.PathLike[str]) -> QTable:
         covariance = np.asarray(table[name])
         covariance = covariance.reshape(len(table), n_labels, n_labels)  # flat in Parquet
         _add(table, name, covariance, table[name].info.description)
+    set_formats(table)
     return table
 
 

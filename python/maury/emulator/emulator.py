@@ -19,6 +19,8 @@ from maury.emulator.distance import training_distance
 from maury.emulator.model_error import ModelError
 from maury.emulator.network import compiled
 from maury.emulator.text import describe
+from maury.spectra.display import html_table
+from maury.spectra.units import label_numbers, plain
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -84,30 +86,33 @@ class Emulator(Content):
 
         write(self, path)
 
-    def predict(self, labels: ArrayLike) -> Array:
+    def predict(self, labels: ArrayLike | None = None, **by_name: Any) -> Array:
         """Compute the normalised flux at `labels`.
 
         Parameters
         ----------
         labels : (N, L) or (L,)
             In physical units and the order of `self.labels`.
+        **by_name
+            Instead, each label by name, as in ``predict(teff=5772, logg=4.44, fe_h=0)``: numbers, arrays (N,)
+            or Quantities.
 
         Returns
         -------
         (N, P) or (P,) float64
             A row is NaN where a label is not finite, or not positive although it is scaled by log10.
         """
-        rows, single = self._rows(labels)
+        rows, single = self._rows(self._given(labels, by_name))
         flux = self.core.predict(rows)
         flux[self._unusable(rows)] = np.nan
         return flux[0] if single else flux
 
-    def jacobian(self, labels: ArrayLike) -> Array:
+    def jacobian(self, labels: ArrayLike | None = None, **by_name: Any) -> Array:
         """Compute the derivative of the flux with respect to every label, in physical units.
 
         Parameters
         ----------
-        labels : (N, L) or (L,)
+        labels, **by_name
             As for `predict`.
 
         Returns
@@ -115,7 +120,7 @@ class Emulator(Content):
         (N, P, L) or (P, L) float64
             NaN where `predict` gives NaN.
         """
-        rows, single = self._rows(labels)
+        rows, single = self._rows(self._given(labels, by_name))
         slope = self.core.jacobian(rows)
         slope[self._unusable(rows)] = np.nan
         return slope[0] if single else slope
@@ -157,8 +162,22 @@ class Emulator(Content):
         """Return the same emulator without residual modes; the hash of its file changes."""
         return replace(super().without_modes(), _loaded_hash=None)
 
+    def _given(self, labels: ArrayLike | None, by_name: dict[str, Any]) -> ArrayLike:
+        """Labels (L,) or (N, L), as an array or by name."""
+        if labels is not None and not by_name:
+            return labels
+        if labels is not None or set(by_name) != set(self.labels):
+            got = [*(["an array"] if labels is not None else []), *by_name]
+            raise ValueError(
+                f"labels: expected an array, or each of {', '.join(self.labels)} by name; got "
+                f"{', '.join(got) or 'nothing'}"
+            )
+        columns = [np.asarray(label_numbers(name, by_name[name]), dtype=np.float64) for name in self.labels]
+        stacked: Array = np.stack(np.broadcast_arrays(*columns), axis=-1)
+        return stacked
+
     def _rows(self, labels: ArrayLike) -> tuple[Array, bool]:
-        rows = np.asarray(labels, dtype=np.float64)
+        rows = np.asarray(plain("labels", labels), dtype=np.float64)
         if rows.ndim not in (1, 2) or rows.shape[-1] != len(self.labels):
             raise ValueError(
                 f"labels: expected shape (N, {len(self.labels)}) or ({len(self.labels)},) for "
@@ -192,6 +211,15 @@ class Emulator(Content):
             f"<Emulator {self.name!r}: {', '.join(self.labels)} -> {len(self.wavelength)} pixels, "
             f"{self.wavelength[0]:.0f}-{self.wavelength[-1]:.0f} A, {shape} {kinds}>"
         )
+
+    def _repr_html_(self) -> str:
+        """Table of the labels, for a notebook."""
+        spans = zip(self.labels, self.units, self.bounds, self.training_range, strict=True)
+        rows = [
+            [name, unit, *(f"{low:g} to {high:g}" for low, high in (bounds, trained))]
+            for name, unit, bounds, trained in spans
+        ]
+        return html_table(repr(self), ["label", "unit", "bounds", "training range"], rows, len(rows))
 
     def describe(self) -> str:
         """Return a short description as text."""

@@ -16,6 +16,7 @@ from maury.measure.fit import core_options, core_spectra
 from maury.measure.lsf import with_lsf
 from maury.measure.options import Options
 from maury.measure.plan import fit_plan
+from maury.readers.accept import spectra_of
 from maury.spectra import SPEED_OF_LIGHT, Spectra
 
 if TYPE_CHECKING:
@@ -24,17 +25,15 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 
-def best_fit(
-    catalog: QTable, spectra: Spectra, emulator: Emulator | str | PathLike[str] = "default"
-) -> Array:
+def best_fit(catalog: QTable, spectra: Any, emulator: Emulator | str | PathLike[str] = "default") -> Array:
     """Compute the best-fit model of each spectrum on its own pixels, times its continuum.
 
     Parameters
     ----------
     catalog : QTable
         From `maury.fit`; the options of the fit are those of its header.
-    spectra : Spectra
-        The N spectra of its rows, in the same order.
+    spectra : Spectra, path, ...
+        The N spectra of its rows, in the same order; see `maury.fit`.
     emulator : Emulator or path
         The one of the catalogue.
 
@@ -50,6 +49,7 @@ def best_fit(
     """
     if not isinstance(emulator, Emulator):
         emulator = Emulator.load(emulator)
+    spectra = spectra_of(spectra)
     if len(catalog) != len(spectra):
         raise ValueError(
             f"spectra: expected the {len(catalog)} spectra of the rows of the catalogue, got {len(spectra)}"

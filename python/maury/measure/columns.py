@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from maury.spectra import Spectra
 
 
-_NAMES = ("star_id", "visit_id", "file", "format", "ra", "dec")
+_NAMES, _ORIGIN = ("star_id", "visit_id"), ("file", "format", "ra", "dec")
 _OPTIONAL = (
     "chi2_prior",
     "fitted_labels",
@@ -115,6 +115,7 @@ def catalog_columns(
         "start": np.asarray(result.start, dtype=str),
         "n_starts": np.asarray(result.n_starts, dtype=np.int32),
         "n_agree": np.asarray(result.n_agree, dtype=np.int32),
+        **{name: np.asarray(getattr(spectra, name)) for name in _ORIGIN},
         "problem": np.asarray(spectra.problem, dtype=str),
         "covariance": covariance,
         "covariance_formal": np.asarray(result.covariance, dtype=float),

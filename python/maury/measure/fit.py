@@ -15,6 +15,8 @@ from maury.measure.options import Options
 from maury.measure.plan import fit_plan
 from maury.measure.prior import Prior, PriorLike, checked_prior
 from maury.measure.regions import REGIONS
+from maury.measure.result import Rows
+from maury.spectra.units import flux_in_one_unit, plain, sigma_in_angstrom
 
 if TYPE_CHECKING:
     from maury.emulator.emulator import Emulator
@@ -27,7 +29,7 @@ Status = IntEnum("Status", {name: value for name, (value, _) in _core.STATUS.ite
 
 
 @dataclass(frozen=True)
-class FitResult:
+class FitResult(Rows):
     """Result of the fit of N spectra; a failed fit is a row with NaN labels or `converged` False.
 
     Attributes
@@ -75,6 +77,8 @@ class FitResult:
         `maury.measure.star_prior`.
     model_covariance : (N, L, L) float64 or None
         Covariance of the model error in that case; NaN without a prior.
+    names : tuple of str
+        Names of the labels.
     """
 
     labels: Array
@@ -99,6 +103,7 @@ class FitResult:
     chi2_prior: Array | None = None
     fitted_labels: Array | None = None
     model_covariance: Array | None = None
+    names: tuple[str, ...] = ()
 
 
 def fit_normalized(
@@ -159,6 +164,7 @@ def fit_normalized(
         If a shape does not match the emulator, an interval of the bounds is empty or not finite, a covariance
         is not positive definite, or `lsf` is given and the line-spread function of the emulator is unknown.
     """
+    flux, ivar, _ = flux_in_one_unit(flux, ivar)
     data, weight = (_rows(name, values, emulator) for name, values in (("flux", flux), ("ivar", ivar)))
     if data.shape != weight.shape:
         raise ValueError(f"ivar: expected the shape of flux {data.shape}, got {weight.shape}")
@@ -166,7 +172,9 @@ def fit_normalized(
         raise ValueError(
             "lsf: the line-spread function of the emulator is unknown, so it cannot be broadened"
         )
-    sigma = None if lsf is None else _rows("lsf", lsf, emulator)
+    sigma = None
+    if lsf is not None:
+        sigma = _rows("lsf", sigma_in_angstrom("lsf", lsf, emulator.wavelength), emulator)
     if sigma is not None:
         sigma = np.ascontiguousarray(np.broadcast_to(sigma, data.shape))
     options = Options(
@@ -191,7 +199,7 @@ def fit_normalized(
         threads=workers,
         progress=progress,
     )
-    result = _result(out, starts, known)
+    result = replace(_result(out, starts, known), names=tuple(emulator.labels))
     return replace(result, rv=None, rv_err=None)
 
 
@@ -262,7 +270,7 @@ def fit_spectra(
         progress=progress,
         models=True,
     )
-    result = _result(out, starts, prior)
+    result = replace(_result(out, starts, prior), names=tuple(emulator.labels))
     arm_rv = out["arm_rv"] if arms.any() and out["arm_rv"].shape[1] else None
     broadening = (out["broadening"], out["broadening_err"]) if options.broadening else (None, None)
     result = replace(result, arm_rv=arm_rv, broadening=broadening[0], broadening_err=broadening[1])
@@ -357,7 +365,7 @@ def checked_start(start: ArrayLike | None, n_spectra: int, n_labels: int) -> Arr
     """
     if start is None:
         return None
-    given = np.asarray(start, dtype=np.float64)
+    given = np.asarray(plain("start", start), dtype=np.float64)
     if given.shape == (n_labels,):
         given = np.broadcast_to(given, (n_spectra, 1, n_labels))
     elif given.shape == (n_spectra, n_labels):

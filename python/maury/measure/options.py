@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from maury.measure.regions import check_regions
 from maury.readers.mastar_bits import PAPER_BITS, checked_bits
+from maury.spectra.units import plain
 
 if TYPE_CHECKING:
     from maury.emulator.content import Content
@@ -81,7 +82,9 @@ class Options:
     reject: tuple[str, ...] = PAPER_BITS
 
     def __post_init__(self) -> None:
-        """Check every value, and convert sequences to tuples."""
+        """Check every value, and convert sequences to tuples, and Quantities to numbers."""
+        for name, unit in (("max_rv", "km/s"), ("resolution", ""), ("fwhm", "Angstrom"), ("bounds", "")):
+            object.__setattr__(self, name, plain(name, getattr(self, name), unit))
         if self.velocity not in ("fit", "given"):
             raise ValueError(f"velocity: expected 'fit' or 'given', got {self.velocity!r}")
         if not self.max_rv > 0:

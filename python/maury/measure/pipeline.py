@@ -31,6 +31,7 @@ from maury.measure.jobs import Ended, run_jobs
 from maury.measure.lsf import with_lsf
 from maury.measure.misfit import is_misfit, unexplained_part
 from maury.measure.options import Options, Velocity
+from maury.measure.overlap import warn_without_overlap
 from maury.measure.photometric_prior import named_priors, needed_for_prior, priors_by_name
 from maury.measure.photometry import start_of_stars
 from maury.measure.prior import Prior, PriorLike, checked_prior, prior_origin
@@ -38,6 +39,7 @@ from maury.measure.star_prior import StarPrior
 from maury.output import one_line
 from maury.output import progress as show_progress
 from maury.prepare import signal_to_noise
+from maury.readers.accept import spectra_of
 from maury.readers.mastar_bits import PAPER_BITS, bit_mask
 from maury.spectra import SPEED_OF_LIGHT, Spectra
 
@@ -50,9 +52,14 @@ _EVERY = 8  # pixels: one of so many tells the width of pixels
 
 
 def fit(
-    spectra: Spectra,
+    spectra: Any = None,
     emulator: Emulator | str | PathLike[str] = "default",
     *,
+    wavelength: Any = None,
+    flux: Any = None,
+    ivar: Any = None,
+    air: bool | None = None,
+    sigma: Any = None,
     start: ArrayLike | None = None,
     photometry: Table | None = None,
     isochrones: Table | None = None,
@@ -82,11 +89,12 @@ def fit(
 
     Parameters
     ----------
-    spectra : Spectra
-        From `maury.read_spectra`, or created from arrays. Where `lsf` is unknown, that of the emulator is
-        assumed.
+    spectra : Spectra, path, list of paths, or Spectrum or SpectrumList of specutils
+        Where the line-spread function is unknown, that of the emulator is assumed.
     emulator : Emulator or path
         ``"default"`` is the built-in emulator.
+    wavelength, flux, ivar, air, sigma
+        In place of `spectra`: arrays, as for `maury.Spectra.from_arrays`, which accepts more of them.
     start, threads
         See `maury.fit_normalized`.
     photometry, isochrones : Table, optional
@@ -122,10 +130,11 @@ def fit(
     Raises
     ------
     ValueError
-        If an argument is invalid; never for a bad spectrum.
+        If an argument is invalid, or none of the files can be read; never for a bad spectrum.
     """
     if (photometry is None) != (isochrones is None):
         raise ValueError("photometry, isochrones: pass both, or neither")
+    spectra = spectra_of(spectra, wavelength=wavelength, flux=flux, ivar=ivar, air=air, sigma=sigma)
     if not isinstance(emulator, Emulator):
         emulator = Emulator.load(emulator)
     model = errors_for(errors, emulator.labels, emulator.file_hash)
@@ -155,6 +164,7 @@ def fit(
         known = named_priors(spectra.star_id, by_name, len(emulator.labels))
     else:
         known = prior
+    warn_without_overlap(spectra, emulator)
     with show_progress(len(spectra), "fitting", "spectra", progress) as bar:
         columns = measure(spectra, emulator, options, start, photometric, known, threads, bar.update)
     return finished_catalog(

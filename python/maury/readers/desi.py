@@ -19,7 +19,7 @@ from maury.readers._fits_file import FitsFile, Hdu
 from maury.readers._head import Rows
 from maury.readers._row_blocks import ROWS, RowBlock, Wanted, everything, rows_that_fit
 from maury.spectra import Floats, Spectra
-from maury.spectra_checks import as_text
+from maury.spectra.units import as_text
 
 ARMS = ("B", "R", "Z")  # numbered 0, 1, 2 in `Spectra.arm`, even if a file lacks an arm
 #: Maximum number of diagonals of a resolution matrix; DESI has 11.

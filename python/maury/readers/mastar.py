@@ -30,8 +30,9 @@ from maury.readers._row_blocks import (
     table_block,
     table_blocks,
 )
+from maury.readers._topcat import Joined, joined_names
 from maury.spectra import Floats, Spectra
-from maury.spectra_checks import as_text
+from maury.spectra.units import as_text
 
 FILL = -999.0
 NEEDED, WHAT = ("MANGAID", "WAVE", "FLUX", "IVAR"), "a table of MaStar spectra"
@@ -41,7 +42,7 @@ Table = Mapping[str, NDArray[Any]]
 def matches(file: FitsFile) -> bool:
     """Whether the second HDU is a table of MaStar spectra."""
     hdu = file.at(1)
-    return hdu is not None and hdu.head.has_columns(*NEEDED)
+    return hdu is not None and hdu.head.has_columns(*joined_names(hdu.head, *NEEDED))
 
 
 def n_rows(file: FitsFile) -> int:
@@ -57,7 +58,8 @@ def blocks(file: FitsFile, rows: int = ROWS, wanted: Wanted = everything) -> Ite
         rows, hdu.head.row_bytes if hdu else 1
     )  # bytes per row are similar to those of the float64 arrays
     convert = partial(to_spectra, file=str(file.path))
-    for block in table_blocks(file, rows, NEEDED, WHAT, wanted):
+    needed = joined_names(hdu.head, *NEEDED) if hdu else NEEDED
+    for block in table_blocks(file, rows, needed, WHAT, wanted):
         yield table_block(*block, convert)
 
 
@@ -79,6 +81,7 @@ def read_blocks(
 
 def to_spectra(table: Table, file: str) -> Spectra:
     """Spectra of some rows, by upper-case column name."""
+    table = Joined(table)
     flux, ivar = table["FLUX"], table["IVAR"]
     star = _text(table["MANGAID"])
     mask = flux == FILL

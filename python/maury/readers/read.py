@@ -20,7 +20,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from maury.output import one_line
-from maury.readers import desi, generic, lamost, mastar, mastarhc, miles, sdss, stelib
+from maury.readers import (
+    desi,
+    generic,
+    image,
+    lamost,
+    mastar,
+    mastarhc,
+    miles,
+    own,
+    sdss,
+    stelib,
+    table,
+    text,
+)
 from maury.readers._fits import ReadError, ReadWarning, stem
 from maury.readers._fits_file import FitsFile, open_file
 from maury.readers._row_blocks import (
@@ -43,9 +56,12 @@ _FITS_FORMATS: dict[str, Any] = {
     "mastar": mastar,
     "mastarhc": mastarhc,
     "desi": desi,
+    "maury": own,
+    "image": image,
+    "table": table,
 }
 _LIBRARIES = {"miles": miles, "stelib": stelib, mastarhc.FOLDER: mastarhc}
-FORMATS = (*_FITS_FORMATS, "generic")
+FORMATS = (*_FITS_FORMATS, "text", "generic")
 
 #: Maximum number of pixels of a spectrum: with `maury.readers.desi.WIDEST`, a block takes at most 2 GB.
 MOST_PIXELS = 200_000
@@ -59,10 +75,11 @@ def read_spectra(path: PathLike | Iterable[PathLike], format: str | None = None)
     Parameters
     ----------
     path
-        A file, or a list of files. The folder of the MILES or STELIB library is read as a whole, with its
-        labels; of the folder "mastarhc_v2_noism", the files of single stars are read. The names "miles",
-        "stelib" and "mastarhc_v2_noism" stand for the libraries in the installed package sdss-mangadap. Files
-        may be gzip-compressed. All spectra are in memory; `read_blocks` reads a large file in blocks.
+        A file, or a list of files; of a folder, its FITS files. The folder of the MILES or STELIB library is
+        read with its labels; of the folder "mastarhc_v2_noism", the files of single stars are read. The names
+        "miles", "stelib" and "mastarhc_v2_noism" stand for the libraries in the installed package
+        sdss-mangadap. Files may be gzip-compressed. All spectra are in memory; `read_blocks` reads a large
+        file in blocks.
     format
         One of `maury.readers.FORMATS`; by default it is recognised from each file. "generic" is any format
         that specutils can read.
@@ -85,8 +102,8 @@ def read_spectra(path: PathLike | Iterable[PathLike], format: str | None = None)
         warnings.filterwarnings("always", category=ReadWarning)
         spectra = _read_all(path, format)
     # Many files with the same problem cause one warning only.
-    for category, text in dict.fromkeys((note.category, str(note.message)) for note in notes):
-        warnings.warn(text, category, stacklevel=2)
+    for category, words in dict.fromkeys((note.category, str(note.message)) for note in notes):
+        warnings.warn(words, category, stacklevel=2)
     return spectra
 
 
@@ -176,10 +193,12 @@ def _files(path: PathLike) -> list[Path]:
         files: list[Path] = library.library_files(folder)
         if files:
             return files
-    raise ReadError(
-        f"{folder}: this folder is not the MILES, STELIB or MaStarHC library; "
-        "pass the spectra themselves, as a list of files"
-    )
+    files = sorted(file for file in folder.iterdir() if file.is_file() and stem(file) != file.name)
+    if not files:
+        raise ReadError(
+            f"{folder}: this folder has no FITS files; pass the spectra themselves, as a list of files"
+        )
+    return files
 
 
 def _installed(library: str | os.PathLike[str]) -> Path:
@@ -230,14 +249,17 @@ def row_blocks(
         _check_file(path)
         with open_file(path) as file:
             reader = _format_of(path, file, format)
-            if file is None or reader is None:
+            plain = text.read_table(path) if file is None and format != "generic" else None
+            if plain is not None:
+                name, blocks = "text", text.blocks(path, plain)
+            elif file is None or reader is None:
                 if file is not None:
                     file.check_headers()
                     file.check_end()
-                blocks = generic.blocks(path, FORMATS[:-1])
+                name, blocks = "generic", generic.blocks(path, FORMATS[:-1])
             else:
                 blocks = reader.blocks(file, rows, wanted)
-            name = next((name for name, module in _FITS_FORMATS.items() if module is reader), "generic")
+                name = next(name for name, module in _FITS_FORMATS.items() if module is reader)
             for block in blocks:
                 if block.read is not None:
                     block = replace(block, read=partial(_checked, block, path, name))
@@ -274,7 +296,7 @@ def _checked(block: RowBlock, path: Path, format: str) -> Spectra:
     """Spectra of a block, with the `problem` of those without a usable pixel, which names file and row."""
     with _explained(path):
         spectra = _each_row(block, path)
-    spectra.format = np.full(len(spectra), format)
+    spectra.format = np.where(spectra.format == "", format, spectra.format)
     n_pixels = spectra.flux.shape[1]
     if n_pixels > MOST_PIXELS:
         raise ReadError(f"{path}: it has {n_pixels:,} pixels per spectrum, maury reads up to {MOST_PIXELS:,}")
@@ -331,7 +353,7 @@ def _format_of(path: Path, file: FitsFile | None, format: str | None) -> Any:
     """Return the module of the specified or recognised format of a file; None if maury has none for it."""
     if file is None and (stem(path) != path.name or format in _FITS_FORMATS):
         raise ReadError("this is not a FITS file, despite its name; get it again, or correct its extension")
-    if file is None or format == "generic":
+    if file is None or format in ("generic", "text"):
         return None
     if format is not None:
         return _FITS_FORMATS[format]

@@ -11,7 +11,7 @@ from maury.labels import find_label
 from maury.show.tables import format_label
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from maury.figure import Figure
 
 _DPI = 130
 _LINE = "0.5"
@@ -22,7 +22,8 @@ _KEPT = (0.5, 99.5)  # percentiles of the points that define the ends of an axis
 def plot_one_to_one(matched: Matched) -> Figure:
     """Theirs against ours, one panel per label, coloured by the number of stars; the line is one to one."""
     from matplotlib.colors import LogNorm
-    from matplotlib.figure import Figure
+
+    from maury.figure import Figure
 
     n = len(matched.names)
     other = matched.other.replace("$", r"\$")
@@ -55,7 +56,7 @@ def plot_one_to_one(matched: Matched) -> Figure:
 
 def plot_spread(spread: Spread) -> Figure:
     """Deviation of each catalogue from the median of all, against that median, with histograms."""
-    from matplotlib.figure import Figure
+    from maury.figure import Figure
 
     n = len(spread.names)
     figure = Figure(figsize=(10, 1 + 2.1 * n), dpi=_DPI, layout="constrained")

@@ -13,7 +13,8 @@ from maury.show.tables import format_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+
+    from maury.figure import Figure
 
 _LINE = "#d1342f"
 _TEFF_TICKS = (3000, 4000, 6000, 10000, 20000, 30000)
@@ -43,7 +44,8 @@ def plot_comparison(
         Reduced chi-square.
     """
     from matplotlib.colors import LogNorm
-    from matplotlib.figure import Figure
+
+    from maury.figure import Figure
 
     known, measured = np.asarray(known, dtype=float), np.asarray(measured, dtype=float)
     width = _LEFT + _PANEL * len(names) + _RIGHT

@@ -23,8 +23,8 @@ from maury.show.tables import format_label, row_name
 if TYPE_CHECKING:
     from astropy.table import QTable, Table
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
+    from maury.figure import Figure
     from maury.measure.best_fit import BestFit
 
 Array = NDArray[np.float64]
@@ -212,7 +212,7 @@ def plot_examples(fits: Sequence[BestFit], rows: Sequence[QTable.Row], labels: S
     labels : sequence of str
         Labels to print above each.
     """
-    from matplotlib.figure import Figure
+    from maury.figure import Figure
 
     if len(fits) != len(rows) or not fits:
         raise ValueError(f"fits, rows: expected equal numbers, at least one, got {len(fits)} and {len(rows)}")
@@ -275,7 +275,7 @@ def _need(catalog: QTable, names: Sequence[str], what: str) -> None:
 
 def _panels(n: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
     """`n` panels, at most three per row."""
-    from matplotlib.figure import Figure
+    from maury.figure import Figure
 
     n_columns = min(n, 3)
     n_lines = -(-n // n_columns)

@@ -10,8 +10,7 @@ from maury.labels import TEFF_BINS
 from maury.learn.flux_errors import ERROR_EDGES, FLUX_EDGES
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
+    from maury.figure import Figure
     from maury.learn.flux_errors import FluxErrors
 
 _LINE, _FILL = "#d1342f", "#7fb0e0"
@@ -37,7 +36,8 @@ def plot_flux_errors(found: FluxErrors, title: str = "") -> Figure:
         If there are no spectra.
     """
     from matplotlib.colors import LogNorm
-    from matplotlib.figure import Figure
+
+    from maury.figure import Figure
 
     bins = np.flatnonzero(found.spectra)
     if not len(bins):

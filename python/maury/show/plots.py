@@ -22,9 +22,9 @@ from maury.show.tables import format_label, row_name
 if TYPE_CHECKING:
     from astropy.table import QTable
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from maury.emulator.emulator import Emulator
+    from maury.figure import Figure
 
 Array = NDArray[np.float64]
 
@@ -75,7 +75,7 @@ def plot_star(
     scatter : (P,), optional
         Rms not explained by the emulator; widens the band of expected residuals.
     """
-    from matplotlib.figure import Figure
+    from maury.figure import Figure
 
     wave = np.asarray(wavelength, dtype=float)
     usable = np.asarray(ivar, dtype=float) > 0
@@ -136,7 +136,7 @@ def plot_kiel(catalog: QTable, emulator: Emulator) -> Figure:
     ValueError
         If the catalogue has no labels ``teff`` and ``logg``.
     """
-    from matplotlib.figure import Figure
+    from maury.figure import Figure
 
     names = label_names(catalog)
     if not {"teff", "logg"} <= set(names):

@@ -10,7 +10,8 @@ from maury.labels import LABELS
 
 if TYPE_CHECKING:
     from arviz import InferenceData
-    from matplotlib.figure import Figure
+
+    from maury.figure import Figure
 
 
 def plot_posterior(data: InferenceData, spectrum: int = 0) -> Figure:
@@ -29,7 +30,8 @@ def plot_posterior(data: InferenceData, spectrum: int = 0) -> Figure:
         If that spectrum was not fitted.
     """
     import corner
-    from matplotlib.figure import Figure
+
+    from maury.figure import Figure
 
     one = data.posterior.isel(spectrum=spectrum)
     names = [name for name in one.data_vars if np.isfinite(one[name]).all()]

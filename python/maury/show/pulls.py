@@ -18,7 +18,8 @@ from maury.show.tables import columns_text
 
 if TYPE_CHECKING:
     from astropy.table import QTable
-    from matplotlib.figure import Figure
+
+    from maury.figure import Figure
 
 Array = NDArray[np.float64]
 
@@ -66,7 +67,7 @@ def plot_pulls(catalog: QTable, model: ErrorModel) -> Figure:
     A pull is (x1 - x2) / sqrt(sigma1^2 + sigma2^2) of two visits of a star. The curve is the normal
     distribution, the grey band a width of 1.0 +- 0.1.
     """
-    from matplotlib.figure import Figure
+    from maury.figure import Figure
 
     names = label_names(catalog)
     pairs = repeat_pairs(catalog, names)

@@ -10,8 +10,7 @@ from maury.labels import find_label
 from maury.show.plots import _TEFF_TICKS, _logg_axis, _teff_axis
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
+    from maury.figure import Figure
     from maury.reference.file import Reference
 
 _MARKERS = {"theoretical": "o", "empirical": "*"}
@@ -29,7 +28,8 @@ def plot_reference(reference: Reference) -> Figure:
         If the set has no teff, logg or fe_h.
     """
     from matplotlib.colors import LogNorm
-    from matplotlib.figure import Figure
+
+    from maury.figure import Figure
 
     labels = reference.spectra.labels
     missing = [name for name in ("teff", "logg", "fe_h") if name not in labels]
@@ -77,7 +77,7 @@ def plot_label_errors(reference: Reference) -> Figure:
     ValueError
         If no label of the set has an error.
     """
-    from matplotlib.figure import Figure
+    from maury.figure import Figure
 
     errors = {}
     for name, values in reference.label_errors.items():

@@ -18,7 +18,8 @@ from maury.spectra import SPEED_OF_LIGHT, Spectra
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+
+    from maury.figure import Figure
 
 Array = NDArray[np.float64]
 
@@ -43,7 +44,7 @@ def plot_normalisation(spectrum: Spectra, window: int = WINDOW) -> Figure:
     ValueError
         If it is not one spectrum.
     """
-    from matplotlib.figure import Figure
+    from maury.figure import Figure
 
     if len(spectrum) != 1:
         raise ValueError(f"spectrum: expected one, got {len(spectrum)}; select one, as in spectra[0]")
@@ -86,7 +87,7 @@ def plot_libraries(
         If a library does not have one row per spectrum, or a spectrum has no usable pixel within
         `scale_range`.
     """
-    from matplotlib.figure import Figure
+    from maury.figure import Figure
 
     for name, made in models.items():
         if len(made) != len(spectra):

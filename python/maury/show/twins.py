@@ -11,8 +11,7 @@ from maury.learn.twins import KINDS
 from maury.show.tables import columns_text, format_label, teff_words
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
+    from maury.figure import Figure
     from maury.learn.twins import Twins
 
 _COLOURS = ("#d1342f", "#1f5fb4")
@@ -44,7 +43,7 @@ def twin_table(twins: Twins) -> str:
 
 def plot_twin_labels(twins: Twins) -> Figure:
     """Measured minus known labels of both emulators, over known Teff and as histograms, per label."""
-    from matplotlib.figure import Figure
+    from maury.figure import Figure
 
     names = twins.names
     figure = Figure(figsize=(9.5, 0.6 + 2.0 * len(names)), dpi=130, layout="constrained")
@@ -83,7 +82,7 @@ def plot_twin_fits(twins: Twins) -> Figure:
     ValueError
         If the labels do not include teff and logg, by which the stars are selected.
     """
-    from matplotlib.figure import Figure
+    from maury.figure import Figure
 
     names = twins.names
     if not {"teff", "logg"} <= set(names):

@@ -1,44 +1,23 @@
-"""Checks of the arguments of `maury.spectra.Spectra`: each returns the checked argument, or raises."""
+"""Checks of the arrays (N, P) of spectra; every message names the argument."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maury.output import printable
+from maury.spectra.units import Floats, angstrom, float_copy
 
 #: Arms that a spectrograph may have.
 MOST_ARMS = 64
 
-Floats = NDArray[np.float64]
 #: Per row, why it is not a spectrum; "" = nothing wrong.
 Faults = NDArray[np.str_]
 
 
-def float_copy(name: str, value: ArrayLike) -> Floats:
-    """Return a copy as float64, NaN where masked."""
-    try:
-        if isinstance(value, np.ma.MaskedArray):
-            value = np.ma.filled(value.astype(np.float64), np.nan)
-        array: Floats = np.array(value, dtype=np.float64, order="C", subok=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name}: expected numbers, got {type(value).__name__} ({error})") from None
-    return array
-
-
-def in_unit(value: ArrayLike, unit: str) -> ArrayLike:
-    """Return the numbers of a Quantity in the given unit; anything without a unit unchanged."""
-    if getattr(value, "unit", None) is None:
-        return value
-    from astropy import units as u
-
-    return cast("Floats", u.Quantity(value).to_value(unit, u.spectral() if unit == "Angstrom" else []))
-
-
-def pixels(name: str, value: ArrayLike, shape: tuple[int, int], *, broadcast: bool) -> Floats:
-    """Return (N, P) numbers; with `broadcast`, (P,) or one number stand for all spectra."""
+def pixels(name: str, value: Any, shape: tuple[int, int], *, broadcast: bool) -> Floats:
+    """Copy an array (N, P); with `broadcast`, also (P,) or a number for all spectra."""
     array = float_copy(name, value)
     wanted = f"expected shape {shape} like flux"
     if array.shape == shape:
@@ -54,8 +33,8 @@ def pixels(name: str, value: ArrayLike, shape: tuple[int, int], *, broadcast: bo
 def checked_wavelength(
     wavelength: ArrayLike, shape: tuple[int, int], arm: NDArray[np.integer] | None
 ) -> tuple[Floats, Faults]:
-    """Return the wavelengths, and what is wrong with each row (of one row, if they are shared)."""
-    array = float_copy("wavelength", in_unit(wavelength, "Angstrom"))
+    """Wavelengths [Angstrom], (P,) or (N, P), and what is wrong with each row, or with the shared one."""
+    array = angstrom(wavelength)
     if array.shape not in (shape, shape[1:]):
         raise ValueError(f"wavelength: expected shape {shape[1:]} or {shape} like flux, got {array.shape}")
     finite = np.isfinite(array)
@@ -126,7 +105,7 @@ def _without_faults(array: NDArray[Any], faults: Faults, fill: float) -> NDArray
 
 
 def checked_resolution(resolution: ArrayLike, shape: tuple[int, int]) -> Floats:
-    """Return the resolution matrices (N, P, D); NaN where a row of a matrix is not finite."""
+    """Resolution matrix (N, P, D), D odd."""
     array = float_copy("resolution", resolution)
     if array.ndim == 2 and shape[0] == 1:
         array = array[np.newaxis]
@@ -137,39 +116,3 @@ def checked_resolution(resolution: ArrayLike, shape: tuple[int, int]) -> Floats:
         )
     array[~np.isfinite(array).all(axis=2)] = np.nan
     return array
-
-
-def names(name: str, value: ArrayLike, n: int) -> NDArray[np.str_]:
-    """Return (n,) names; characters that cannot be printed are escaped, see `maury.output.printable`."""
-    return cast("NDArray[np.str_]", _one_each(name, as_text(value), n))
-
-
-def as_text(values: ArrayLike) -> NDArray[np.str_]:
-    """Return names as text; numbers are whole numbers, "" where they are not finite.
-
-    Spaces at the ends are removed. Characters that cannot be printed, and bytes that are not UTF-8, are
-    escaped: a terminal would obey some of them, and not every format of a catalogue returns them.
-    """
-    array: NDArray[Any] = np.asarray(values)
-    if array.dtype.kind == "S":
-        texts: NDArray[np.str_] = np.char.decode(array, "utf-8", "backslashreplace")
-    elif array.dtype.kind == "f":
-        known = np.isfinite(array)
-        texts = np.where(known, [f"{x:.0f}" for x in np.nan_to_num(array).ravel()], "").reshape(array.shape)
-    else:
-        texts = array.astype(np.str_)
-    texts = np.char.strip(texts)
-    if "".join(texts.ravel().tolist()).isprintable():
-        return texts
-    return np.array([printable(text) for text in texts.ravel()], dtype=np.str_).reshape(texts.shape)
-
-
-def numbers(name: str, value: ArrayLike, n: int) -> Floats:
-    """Return (n,) numbers."""
-    return cast("Floats", _one_each(name, float_copy(name, value), n))
-
-
-def _one_each(name: str, array: NDArray[Any], n: int) -> NDArray[Any]:
-    if array.ndim and array.shape != (n,):
-        raise ValueError(f"{name}: expected one value or {n}, one per spectrum, got shape {array.shape}")
-    return np.full(n, array) if array.ndim == 0 else array.copy()

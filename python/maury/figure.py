@@ -1,0 +1,16 @@
+"""Figures without pyplot: no window opens, no global state changes, and a notebook shows them as results."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+from matplotlib.figure import Figure as _Figure
+
+
+class Figure(_Figure):
+    """A figure of matplotlib that notebooks show also if pyplot has not been imported."""
+
+    def _repr_png_(self) -> bytes:
+        picture = BytesIO()
+        self.savefig(picture, format="png")
+        return picture.getvalue()
