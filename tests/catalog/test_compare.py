@@ -184,7 +184,7 @@ def test_nothing_in_common_is_said():
         match_tables(ours, other, "other", by="id")
     with pytest.raises(ValueError, match="no label in common"):
         match_tables(ours, other[["star_id"]], "other", by="id")
-    with pytest.raises(ValueError, match="by: expected id or position"):
+    with pytest.raises(ValueError, match="by: expected id, file or position"):
         match_tables(ours, other, "other", by="name")
 
 

@@ -14,7 +14,7 @@ from mastar_small import write_goodspec
 from maury.readers import ReadError, ReadWarning, read_blocks, read_spectra
 from maury.spectra import Spectra, air_to_vacuum
 from plain_files import ERROR, WAVELENGTH, write_plain
-from survey_files import star
+from survey_files import star, write_lamost_table
 
 REAL = os.environ.get("MAURY_TEST_DATA")
 real_files = pytest.mark.skipif(REAL is None, reason="MAURY_TEST_DATA is not set")
@@ -195,3 +195,16 @@ def test_real_stacks_and_images():
     assert abs(sun.wavelength[line] - 6564.61) < 0.1  # H alpha in vacuum
     join = read_spectra(folder / "mastar_dr17" / "topcat_join.fits")
     assert len(join) == 4 and join.format.tolist() == ["mastar"] * 4 and np.isfinite(join.ra).all()
+
+
+def test_specutils_reads_lamost_and_mastar_through_maury(tmp_path):
+    specutils = pytest.importorskip("specutils", reason="specutils is not installed")
+    import maury.readers.specutils_loaders  # noqa: F401
+
+    for file in (write_lamost_table(tmp_path / "spec-2.fits"), write_goodspec(tmp_path / "mastar.fits")):
+        expected = read_spectra(file)
+        listed = specutils.SpectrumList.read(str(file))
+        back = Spectra.from_specutils(listed)
+        assert back.star_id.tolist() == np.repeat(expected.star_id, len(listed) // len(expected)).tolist()
+        if expected.arm is None:
+            np.testing.assert_array_equal(back.flux, expected.flux)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -27,7 +28,7 @@ Rows = NDArray[np.intp]
 
 RADIUS = 3.0  # arcsec
 _TEXT_ENDINGS = (".txt", ".dat", ".asc", ".tsv")  # astropy recognises other formats by name or content
-_OPTIONAL = ("star_id", "visit_id", "ra", "dec")
+_OPTIONAL = ("star_id", "visit_id", "file", "ra", "dec")
 POSITIONS = {"star_id": "star_id|MANGAID", "ra": "ra", "dec": "dec"}
 
 #: Column maps of surveys, ours -> theirs; the first map whose columns are in the table is used. "log10 X"
@@ -68,7 +69,7 @@ class Matched:
     other : str
         Name of the second table.
     by : str
-        How the rows were matched: "id" or "position".
+        How the rows were matched: "id", "file" or "position".
     """
 
     names: tuple[str, ...]
@@ -130,7 +131,7 @@ def read_table(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
                 f"{path}: no column {' or '.join(choices)} for {ours}; it has {', '.join(raw.colnames)}"
             )
         column = raw[there[theirs.upper()]]
-        if ours in ("star_id", "visit_id"):
+        if ours in ("star_id", "visit_id", "file"):
             table[ours] = _text(column)
             continue
         values = np.ma.filled(np.ma.asarray(column).astype(float), np.nan)
@@ -212,6 +213,15 @@ def match_names(table: Table, other: Table) -> tuple[Rows, Rows]:
     return rows, first[place[rows]]
 
 
+def match_files(table: Table, other: Table) -> tuple[Rows, Rows]:
+    """Rows of both tables with the same name of ``file``, in any folder, if it occurs once in each."""
+    names = [[Path(file).name for file in t["file"]] for t in (table, other)]
+    counts = [Counter(own) for own in names]
+    place = {name: row for row, name in enumerate(names[1])}
+    rows = [i for i, name in enumerate(names[0]) if name and counts[0][name] == counts[1][name] == 1]
+    return np.array(rows, np.intp), np.array([place[names[0][i]] for i in rows], np.intp)
+
+
 def _keys(tables: Sequence[Table]) -> list[NDArray[np.str_]]:
     """Names of the rows: star, and visit if all tables have one; "" for a row without a name."""
     keys = [np.asarray(table["star_id"], dtype=str) for table in tables]
@@ -251,7 +261,7 @@ def match_tables(
     name : str
         Name of `other`.
     by : str, optional
-        "id" or "position"; by default id if the tables have names in common, else position.
+        "id", "file" or "position"; by default id if the tables have names in common, else position.
     radius : float
         Largest separation [arcsec].
 
@@ -260,9 +270,9 @@ def match_tables(
     ValueError
         If a table lacks the columns to match by, or the tables have no star or no label in common.
     """
-    needs = {"id": ("star_id",), "position": ("ra", "dec")}
+    needs = {"id": ("star_id",), "file": ("file",), "position": ("ra", "dec")}
     if by not in (*needs, None):
-        raise ValueError(f"by: expected id or position, got {by!r}")
+        raise ValueError(f"by: expected id, file or position, got {by!r}")
     by = by or _way(table, other)
     mend = (
         "add them with add_positions (--positions TABLE), from a table with star_id, ra and dec"
@@ -278,7 +288,10 @@ def match_tables(
     names = tuple(n for n in LABELS if n in table.colnames and n in other.colnames)
     if not names:
         raise ValueError(f"{name}: no label in common with the catalogue; it has {', '.join(other.colnames)}")
-    ours, theirs = match_names(table, other) if by == "id" else match_positions(table, other, radius)
+    if by == "position":
+        ours, theirs = match_positions(table, other, radius)
+    else:
+        ours, theirs = (match_names if by == "id" else match_files)(table, other)
     if not len(ours):
         reach = f" within {radius:g} arcsec" if by == "position" else ""
         raise ValueError(

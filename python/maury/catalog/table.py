@@ -62,6 +62,7 @@ _PRINTED = {
     **dict.fromkeys(("rv", "rv_err", "rv_err_formal", "broadening", "broadening_err", "chi2"), ".1f"),
     **dict.fromkeys(("rchi2", "rchi2_noise", "training_distance"), ".2f"),
     **dict.fromkeys(("ra", "dec"), ".5f"),
+    **dict.fromkeys(("covariance", "covariance_formal"), ".3g"),
 }
 _FORMATS = {
     ".fits": "fits",

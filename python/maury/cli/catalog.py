@@ -79,7 +79,7 @@ def errors_command(
 @click.argument("others", nargs=-1, required=True)
 @click.option(
     "--by",
-    type=click.Choice(["id", "position"]),
+    type=click.Choice(["id", "file", "position"]),
     help="How to match; by default id if the tables have names in common, else position.",
 )
 @click.option(
@@ -189,9 +189,9 @@ def _refuse_idle_options(n_others: int, by: str | None) -> None:
             "at a time"
         )
     idle = [name for name in given if name in ("radius", "positions")]
-    if by == "id" and idle:
+    if by in ("id", "file") and idle:
         raise click.UsageError(
-            f"--{idle[0]} applies to a match by position, got --by id. Omit --{idle[0]}, or pass "
+            f"--{idle[0]} applies to a match by position, got --by {by}. Omit --{idle[0]}, or pass "
             "--by position"
         )
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from maury.cli.inputs import listed
+from maury.cli.plot import draw
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from astropy.table import QTable
-
-    from maury.emulator.emulator import Emulator
     from maury.spectra import Spectra
 
 _SHOWN = 20  # number of problems printed
@@ -101,13 +101,13 @@ def _how_to_see(command: Any) -> Any:
             is_flag=True,
             help="Use --photometry and --isochrones also as a prior on Teff and log g.",
         ),
-        click.option("--fwhm", type=float, help="Resolution of files that give none, as FWHM [Angstrom]."),
         click.option(
             "--resolution",
             type=float,
             metavar="R",
             help="Resolution of files that give none, as R = wavelength / FWHM.",
         ),
+        click.option("--fwhm", type=float, help="Resolution of files that give none, as FWHM [Angstrom]."),
     ):
         command = option(command)
     return command
@@ -128,6 +128,12 @@ def _how_to_see(command: Any) -> Any:
 @click.option("--format", metavar="NAME", help="Format of the files, if it is not detected.")
 @click.option("--threads", type=click.IntRange(min=1), help="Number of threads; by default all cores.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing catalogue or unfinished run.")
+@click.option(
+    "--models", type=click.Path(path_type=Path), metavar="M.fits", help="Best-fit spectra to write."
+)
+@click.option("--strict", is_flag=True, help="Exit with code 3 unless every row is valid.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only warnings and errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Print every row and every problem.")
 @click.option("--scheduler", metavar="ADDRESS", help="Use a Dask cluster: its address, or scheduler file.")
 @_how_to_see
 def fit_command(
@@ -140,10 +146,15 @@ def fit_command(
     keep_all: bool,
     fixed: tuple[str, ...],
     photometric_prior: bool,
+    models: Path | None,
+    strict: bool,
+    quiet: bool,
+    verbose: bool,
     **options: Any,
 ) -> None:
     """Measure the stars in FILES and write a catalogue.
 
+    FILES may include folders, and @LIST, a text file with one path per line.
     A file that cannot be read becomes a flagged row and does not affect the others. Interrupted runs resume
     where they stopped: give the same command again.
     """
@@ -151,8 +162,14 @@ def fit_command(
     from maury.readers import ReadWarning
     from maury.show.tables import summary_sentence, summary_table
     from maury.survey import fit_files
+    from maury.survey.models import check_models_path, write_models
 
+    if quiet and verbose:
+        raise click.UsageError("--quiet and --verbose: give one of them, got both")
+    paths = listed(files)
     model = Emulator.load(emulator)
+    if models is not None:
+        check_models_path(models, options["overwrite"])
     options["fixed"] = _fixed(fixed)
     if keep_all and options["reject"]:
         raise click.UsageError("--reject and --keep-all: give one of them, got both")
@@ -174,20 +191,31 @@ def fit_command(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ReadWarning)  # for the first bad file only; all are listed here
         try:
-            catalog = fit_files(files, output, model, progress=True, **options)
+            catalog = fit_files(paths, output, model, progress=not quiet, **options)
         except KeyboardInterrupt:
             click.echo("Interrupted. Finished blocks are kept: the same command resumes the run.", err=True)
             raise
     problems = catalog["problem"][catalog["problem"] != ""]
-    for problem in problems[:_SHOWN]:
+    shown = len(catalog) if verbose else _SHOWN
+    for problem in problems[:shown]:
         click.echo(f"Warning: {problem}", err=True)
-    if len(problems) > _SHOWN:
-        click.echo(f"Warning: ... and {len(problems) - _SHOWN} more; see the column problem", err=True)
-    click.echo(summary_table(catalog))
-    click.echo()
-    click.echo(f"{summary_sentence(catalog)} Written to {output}.")
+    if len(problems) > shown:
+        click.echo(f"Warning: ... and {len(problems) - shown} more; see the column problem", err=True)
+    if not quiet:
+        click.echo(summary_table(catalog, shown))
+        click.echo()
+        click.echo(f"{summary_sentence(catalog)} Written to {output}.")
+    if models is not None:
+        write_models(catalog, _blocks(paths, options), model, models, options["overwrite"])
     if plot is not None:
-        _draw(_spectra_of(files, options), catalog, model, plot)
+        spectra = (one for block in _blocks(paths, options) for one in block)
+        drawn = draw(enumerate(spectra), catalog, model, plot, not quiet)
+        if not quiet:
+            click.echo(drawn)
+    invalid = int((~catalog["valid"]).sum())
+    if strict and invalid:
+        click.echo(f"Error: {invalid} of {len(catalog)} rows are not valid", err=True)
+        click.get_current_context().exit(3)
 
 
 def _fixed(pairs: tuple[str, ...]) -> dict[str, float]:
@@ -214,7 +242,7 @@ def demo(emulator: str, plot: Path | None) -> None:
     click.echo()
     click.echo(summary_sentence(catalog))
     if plot is not None:
-        _draw(spectra, catalog, model, plot)
+        click.echo(draw(enumerate(spectra), catalog, model, plot))
 
 
 @click.command("info", short_help="Describe an emulator or a catalogue.")
@@ -232,12 +260,14 @@ def info(file: str) -> None:
         click.echo(describe_catalog(read_catalog(file)))
 
 
-def _spectra_of(files: tuple[str, ...], options: dict[str, Any]) -> Iterator[Spectra]:
-    """Spectra of length 1 in the order of the catalogue, with few in memory at a time."""
+def _blocks(paths: list[str], options: dict[str, Any]) -> Iterator[Spectra]:
+    """Spectra in the order of the catalogue, with few in memory at a time."""
     from maury.readers.blocks import spectra_blocks
 
-    for block in spectra_blocks(files, options["format"]):
-        yield from block.read()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # given when they were measured
+        for block in spectra_blocks(paths, options["format"]):
+            yield block.read()
 
 
 def _demo_stars() -> Spectra:
@@ -247,23 +277,3 @@ def _demo_stars() -> Spectra:
 
     with as_file(files("maury") / "data" / "demo") as folder:
         return read_spectra(folder)
-
-
-def _draw(spectra: Iterable[Spectra], catalog: QTable, emulator: Emulator, folder: Path) -> None:
-    """One figure per spectrum, and the Kiel diagram."""
-    from maury.measure.best_fit import fit_of_row
-    from maury.output import progress
-    from maury.show.plots import picture_names, plot_kiel, plot_star, save_figure
-
-    folder.mkdir(parents=True, exist_ok=True)
-    names = picture_names(catalog)
-    with progress(len(catalog), "drawing", "figure") as bar:
-        for spectrum, row, name in zip(spectra, catalog, names, strict=True):
-            shown = fit_of_row(spectrum, emulator, row)
-            figure = plot_star(shown.wavelength, shown.flux, shown.ivar, shown.model, row, shown.scatter)
-            save_figure(figure, folder / name)
-            bar.update()
-    if {"teff", "logg"} <= set(emulator.labels):
-        save_figure(plot_kiel(catalog, emulator), folder / "kiel.png")
-        names.append("kiel.png")
-    click.echo(f"{len(names)} figures in {folder}.")

@@ -10,6 +10,7 @@ import click
 
 from maury.cli.catalog import COMMANDS
 from maury.cli.fit import demo, fit_command, info
+from maury.cli.plot import plot_command
 from maury.cli.reference import reference
 from maury.cli.report import report_command
 from maury.cli.train import train, twins, validate
@@ -26,8 +27,32 @@ class _Commands(click.Group):
             except (ValueError, OSError, ImportError) as error:
                 if isinstance(error, OSError) and error.errno == errno.EPIPE:
                     raise
-                text = " ".join(str(error).split()).replace("pass overwrite=True", "pass --overwrite")
-                raise click.ClickException(text) from error
+                raise click.ClickException(_as_typed(error, _options(self, ctx))) from error
+
+
+def _options(group: click.Group, ctx: click.Context) -> dict[str, str]:
+    """Options of the command that was called, as typed, by the name of their argument in Python."""
+    command = group.get_command(ctx, ctx.invoked_subcommand or "")
+    commands = command.commands.values() if isinstance(command, click.Group) else [command]
+    return {
+        str(option.name): max(option.opts, key=len)
+        for each in commands
+        if each is not None
+        for option in each.params
+        if isinstance(option, click.Option)
+    }
+
+
+def _as_typed(error: Exception, options: dict[str, str]) -> str:
+    """One line, with arguments of Python named as the options of the command."""
+    text = " ".join(str(error).split())
+    if isinstance(error, OSError) and error.strerror and text.startswith("[Errno"):
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    head, colon, rest = text.partition(": ")
+    names = head.split(", ")
+    if colon and all(name in options for name in names):
+        text = f"{', '.join(options[name] for name in names)}: {rest}"
+    return text.replace("pass overwrite=True", "pass --overwrite")
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -65,5 +90,16 @@ def main() -> None:
     """Measure stellar parameters from stellar spectra."""
 
 
-for _command in (fit_command, demo, info, reference, train, validate, twins, *COMMANDS, report_command):
+for _command in (
+    fit_command,
+    demo,
+    info,
+    reference,
+    train,
+    validate,
+    twins,
+    *COMMANDS,
+    plot_command,
+    report_command,
+):
     main.add_command(_command)

@@ -92,6 +92,9 @@ def train(
     and columns teff, logg, fe_h, ..., optionally with their errors teff_err, ... and their source. The table
     F.stars.ecsv, beside the emulator F.onnx, lists how each spectrum was used, or why it was left out.
     """
+    from maury.learn import need_torch
+
+    need_torch()
     from maury.learn.build import Recipe
     from maury.learn.stars import star_table, stars_path, write_stars
     from maury.learn.train import train_recipe
@@ -163,6 +166,7 @@ def validate(
     """
     from maury.catalog.table import check_output, write_catalog
     from maury.emulator import Emulator
+    from maury.learn import need_torch
     from maury.learn.build import Recipe
     from maury.learn.validate import cross_validate, validate_unseen
     from maury.reference.load import load_reference, open_reference
@@ -175,6 +179,8 @@ def validate(
         )
     if output is not None:
         check_output(output, overwrite)
+    if emulator is None:
+        need_torch()
     if emulator is not None:
         done = validate_unseen(Emulator.load(emulator), load_reference(reference))
         click.echo(f"{len(done.known)} spectra of stars withheld from the training of {emulator}:")
@@ -218,6 +224,9 @@ def twins(reference: str, twin: str, output: Path, **options: Any) -> None:
     REFERENCE contains observed stars (and models), TWIN models of the same stars, as made by
     "maury reference theory GRID --at REFERENCE".
     """
+    from maury.learn import need_torch
+
+    need_torch()
     from maury.catalog.table import write_catalog
     from maury.learn.twins import train_twins
     from maury.reference.file import read_reference

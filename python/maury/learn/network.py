@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from maury.learn import NO_TORCH
+
 try:
     import torch
 except ImportError as error:
-    raise ImportError(
-        "training requires torch, which is not installed: pip install 'maury[train]' (or, for the small "
-        "build without GPU libraries, install the CPU wheel of torch first)"
-    ) from error
+    raise ImportError(NO_TORCH) from error
 
 from maury.learn.basis import Basis, Compressed, compress, principal, refit
 from maury.learn.latent import RATE, Given, LatentLabels

@@ -14,11 +14,11 @@ _FIRST = "_1"
 
 def joined_names(head: Head, *names: str) -> tuple[str, ...]:
     """Names of columns, with _1 where a table has them only so."""
+    return tuple(name + _FIRST if _only_joined(head, name) else name for name in names)
 
-    def joined(name: str) -> bool:
-        return not head.has_columns(name) and head.has_columns(name + _FIRST)
 
-    return tuple(name + _FIRST if joined(name) else name for name in names)
+def _only_joined(head: Head, name: str) -> bool:
+    return head.has_columns(name + _FIRST) and not head.has_columns(name)
 
 
 class Joined(Mapping[str, NDArray[Any]]):

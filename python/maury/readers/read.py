@@ -351,7 +351,7 @@ def _check_file(path: Path) -> None:
 
 def _format_of(path: Path, file: FitsFile | None, format: str | None) -> Any:
     """Return the module of the specified or recognised format of a file; None if maury has none for it."""
-    if file is None and (stem(path) != path.name or format in _FITS_FORMATS):
+    if file is None and (stem(path) != path.name.removesuffix(".gz") or format in _FITS_FORMATS):
         raise ReadError("this is not a FITS file, despite its name; get it again, or correct its extension")
     if file is None or format in ("generic", "text"):
         return None

@@ -52,7 +52,9 @@ def _arguments(spectrum: Any, air: bool | None) -> tuple[dict[str, Any], list[st
         ivar = assumed_ivar(flux, mask)
         notes.append(NO_NOISE)
     else:
-        ivar = _rows(spectrum.uncertainty.represent_as(InverseVariance).quantity.to_value(unit**-2))[:, order]
+        with np.errstate(divide="ignore", invalid="ignore"):  # variance infinite where ivar is 0
+            inverse = spectrum.uncertainty.represent_as(InverseVariance).quantity
+        ivar = _rows(inverse.to_value(unit**-2))[:, order]
     if air is None:
         air = _says_air(spectrum.meta)
         if air is None:

@@ -1,0 +1,26 @@
+"""Files given on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+
+def listed(files: Iterable[str]) -> list[str]:
+    """Replace @LIST by the paths in the text file LIST, one per line; lines with # are comments."""
+    paths: list[str] = []
+    for file in files:
+        if not file.startswith("@"):
+            paths.append(file)
+            continue
+        try:
+            lines = Path(file[1:]).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise click.UsageError(f"{file}: expected a text file with one path per line ({error})") from None
+        found = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+        if not found:
+            raise click.UsageError(f"{file}: the list has no paths")
+        paths += found
+    return paths
