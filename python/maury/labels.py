@@ -76,6 +76,8 @@ COLUMNS = frozenset(
         "problem",
         "covariance",
         "covariance_formal",
+        "fitted_labels",
+        "chi2_prior",
     ]
 )
 

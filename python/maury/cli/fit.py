@@ -171,13 +171,13 @@ def fit_command(
 
         options["photometry"] = Table.read(photometry)
         options["isochrones"] = read_isochrones(list(isochrones))
+    click.get_current_context().meta["maury.interrupted"] = (
+        "Interrupted. Finished blocks are kept: the same command resumes the run."
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ReadWarning)  # for the first bad file only; all are listed here
-        try:
-            catalog = fit_files(files, output, model, progress=True, **options)
-        except KeyboardInterrupt:
-            click.echo("Interrupted. Finished blocks are kept: the same command resumes the run.", err=True)
-            raise
+        catalog = fit_files(files, output, model, progress=True, **options)
+    del click.get_current_context().meta["maury.interrupted"]
     problems = catalog["problem"][catalog["problem"] != ""]
     for problem in problems[:_SHOWN]:
         click.echo(f"Warning: {problem}", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 import warnings
 from typing import Any
 
@@ -13,6 +14,9 @@ from maury.cli.fit import demo, fit_command, info
 from maury.cli.reference import reference
 from maury.cli.report import report_command
 from maury.cli.train import train, twins, validate
+from maury.output import one_line
+
+_LONGEST = 2000  # characters of a message
 
 
 class _Commands(click.Group):
@@ -23,15 +27,18 @@ class _Commands(click.Group):
             warnings.showwarning = _show_warning
             try:
                 return super().invoke(ctx)
+            except KeyboardInterrupt:
+                click.echo(f"\n{ctx.meta.get('maury.interrupted', 'Interrupted.')}", err=True)
+                ctx.exit(128 + signal.SIGINT)
             except (ValueError, OSError, ImportError) as error:
                 if isinstance(error, OSError) and error.errno == errno.EPIPE:
                     raise
-                text = " ".join(str(error).split()).replace("pass overwrite=True", "pass --overwrite")
+                text = one_line(error, _LONGEST).replace("pass overwrite=True", "pass --overwrite")
                 raise click.ClickException(text) from error
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    click.echo("Warning: " + " ".join(str(message).split()), err=True)
+    click.echo("Warning: " + one_line(message, _LONGEST), err=True)
 
 
 def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:

@@ -15,6 +15,7 @@ from maury.measure.options import Options
 from maury.measure.plan import fit_plan
 from maury.measure.prior import Prior, PriorLike, checked_prior
 from maury.measure.regions import REGIONS
+from maury.measure.starts import N_CANDIDATES
 
 if TYPE_CHECKING:
     from maury.emulator.emulator import Emulator
@@ -293,7 +294,7 @@ def core_options(options: Options) -> dict[str, Any]:
         "broadening": options.broadening,
         "max_rv": options.max_rv,
         "clip": options.clip,
-        "n_starts": options.n_starts,
+        "n_starts": min(options.n_starts, N_CANDIDATES),
         "leave_out": regions,
     }
 
