@@ -53,6 +53,8 @@ COLUMNS = frozenset(
         "ra",
         "dec",
         "chi2",
+        "chi2_prior",
+        "fitted_labels",
         "rchi2",
         "rchi2_noise",
         "n_pixels",
@@ -76,6 +78,8 @@ COLUMNS = frozenset(
         "problem",
         "covariance",
         "covariance_formal",
+        "fitted_labels",
+        "chi2_prior",
     ]
 )
 

@@ -56,7 +56,7 @@ def test_a_header_without_options_is_refused(meta):
         ({"velocity": "no"}, "velocity: expected 'fit' or 'given', got 'no'"),
         ({"max_rv": 0.0}, "max_rv: expected km/s above 0, got 0.0"),
         ({"max_rv": np.nan}, "max_rv: expected km/s above 0, got nan"),
-        ({"n_starts": 0}, "n_starts: expected at least 1, got 0"),
+        ({"n_starts": 0}, "n_starts: expected a whole number, at least 1, got 0"),
         ({"clip": -1.0}, "clip: expected a number of sigma, or 0 for no clipping, got -1.0"),
         ({"resolution": 1800.0, "fwhm": 2.5}, "resolution, fwhm: pass one of them, got both"),
         ({"resolution": 0.0}, "resolution: expected a number above 0, got 0.0"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
@@ -179,10 +180,17 @@ def write_catalog(table: QTable, path: str | os.PathLike[str], overwrite: bool =
         draft = Path(folder) / f"catalog{ending}"
         stored = table.copy(copy_data=False)
         stored.meta = {key: _stored(value) for key, value in table.meta.items()}
-        if _FORMATS[ending] == "fits":
-            _write_fits(stored, draft)
-        else:
-            stored.write(draft, format=_FORMATS[ending])
+        try:
+            if _FORMATS[ending] == "fits":
+                _write_fits(stored, draft)
+            else:
+                stored.write(draft, format=_FORMATS[ending])
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            # numpy: "47400 requested and 11200 written"
+            text = f"{os.strerror(errno.ENOSPC)} for the catalogue ({error})"
+            raise OSError(errno.ENOSPC, text, str(path)) from error
         if ending == ".ecsv":
             _quote_comments(draft)
         check_new_file(path, overwrite)  # another process may have written it by now

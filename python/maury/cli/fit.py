@@ -188,13 +188,13 @@ def fit_command(
 
         options["photometry"] = Table.read(photometry)
         options["isochrones"] = read_isochrones(list(isochrones))
+    click.get_current_context().meta["maury.interrupted"] = (
+        "Interrupted. Finished blocks are kept: the same command resumes the run."
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ReadWarning)  # for the first bad file only; all are listed here
-        try:
-            catalog = fit_files(paths, output, model, progress=not quiet, **options)
-        except KeyboardInterrupt:
-            click.echo("Interrupted. Finished blocks are kept: the same command resumes the run.", err=True)
-            raise
+        catalog = fit_files(paths, output, model, progress=not quiet, **options)
+    del click.get_current_context().meta["maury.interrupted"]
     problems = catalog["problem"][catalog["problem"] != ""]
     shown = len(catalog) if verbose else _SHOWN
     for problem in problems[:shown]:

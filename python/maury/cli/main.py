@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 import warnings
 from typing import Any
 
@@ -14,6 +15,9 @@ from maury.cli.plot import plot_command
 from maury.cli.reference import reference
 from maury.cli.report import report_command
 from maury.cli.train import train, twins, validate
+from maury.output import one_line
+
+_LONGEST = 2000  # characters of a message
 
 
 class _Commands(click.Group):
@@ -24,6 +28,9 @@ class _Commands(click.Group):
             warnings.showwarning = _show_warning
             try:
                 return super().invoke(ctx)
+            except KeyboardInterrupt:
+                click.echo(f"\n{ctx.meta.get('maury.interrupted', 'Interrupted.')}", err=True)
+                ctx.exit(128 + signal.SIGINT)
             except (ValueError, OSError, ImportError) as error:
                 if isinstance(error, OSError) and error.errno == errno.EPIPE:
                     raise
@@ -45,7 +52,7 @@ def _options(group: click.Group, ctx: click.Context) -> dict[str, str]:
 
 def _as_typed(error: Exception, options: dict[str, str]) -> str:
     """One line, with arguments of Python named as the options of the command."""
-    text = " ".join(str(error).split())
+    text = one_line(error, _LONGEST)
     if isinstance(error, OSError) and error.strerror and text.startswith("[Errno"):
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     head, colon, rest = text.partition(": ")
@@ -56,7 +63,7 @@ def _as_typed(error: Exception, options: dict[str, str]) -> str:
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    click.echo("Warning: " + " ".join(str(message).split()), err=True)
+    click.echo("Warning: " + one_line(message, _LONGEST), err=True)
 
 
 def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:

@@ -16,6 +16,7 @@ from maury.measure.plan import fit_plan
 from maury.measure.prior import Prior, PriorLike, checked_prior
 from maury.measure.regions import REGIONS
 from maury.measure.result import Rows
+from maury.measure.starts import N_CANDIDATES
 from maury.spectra.units import flux_in_one_unit, plain, sigma_in_angstrom
 
 if TYPE_CHECKING:
@@ -303,7 +304,7 @@ def core_options(options: Options) -> dict[str, Any]:
         "broadening": options.broadening,
         "max_rv": options.max_rv,
         "clip": options.clip,
-        "n_starts": options.n_starts,
+        "n_starts": min(options.n_starts, N_CANDIDATES),
         "leave_out": regions,
     }
 

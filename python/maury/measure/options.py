@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maury.measure.regions import check_regions
+from maury.output import one_line
 from maury.readers.mastar_bits import PAPER_BITS, checked_bits
 from maury.spectra.units import plain
 
@@ -87,17 +88,23 @@ class Options:
             object.__setattr__(self, name, plain(name, getattr(self, name), unit))
         if self.velocity not in ("fit", "given"):
             raise ValueError(f"velocity: expected 'fit' or 'given', got {self.velocity!r}")
-        if not self.max_rv > 0:
+        if not _number("max_rv", self.max_rv) > 0:
             raise ValueError(f"max_rv: expected km/s above 0, got {self.max_rv}")
-        if self.n_starts < 1:
-            raise ValueError(f"n_starts: expected at least 1, got {self.n_starts}")
-        if not self.clip >= 0:
+        if not isinstance(self.n_starts, (int, np.integer)) or self.n_starts < 1:
+            raise ValueError(f"n_starts: expected a whole number, at least 1, got {_cut(self.n_starts)}")
+        if not _number("clip", self.clip) >= 0:
             raise ValueError(f"clip: expected a number of sigma, or 0 for no clipping, got {self.clip}")
         if self.resolution is not None and self.fwhm is not None:
             raise ValueError("resolution, fwhm: pass one of them, got both")
         for name, value in (("resolution", self.resolution), ("fwhm", self.fwhm)):
-            if value is not None and not (np.isfinite(value) and value > 0):
-                raise ValueError(f"{name}: expected a number above 0, got {value}")
+            if value is not None and not (np.isfinite(_number(name, value)) and value > 0):
+                raise ValueError(f"{name}: expected a number above 0, got {_cut(value)}")
+        for name in ("broadening", "use_scatter", "arm_rv"):
+            if getattr(self, name) not in (True, False, None if name == "arm_rv" else False):
+                raise ValueError(f"{name}: expected True or False, got {_cut(getattr(self, name))}")
+        for name in ("leave_out", "reject"):
+            if not isinstance(getattr(self, name), (list, tuple, str)):
+                raise ValueError(f"{name}: expected a list of names, got {_cut(getattr(self, name))}")
         check_regions(self.leave_out)
         object.__setattr__(self, "reject", checked_bits(self.reject))
         object.__setattr__(self, "leave_out", tuple(self.leave_out))
@@ -168,6 +175,20 @@ def _fixed(fixed: Any) -> tuple[tuple[str, float], ...]:
     except (TypeError, ValueError):
         raise ValueError(f"fixed: expected a number by the name of each label, got {fixed!r}") from None
     return tuple(values.items())
+
+
+def _number(name: str, value: Any) -> float:
+    """Return the value of an option as float; infinite if it is too large."""
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf")
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: expected a number, got {_cut(value)}") from None
+
+
+def _cut(value: Any) -> str:
+    return one_line(repr(value), 80)
 
 
 def _pairs(bounds: Any) -> tuple[tuple[float, float], ...]:

@@ -200,12 +200,16 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
         figure.savefig(path)
 
 
+_LONGEST_NAME = 200  # bytes of the name of a file, of at most 255
+
+
 def picture_names(catalog: QTable) -> list[str]:
     """File name of the PNG of every row: star and visit in kebab-case, numbered if two would be the same."""
     taken: set[str] = set()
     names = []
     for row in catalog:
-        stem = re.sub(r"[^0-9a-z]+", "-", row_name(row).lower().replace("+", "p")).strip("-") or "spectrum"
+        stem = re.sub(r"[^0-9a-z]+", "-", row_name(row).lower().replace("+", "p")).strip("-")
+        stem = stem[:_LONGEST_NAME] or "spectrum"
         name, number = stem, 1
         while name in taken or name == "kiel":
             number += 1

@@ -1,0 +1,141 @@
+"""What a user sees when something is wrong: one line of text that can be printed, and no more."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import made_up_stars
+import maury
+from maury.cli.main import main
+from maury.measure.options import Options
+from maury.show.plots import picture_names
+from survey_run import start_run, write_visits
+
+# As the command does, but with small blocks; it sleeps in the phase that is to be interrupted.
+COMMAND = """
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+import maury.cli.fit, maury.cli.main, maury.survey.run as run, maury.show.plots
+from maury.readers import blocks
+blocks.ROWS, blocks.LARGE = 8, 1000
+
+def wait(*_, **__):
+    print("here", flush=True)
+    time.sleep(60)
+
+phase = sys.argv.pop(1)
+module, name = {
+    "start": (run, "describe_run"), "read": (run, "spectra_blocks"), "catalogue": (run, "finished_catalog"),
+    "write": (run, "write_catalog"), "draw": (maury.show.plots, "plot_star"),
+}[phase]
+setattr(module, name, wait)
+maury.cli.main.main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a process")
+@pytest.mark.parametrize("phase", ["start", "read", "catalogue", "write", "draw"])
+def test_ctrl_c_in_any_phase_prints_one_line(tmp_path, phase):
+    file = write_visits(tmp_path, 20)
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", COMMAND, phase, "fit", file.name,
+         "--emulator", "small.onnx", "--plot", "p"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while "here" not in process.stdout.readline():
+        assert process.poll() is None, process.stderr.read()
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    message = process.communicate()[1]
+    assert process.returncode == 130
+    lines = [line for line in message.replace("\r", "\n").splitlines() if line.strip() and "|" not in line]
+    assert [line for line in lines if "Warning" not in line] == [
+        "Interrupted."
+        if phase == "draw"
+        else "Interrupted. Finished blocks are kept: the same command resumes the run."
+    ]
+    assert (tmp_path / "maury_catalog.fits").exists() == (phase == "draw")
+
+
+def test_escapes_are_not_printed(tmp_path):
+    name = "no\x1b[31m\u2028\x07such.fits"
+    done = CliRunner().invoke(main, ["fit", name, "-o", str(tmp_path / "c.fits")])
+    assert done.exit_code == 1
+    assert done.output.replace("\n", "").isprintable()
+    assert "no\\x1b[31m\\x07such.fits" in done.output.replace("\\u2028", "").replace(" ", "")
+
+
+def test_messages_are_cut(tmp_path):
+    done = CliRunner().invoke(
+        main, ["fit", *[f"{'x' * 200}-{i}.fits" for i in range(3)], "--leave-out", "y" * 10**5]
+    )
+    assert done.exit_code != 0 and len(done.output) < 3000
+
+
+WRONG = {
+    "n_starts": [0, -1, "six", None, 2.5, "x" * 1000],
+    "max_rv": [0, "fast", None, float("nan"), [1]],
+    "clip": [-1, "4s", None],
+    "resolution": [0, "R", float("inf"), 10**400],
+    "fwhm": [-2.5, "A"],
+    "broadening": ["yes", 2, None],
+    "use_scatter": ["no", None],
+    "arm_rv": ["no", 3],
+    "leave_out": [3, None],
+    "reject": [3, None],
+    "velocity": [3, None, ["fit"]],
+    "bounds": ["x", 3, [[1, 2, 3]]],
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_errors_of_options_name_the_option(name):
+    for value in WRONG[name]:
+        with pytest.raises(ValueError, match=f"^{name}") as caught:
+            Options(**{name: value})
+        assert len(str(caught.value)) < 400
+
+
+def test_more_starts_than_candidates_take_no_more_memory():
+    emulator = made_up_stars.emulator()
+    spectra = made_up_stars.spectra(emulator)[:1]
+    many, most = (maury.fit(spectra, emulator, n_starts=n) for n in (10**12, 2048))
+    assert many["teff"] == most["teff"] and many["n_starts"] == most["n_starts"]
+
+
+def test_names_of_pictures_are_names_of_files(tmp_path):
+    emulator = made_up_stars.emulator()
+    names = ["a" * 400, "a" * 401, "é" * 300, "../" * 100]
+    catalog = made_up_stars.build_catalog(
+        made_up_stars.result(), made_up_stars.spectra(emulator, star_id=names), emulator
+    )
+    pictures = picture_names(catalog)
+    assert len(set(pictures)) == 4
+    for picture in pictures:
+        (tmp_path / picture).touch()
+    assert len(os.listdir(tmp_path)) == 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits of that kind")
+def test_a_disk_that_is_full_when_the_catalogue_is_written(tmp_path):
+    """Of a real limit, not of a mock: astropy writes the file."""
+    file = write_visits(tmp_path, 100)
+    process = start_run(tmp_path, file, "full.fits", limit=40_000)  # bytes a file
+    message = process.communicate()[1]
+    assert process.returncode == 1
+    assert (
+        "No space left on device for the catalogue" in message
+        and "finished blocks are kept in full.fits.parts" in message
+    )
+    assert len(list(tmp_path.glob("full.fits.parts/0*.npz"))) == 13
+    assert not [name for name in os.listdir(tmp_path) if name.startswith(".maury")]
+    start_run(tmp_path, file, "full.fits").communicate()
+    start_run(tmp_path, file, "quiet.fits").communicate()
+    assert (tmp_path / "full.fits").read_bytes() == (tmp_path / "quiet.fits").read_bytes()
+    assert np.isfinite(maury.read_catalog(tmp_path / "full.fits")["teff"]).all()
