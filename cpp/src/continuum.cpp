@@ -95,29 +95,8 @@ void LocalLine::fit(const double* data, const double* weight, const double* mode
         weighted_data_[p] = weight[p] * data[p];
         weighted_model_[p] = weight[p] * model[p];
     }
-    for (std::size_t r = 0; r + 1 < runs_.size(); ++r) {
-        const std::size_t begin = runs_[r], n = runs_[r + 1] - begin, size = n + 1;
-        double a0 = 0.0, a1 = 0.0, b0 = 0.0, b1 = 0.0, b2 = 0.0, used = 0.0;
-        for (std::size_t q = 0; q < n; ++q) {
-            const double f = model[begin + q], t = scaled_[begin + q], a = weighted_data_[begin + q] * f,
-                         b = weighted_model_[begin + q] * f;
-            a0 += a;
-            a1 += a * t;
-            b0 += b;
-            b1 += b * t;
-            b2 += b * t * t;
-            used += b > 0.0 ? 1.0 : 0.0;
-            sums_[q + 1] = a0;
-            sums_[size + q + 1] = a1;
-            sums_[2 * size + q + 1] = b0;
-            sums_[3 * size + q + 1] = b1;
-            sums_[4 * size + q + 1] = b2;
-            sums_[5 * size + q + 1] = used;
-        }
-        for (std::size_t k = 0; k < 6; ++k)
-            sums_[k * size] = 0.0;
+    for (std::size_t r = 0; r + 1 < runs_.size(); ++r)
         simd::kernels().solve_lines(line(r), sums_.data());
-    }
     for (std::size_t p = 0; p < n_; ++p) {
         known_[p] = !std::isnan(continuum_[p]);
         continuum_[p] = known_[p] ? continuum_[p] : 1.0;
@@ -137,25 +116,8 @@ simd::LineSums LocalLine::line(std::size_t run) {
 // window of p where p is in that of q:
 //   (D'v)_q = c_q v_q + sum_k (w d, ...)_kq sum_p F_kp f_p v_p over the window of q.
 void LocalLine::adjoint(const double* v, double* out) {
-    for (std::size_t r = 0; r + 1 < runs_.size(); ++r) {
-        const std::size_t begin = runs_[r], n = runs_[r + 1] - begin, size = n + 1;
-        double total[5] = {};
-        for (std::size_t k = 0; k < 5; ++k)
-            sums_[k * size] = 0.0;
-        for (std::size_t q = 0; q < n; ++q) {
-            const double here = v[begin + q] * model_[begin + q];
-            for (std::size_t k = 0; k < 5; ++k)
-                sums_[k * size + q + 1] = total[k] += here * factor_[k * n_ + begin + q];
-        }
-        for (std::size_t q = begin; q < begin + n; ++q) {
-            const double* const sum = sums_.data();
-            const std::size_t left = first_[q], right = end_[q];
-            const auto window = [=](std::size_t k) { return sum[k * size + right] - sum[k * size + left]; };
-            const double t = scaled_[q];
-            out[q] = continuum_[q] * v[q] + weighted_data_[q] * (window(0) + t * window(1)) +
-                     weighted_model_[q] * (window(2) + t * (window(3) + t * window(4)));
-        }
-    }
+    for (std::size_t r = 0; r + 1 < runs_.size(); ++r)
+        simd::kernels().line_adjoint(line(r), v + runs_[r], sums_.data(), out + runs_[r]);
 }
 
 void LocalLine::derivatives(const double* columns, double* out) {

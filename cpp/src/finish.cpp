@@ -19,16 +19,17 @@ namespace {
 constexpr double line_part = 0.5;
 
 constexpr std::size_t few_dropped = 100; // a part in so many of the pixels changes no hessian
-constexpr double no_move = 3e-4;         // pixels: too little for the derivatives to differ
+constexpr double no_move = 0.03;         // of the reach
 
 } // namespace
 
 Finish::Finish(const Emulator& emulator, TrunkPoint& point, double window)
-    : emulator_(emulator), spline_(emulator.spline()), point_(point), instrument_(emulator.n_pixels()),
+    : emulator_(emulator), spline_(emulator.spline()), point_(point),
+      beside_(emulator.trunk(), emulator.n_labels()), instrument_(emulator.n_pixels()),
       half_(std::floor(line_part * 0.5 * window)), n_labels_(emulator.n_labels()),
       grid_model_(emulator.n_pixels() + Instrument::pad), grid_sum_(grid_model_.size()),
-      projected_(std::max(point.stride(), emulator.basis().stride)), grid_values_(grid_model_.size()),
-      tangents_(point.stride() * eight), grid_columns_(grid_model_.size() * eight) {}
+      projected_(std::max(point.stride(), emulator.basis().stride)), tangents_(point.stride() * eight),
+      grid_columns_(grid_model_.size() * eight) {}
 
 void Finish::set(const Pixels& pixels, std::size_t first, std::size_t n, const double* data,
                  const double* weight, const Nuisances& nuisances, double shift, bool continuum,
@@ -100,8 +101,14 @@ void Finish::place(const double* x) {
     placed_ = true;
 }
 
-void Finish::set_reach(double reach) {
+void Finish::forget_place() {
+    instrument_.forget();
+    placed_ = model_known_ = false;
+}
+
+void Finish::set_reach(double reach, double hessian_reach) {
     reach_ = reach;
+    hessian_reach_ = hessian_reach;
     for (std::size_t arm = 0; placed_ && arm < shift_.size(); ++arm)
         model_known_ = model_known_ && std::abs(shift_[arm] - placed_shift_[arm]) <= reach;
 }
@@ -171,7 +178,7 @@ void Finish::set_model(const double* x) {
         instrument_.apply(grid_model_.data(), 0, 1, model_.data(), 0);
     }
     model_known_ = true;
-    fitted_known_ = columns_known_ = gradient_known_ = hessian_exact_ = false;
+    fitted_known_ = columns_known_ = gradient_known_ = false;
 }
 
 void Finish::set_fitted() {
@@ -196,7 +203,7 @@ void Finish::move() {
     away_ = shift_;
     for (std::size_t arm = 0; arm < shift_.size(); ++arm) {
         away_[arm] -= placed_shift_[arm];
-        if (std::abs(away_[arm]) < no_move)
+        if (std::abs(away_[arm]) < no_move * reach_) // too little for the derivatives
             away_[arm] = 0.0;
     }
     instrument_.move(away_);
@@ -210,15 +217,7 @@ void Finish::project(const double* v, const float* rows, std::size_t stride, dou
         instrument_.apply_adjoint(v, grid_sum_.data());
         on_grid = grid_sum_.data();
     }
-    const std::size_t n = emulator_.n_pixels();
-    double largest = 1e-300; // float32 has a small range
-    for (std::size_t i = 0; i < n; ++i)
-        largest = std::max(largest, std::abs(on_grid[i]));
-    for (std::size_t i = 0; i < n; ++i)
-        grid_values_[i] = static_cast<float>(on_grid[i] / largest);
-    simd::kernels().weighted_rows(rows, n, stride, grid_values_.data(), out);
-    for (std::size_t k = 0; k < stride; ++k)
-        out[k] *= largest;
+    simd::kernels().weighted_rows(rows, emulator_.n_pixels(), stride, on_grid, out);
 }
 
 const double* Finish::show_mean() {

@@ -42,13 +42,16 @@ class Finish final : public Problem {
     void drop(const std::vector<std::size_t>& pixels); // gives them the weight 0
 
     // How far a velocity may be from where the instrument was placed before it is placed anew [pixels];
-    // nearer it is A(v0) + (v - v0) A'(v0) + (v - v0)^2 A''(v0) / 2.
-    void set_reach(double reach);
+    // nearer it is A(v0) + (v - v0) A'(v0) + (v - v0)^2 A''(v0) / 2. And how far x may be from where the
+    // hessian was made [formal errors].
+    void set_reach(double reach, double hessian_reach);
 
     double chi2(const double* x) override;
     double chi2_without_modes() const; // at the x of the last chi2
-    // The gradient is exact; the hessian was so at an x near this one, before a few pixels were dropped.
+    // The gradient is exact; the hessian was so at an x in its reach, before a few pixels were dropped.
     void derivatives(const double* x, double* gradient, double* hessian) override;
+    // Of the network and of the velocities; small are those of both at once, and of the continuum.
+    void curvature(double* curvature) override;
     const std::vector<double>& exact_hessian(); // at the x of the last chi2
 
     // Of the last chi2: m, c (n,) and their product.
@@ -64,6 +67,7 @@ class Finish final : public Problem {
 
     // out (stride,) = B'A'v, v (n,), of the basis as the search sees it
     void project(const double* v, double* out) { project(v, basis_rows(), emulator_.basis().stride, out); }
+    void forget_place(); // the blur of the pixels is another
     // The instrument at x; then a spectrum on the grid, mean + 0, as it shows it: (n,)
     void place(const double* x);
     const double* show_mean();
@@ -86,13 +90,14 @@ class Finish final : public Problem {
     const Emulator& emulator_;
     const Spline& spline_;
     TrunkPoint& point_;
+    TrunkColumns beside_;
     Instrument instrument_;
     LocalLine lines_;
     ResidualModes modes_;
     const double* mode_scale_ = nullptr;
     double explained_ = 0.0; // part of the last chi2, by the modes
     Nuisances nuisances_;
-    double half_, fixed_shift_ = 0.0, reach_ = 0.0, placed_extra_ = 0.0;
+    double half_, fixed_shift_ = 0.0, reach_ = 0.0, hessian_reach_ = 0.0, placed_extra_ = 0.0;
     bool placed_ = false;
     std::size_t n_ = 0, n_labels_, n_all_ = 0;
     const double* data_ = nullptr;
@@ -105,12 +110,13 @@ class Finish final : public Problem {
     bool model_known_ = false, fitted_known_ = false, columns_known_ = false, gradient_known_ = false,
          hessian_known_ = false, hessian_exact_ = false;
     std::vector<std::size_t> runs_;
-    std::vector<double> x_, here_, hessian_x_, gradient_, hessian_, shift_, away_, placed_shift_, weight_,
-        ones_, grid_model_, model_, fitted_, explained_fit_, weighted_, adjoint_;
+    std::vector<double> x_, here_, beside_x_, hessian_x_, gradient_, hessian_, shift_, away_, placed_shift_,
+        weight_, ones_, grid_model_, model_, fitted_, explained_fit_, weighted_, adjoint_;
     std::vector<double> by_shift_, by_extra_, grid_sum_;
     Aligned<double> projected_;
-    Aligned<float> grid_values_, tangents_, grid_columns_; // (stride, 8), (P of the grid + pad, 8)
-    Aligned<double> columns_, jacobian_;                   // (panels, n, 8): of m, and of c m
+    Aligned<float> tangents_, beside_h_, beside_tangents_,
+        grid_columns_;                   // (stride, 8), (P of the grid + pad, 8)
+    Aligned<double> columns_, jacobian_; // (panels, n, 8): of m, and of c m
 };
 
 } // namespace maury

@@ -10,8 +10,8 @@ using simd::eight;
 
 namespace {
 
-constexpr double hessian_reach = 2.0; // formal errors: farther a hessian is made anew
-constexpr double same_hessian = 0.02; // formal errors
+constexpr double same_hessian = 0.03; // formal errors
+constexpr double beside = 3e-3;       // scaled labels: a difference of tangents
 
 } // namespace
 
@@ -26,7 +26,7 @@ void Finish::derivatives(const double*, double* gradient, double* hessian) {
     stop_->check();
     if (!gradient_known_)
         set_gradient();
-    if (!hessian_serves(hessian_reach))
+    if (!hessian_serves(hessian_reach_))
         set_hessian();
     std::copy_n(gradient_.begin(), n_all_, gradient);
     std::copy_n(hessian_.begin(), n_all_ * n_all_, hessian);
@@ -77,6 +77,42 @@ void Finish::set_gradient() {
     if (nuisances_.extra)
         *next = simd::kernels().dot(by_model, by_extra_.data(), n_);
     gradient_known_ = true;
+}
+
+// sum_p (D'Wr)_p d2 m_p / dx dx, at the x of the last gradient
+void Finish::curvature(double* curvature) {
+    const std::size_t n = n_labels_, n_inputs = emulator_.n_inputs();
+    const double* const here = point_.tangents();
+    std::fill_n(curvature, n_all_ * n_all_, 0.0);
+    beside_x_.resize(n * n);
+    for (std::size_t l = 0; l < n; ++l) {
+        std::copy_n(x_.begin(), n, &beside_x_[l * n]);
+        beside_x_[l * n + l] += beside;
+    }
+    beside_h_.resize(n * n_inputs);
+    beside_tangents_.resize(n * n_inputs);
+    beside_.coefficients(beside_x_.data(), n, beside_h_.data());
+    for (std::size_t l = 0; l < n; ++l) {
+        beside_.tangents(l, beside_tangents_.data());
+        for (std::size_t k = 0; k < n; ++k) {
+            const double change =
+                simd::kernels().dot_mixed(&beside_tangents_[k * n_inputs], projected_.data(), n_inputs) -
+                simd::kernels().dot(here + k * point_.stride(), projected_.data(), n_inputs);
+            curvature[l * n_all_ + k] += 0.5 / beside * change;
+            curvature[k * n_all_ + l] += 0.5 / beside * change;
+        }
+    }
+    const std::size_t first = n, step = nuisances_.shift ? 1 : 0;
+    const double* const by_model = line_ ? adjoint_.data() : weighted_.data();
+    if (nuisances_.shift)
+        curvature[first * n_all_ + first] = 2.0 * simd::kernels().dot(by_model, by_extra_.data(), n_);
+    for (std::size_t p = 0; p < n_ && nuisances_.arms; ++p)
+        if (arm_[p] > 0) {
+            const std::size_t k = first + step + static_cast<std::size_t>(arm_[p]) - 1;
+            curvature[k * n_all_ + k] += 2.0 * by_model[p] * by_extra_[p];
+        }
+    for (std::size_t k = first + 1; nuisances_.shift && nuisances_.arms && k < first + nuisances_.n_arms; ++k)
+        curvature[first * n_all_ + k] = curvature[k * n_all_ + first] = curvature[k * n_all_ + k];
 }
 
 // J'WJ, J = d (c m) / d x

@@ -45,6 +45,7 @@ class WithPrior final : public Problem {
   public:
     WithPrior(Problem& data, LabelPrior& prior, std::size_t n) : data_(data), prior_(prior), n_(n) {}
 
+    void curvature(double* curvature) override { data_.curvature(curvature); }
     double chi2(const double* x) override { return data_.chi2(x) + prior_.chi2(x); }
     void derivatives(const double* x, double* gradient, double* hessian) override {
         data_.derivatives(x, gradient, hessian);

@@ -142,11 +142,9 @@ void Pixels::read_matrix(const double* rows, std::size_t n_neighbours) {
 
 // variance = sigma^2 - own sigma^2, both in pixels of the grid. The profile of a matrix row is kept, and
 // narrowed until the variances add up: what takes the emulator to the matrix is not known.
-void Pixels::see_at(double shift) {
+void Pixels::set_blur(double shift) {
     variance_.resize(n_);
     own_.resize(n_);
-    std::size_t n_sharp = 0, n_used = 0;
-    bool blur = false;
     for (std::size_t p = 0; p < n_; ++p) {
         const double own = grid_.own_sigma(place_[p] - shift), sigma = sigma_[p];
         const double lacking = sigma * sigma - own * own;
@@ -154,8 +152,16 @@ void Pixels::see_at(double shift) {
         variance_[p] = lacking > 0.0 ? lacking : 0.0; // and where either is not known
         if (n_neighbours_ > 0)
             narrowing_[p] = lacking > 0.0 ? std::sqrt(std::min(1.0, lacking / (sigma * sigma))) : 0.0;
+    }
+}
+
+void Pixels::see_at(double shift) {
+    set_blur(shift);
+    std::size_t n_sharp = 0, n_used = 0;
+    bool blur = false;
+    for (std::size_t p = 0; p < n_; ++p) {
         n_used += raw_ivar_[p] > 0.0;
-        const bool sharper = std::isfinite(own) && sigma < sharp * own && raw_ivar_[p] > 0.0;
+        const bool sharper = std::isfinite(own_[p]) && sigma_[p] < sharp * own_[p] && raw_ivar_[p] > 0.0;
         n_sharp += sharper;
         blur = blur || sharper;
     }

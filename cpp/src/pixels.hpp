@@ -21,6 +21,7 @@ class Pixels {
     // What depends on the velocity, at this shift on the grid: the blur that the emulator lacks, and data
     // that are sharper than it, which are blurred to it.
     void see_at(double shift);
+    void set_blur(double shift); // the first of the two
 
     std::size_t size() const { return n_; }
     std::size_t n_arms() const { return n_arms_; }

@@ -26,7 +26,7 @@ SolveResult Solver::solve(Problem& problem, const double* lower, const double* u
     begin(lower, upper, x, options);
     if (judge(problem.chi2_and_derivatives(trial(), trial_gradient_.data(), trial_hessian_.data())))
         accept(trial_gradient_.data(), trial_hessian_.data());
-    propose();
+    propose(&problem);
     while (running_) {
         if (judge(problem.chi2(trial()))) {
             problem.derivatives(trial(), trial_gradient_.data(), trial_hessian_.data());
@@ -146,12 +146,14 @@ void Solver::learn_curvature(const double* gradient, const double* hessian) {
 }
 
 // Sets the next trial(), or stops.
-void Solver::propose() {
+void Solver::propose(Problem* problem) {
     if (!running_)
         return;
     model_ = hessian_;
     curved_ = false;
     if (options_.learn_curvature && find_step(damping_) && predicted_fall() < 1.0) {
+        if (problem)
+            problem->curvature(curvature_.data());
         for (std::size_t i = 0; i < n_ * n_; ++i)
             model_[i] += curvature_[i];
         curved_ = model_ != hessian_ && find_step(damping_);

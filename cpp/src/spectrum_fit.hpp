@@ -45,6 +45,7 @@ class SpectrumFit {
     bool left_out(std::size_t p) const;
     void set_nuisances(std::size_t i);
     Status finish(const StopFlag& stop);
+    void take_last_step(const SolveResult& result);
     bool leave_out_outliers();
     SolveResult solve(double* x, double tolerance, int most_evaluations);
     bool moved() const;

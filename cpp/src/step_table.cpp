@@ -10,9 +10,10 @@
 namespace maury {
 namespace {
 
-constexpr double least_variance = 1e-7;   // smaller ones count as 0
-constexpr double spacing = 0.02;          // of the logarithms of variances
-constexpr std::size_t most_nodes = 20000; // of a table that is kept, some 30 MB
+constexpr double least_variance = 1e-7;           // smaller ones count as 0
+constexpr double spacing = 0.02;                  // of the logarithms of variances
+constexpr double smooth = 1.0, few_phases = 16.0; // from this variance on so many do
+constexpr std::size_t most_nodes = 20000;         // of a table that is kept, some 30 MB
 
 struct Shelf {
     std::mutex mutex;
@@ -93,10 +94,11 @@ const StepTable::Node& StepTable::node_of(Level& level, std::size_t phase) {
 // order in a, the second in v.
 void StepTable::set(PixelEdge& edge, double place, double variance, int n_derivatives) {
     level_of(variance);
-    const double whole = std::floor(place + 0.5 / n_phases);
-    const double phase = std::max(0.0, std::floor((place - whole) * n_phases + 0.5));
-    const Node& node = node_of(*level_, std::min(static_cast<std::size_t>(phase), n_phases - 1));
-    const double a = place - whole - std::min(phase, n_phases - 1.0) / n_phases,
+    const double phases = level_->variance < smooth ? n_phases : few_phases;
+    const double whole = std::floor(place + 0.5 / phases);
+    const double phase = std::clamp(std::floor((place - whole) * phases + 0.5), 0.0, phases - 1.0) / phases;
+    const Node& node = node_of(*level_, static_cast<std::size_t>(phase * n_phases));
+    const double a = place - whole - phase,
                  v = level_->variance > 0.0 ? 0.5 * (variance - level_->variance) : 0.0;
     const double factor[n_orders] = {
         1.0, a, 0.5 * a * a + v, a * (a * a / 6.0 + v), v * 0.5 * (a * a + v), 0.5 * v * v * a};

@@ -25,9 +25,9 @@ struct PixelEdge {
     std::size_t stride = 0;
 };
 
-// Nodes 1/64 of a pixel and 2 % of the variance apart, computed when first asked for; between them a Taylor
-// series, as d S / d variance = S'' / 2: right to 1e-7 max(1, sigma^2). A node is a function of its number
-// alone, so it does not matter which spectra a table has served. One a thread.
+// Nodes 1/64 of a pixel, 1/16 where S is smooth, and 2 % of the variance apart, computed when first asked
+// for; between them a Taylor series, as d S / d variance = S'' / 2: right to 1e-7 max(1, sigma^2). A node is
+// a function of its number alone, so it does not matter which spectra a table has served. One a thread.
 class StepTable {
   public:
     // Tables are dear to fill, and shared by runs: one that nobody uses now, or a new one.

@@ -131,13 +131,14 @@ void single_rows() {
     for (const std::size_t n : {1u, 16u, 45u, 64u, 150u})
         for (const std::size_t n_pixels : {1u, 7u, 64u, 131u, 400u}) {
             const std::size_t stride = padded(n);
-            const Aligned<float> rows = random_rows(n_pixels, n), v = random_numbers<float>(n_pixels);
+            const Aligned<float> rows = random_rows(n_pixels, n);
+            const Aligned<double> v = random_numbers<double>(n_pixels);
             Aligned<double> sums(stride);
             kernels().weighted_rows(rows.data(), n_pixels, stride, v.data(), sums.data());
             for (std::size_t k = 0; k < stride; ++k) {
                 double sum = 0.0, size = 1.0;
                 for (std::size_t p = 0; p < n_pixels; ++p) {
-                    const double term = static_cast<double>(rows[p * stride + k]) * static_cast<double>(v[p]);
+                    const double term = static_cast<double>(rows[p * stride + k]) * v[p];
                     sum += term;
                     size += std::abs(term);
                 }

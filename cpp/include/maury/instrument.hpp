@@ -47,7 +47,8 @@ class Instrument {
     enum class Derivatives { none, shift, both };
 
     // shift (arms,): in pixels of the grid, positive to the red. Below 0, extra narrows down to no Gaussian.
-    // Nothing is done where all is as it was.
+    // Nothing is done where all is as it was, if the arrays of set are.
+    void forget() { placed_ = false; }
     void place(const std::vector<double>& shift, double extra, Derivatives derivatives);
 
     // coefficients (n_columns, stride), n_grid + pad readable numbers each -> out (n_columns, out_stride)

@@ -22,6 +22,9 @@ class Problem {
     // Its inverse is then the covariance of x, and gradient_i has the error sqrt(hessian_ii).
     virtual void derivatives(const double* x, double* gradient, double* hessian) = 0;
 
+    // curvature (n, n): the second derivatives that this hessian leaves out, there; untouched if not known.
+    virtual void curvature(double*) {}
+
     // Both at once, for a problem that can do it cheaper.
     virtual double chi2_and_derivatives(const double* x, double* gradient, double* hessian) {
         const double value = chi2(x);
@@ -52,8 +55,8 @@ struct SolveOptions {
     double first_damping = 1e-3;
     // How far off a chi2 may be; a step is not rejected for less.
     double chi2_error = 0.0;
-    // Add to H, within a formal error of the least, what the steps so far showed of the second derivatives
-    // that it leaves out: for a start next to the least, where Gauss-Newton creeps.
+    // Add to H, within a formal error of the least, the second derivatives that it leaves out, as the problem
+    // knows them or the steps so far showed them: for a start next to the least, where Gauss-Newton creeps.
     bool learn_curvature = false;
 };
 
@@ -86,7 +89,7 @@ class Solver {
     double promise() const;
     bool judge(double chi2);
     void accept(const double* gradient, const double* hessian);
-    void propose();
+    void propose(Problem* problem = nullptr); // for its curvature
     void stop(Status status);
     bool running() const { return running_; }
 

@@ -114,19 +114,42 @@ void add_rows(const float* rows, std::size_t stride, std::size_t n_pixels, const
         store(out + i, load<Doubles>(out + i) + load_floats<Doubles>(part + i));
 }
 
-void weighted_rows(const float* rows, std::size_t n_pixels, std::size_t stride, const float* v, double* out) {
+// Of the absolute values; above 0.
+double largest_of(const double* v, std::size_t n) {
+    Doubles most = Doubles{} + 1e-300;
+    std::size_t p = 0;
+    for (; p + n_doubles <= n; p += n_doubles) {
+        const Doubles here = load<Doubles>(v + p), size = here < Doubles{} ? -here : here;
+        most = size > most ? size : most;
+    }
+    double largest = 1e-300;
+    for (std::size_t i = 0; i < n_doubles; ++i)
+        largest = most[i] > largest ? most[i] : largest;
+    for (; p < n; ++p)
+        largest = v[p] > largest ? v[p] : -v[p] > largest ? -v[p] : largest;
+    return largest;
+}
+
+void weighted_rows(const float* rows, std::size_t n_pixels, std::size_t stride, const double* v,
+                   double* out) {
     constexpr std::size_t all = panel / n_floats, block = 128;
+    const double largest = largest_of(v, n_pixels); // float32 has a small range
+    float part[block];
     for (std::size_t k = 0; k < stride; ++k)
         out[k] = 0.0;
     for (std::size_t first = 0; first < n_pixels; first += block) {
         const std::size_t n = n_pixels - first < block ? n_pixels - first : block;
         const float* from = rows + first * stride;
+        for (std::size_t p = 0; p < n; ++p)
+            part[p] = static_cast<float>(v[first + p] / largest);
         std::size_t k = 0;
         for (; k + 4 * panel <= stride && 4 * all <= n_sums; k += 4 * panel)
-            add_rows<4 * all>(from + k, stride, n, v + first, out + k);
+            add_rows<4 * all>(from + k, stride, n, part, out + k);
         for (; k < stride; k += panel)
-            add_rows<all>(from + k, stride, n, v + first, out + k);
+            add_rows<all>(from + k, stride, n, part, out + k);
     }
+    for (std::size_t k = 0; k < stride; ++k)
+        out[k] *= largest;
 }
 
 } // namespace

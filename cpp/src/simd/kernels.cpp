@@ -37,6 +37,7 @@ const Kernels MAURY_JOIN(kernels_, MAURY_SIMD_LEVEL){
     banded_adjoint,
     line_derivatives,
     solve_lines,
+    line_adjoint,
     normal_eight,
     sum_of_rows,
     blurred_cubes,

@@ -73,8 +73,9 @@ struct Kernels {
     void (*gram)(const float* rows, std::size_t n_pixels, std::size_t n_columns, const float* root,
                  const float* r, double* gram, double* inner, float* scratch);
 
-    // out (stride,) = sum_p v_p b_p: products in float32, sums of blocks in double. b (n_pixels, stride)
-    void (*weighted_rows)(const float* rows, std::size_t n_pixels, std::size_t stride, const float* v,
+    // out (stride,) = sum_p v_p b_p: products in float32, v in units of its largest, sums of blocks in double.
+    // b (n_pixels, stride)
+    void (*weighted_rows)(const float* rows, std::size_t n_pixels, std::size_t stride, const double* v,
                           double* out);
 
     // out[c, p] = sum_k weight[start_p + k] columns[c, first_p + k], k < start_{p+1} - start_p, a multiple of
@@ -110,9 +111,11 @@ struct Kernels {
                            std::size_t n_pixels, const double* values, double* out);
     // columns (n_pixels, 8) = df -> out (n_pixels, 8) = c df + f dc
     void (*line_derivatives)(const LineSums& line, const double* columns, double* out);
-    // sums (6, n_pixels + 1): of wd f, wd f t, wf f, wf f t, wf f t^2 and pixels in use, of the pixels before
-    // each -> continuum and factor
-    void (*solve_lines)(const LineSums& line, const double* sums);
+    // -> continuum and factor. sums (6, n_pixels + 1) is written: of wd f, wd f t, wf f, wf f t, wf f t^2 and
+    // pixels in use, of the pixels before each
+    void (*solve_lines)(const LineSums& line, double* sums);
+    // out = D'v, D the matrix of line_derivatives. sums (5, n_pixels + 1) is written.
+    void (*line_adjoint)(const LineSums& line, const double* v, double* sums, double* out);
     // out (8, 8) += sum_p w_p a_p b_p' with a, b (n_pixels, 8)
     void (*normal_eight)(const double* a, const double* b, const double* w, std::size_t n_pixels,
                          double* out);

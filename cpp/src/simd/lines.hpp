@@ -5,6 +5,7 @@
 #include "panels.hpp"
 
 #include <limits>
+#include <utility>
 
 namespace maury::simd {
 namespace {
@@ -22,10 +23,59 @@ Doubles take(const double* values, const std::uint32_t* index) {
     return load<Doubles>(lane);
 }
 
+// Of n_doubles numbers, or at an end of n of them and zeros.
+Doubles load_some(const double* from, std::size_t n) {
+    if (n >= n_doubles)
+        return load<Doubles>(from);
+    double lane[n_doubles] = {};
+    __builtin_memcpy(lane, from, n * sizeof(double));
+    return load<Doubles>(lane);
+}
+
+template <std::size_t by, std::size_t... i> Doubles moved_up(Doubles v, std::index_sequence<i...>) {
+    return __builtin_shufflevector(v, Doubles{}, (i < by ? n_doubles + i : i - by)...);
+}
+
+// v_0, v_0 + v_1, ...
+template <std::size_t by = 1> Doubles sums_to(Doubles v) {
+    if constexpr (by < n_doubles)
+        return sums_to<2 * by>(v + moved_up<by>(v, std::make_index_sequence<n_doubles>()));
+    else
+        return v;
+}
+
+// sums (K, n + 1): those of the K terms of the pixels before each. each(q, left, term) sets the terms of
+// pixels q, ... of which `left` are left.
+template <std::size_t K, typename Each> void running_sums(std::size_t n, double* sums, Each each) {
+    Doubles before[K] = {}, term[K];
+    MAURY_UNROLL for (std::size_t k = 0; k < K; ++k) sums[k * (n + 1)] = 0.0;
+    for (std::size_t q = 0; q < n; q += n_doubles) {
+        each(q, n - q, term);
+        MAURY_UNROLL for (std::size_t k = 0; k < K; ++k) {
+            const Doubles total = before[k] + sums_to(term[k]);
+            double* const to = sums + k * (n + 1) + q + 1;
+            if (n - q >= n_doubles)
+                store(to, total);
+            else
+                __builtin_memcpy(to, &total, (n - q) * sizeof(double));
+            before[k] = Doubles{} + total[n_doubles - 1];
+        }
+    }
+}
+
 // See LocalLine::fit.
-void solve_lines(const LineSums& line, const double* sums) {
+void solve_lines(const LineSums& line, double* sums) {
     constexpr double least_spread = 1e-4; // of t, squared: below, the line is level
     const std::size_t n = line.n_pixels, size = n + 1;
+    running_sums<6>(n, sums, [&](std::size_t q, std::size_t left, Doubles(&term)[6]) {
+        const Doubles f = load_some(line.model + q, left), t = load_some(line.place + q, left);
+        term[0] = load_some(line.weighted_data + q, left) * f;
+        term[1] = term[0] * t;
+        term[2] = load_some(line.weighted_model + q, left) * f;
+        term[3] = term[2] * t;
+        term[4] = term[3] * t;
+        term[5] = term[2] > Doubles{} ? Doubles{} + 1.0 : Doubles{};
+    });
     const auto solve = [&](const std::uint32_t* first, const std::uint32_t* end, Doubles t, double* continuum,
                            double* factor, std::size_t stride) {
         const auto window = [&](std::size_t k) {
@@ -68,6 +118,31 @@ void solve_lines(const LineSums& line, const double* sums) {
         line.continuum[p + i] = continuum[i];
         for (std::size_t k = 0; k < 5; ++k)
             line.factor[k * line.stride + p + i] = factor[k * n_doubles + i];
+    }
+}
+
+// See LocalLine::adjoint.
+void line_adjoint(const LineSums& line, const double* v, double* sums, double* out) {
+    const std::size_t n = line.n_pixels, size = n + 1;
+    running_sums<5>(n, sums, [&](std::size_t q, std::size_t left, Doubles(&term)[5]) {
+        const Doubles here = load_some(v + q, left) * load_some(line.model + q, left);
+        MAURY_UNROLL for (std::size_t k = 0; k < 5; ++k) term[k] =
+            here * load_some(line.factor + k * line.stride + q, left);
+    });
+    for (std::size_t q = 0; q < n; q += n_doubles) {
+        const std::size_t left = n - q < n_doubles ? n - q : n_doubles;
+        std::uint32_t first[n_doubles] = {}, end[n_doubles] = {};
+        __builtin_memcpy(first, line.first + q, left * sizeof *first);
+        __builtin_memcpy(end, line.end + q, left * sizeof *end);
+        const auto window = [&](std::size_t k) {
+            return take(sums + k * size, end) - take(sums + k * size, first);
+        };
+        const Doubles t = load_some(line.place + q, left);
+        const Doubles sum = load_some(line.continuum + q, left) * load_some(v + q, left) +
+                            load_some(line.weighted_data + q, left) * (window(0) + t * window(1)) +
+                            load_some(line.weighted_model + q, left) *
+                                (window(2) + t * (window(3) + t * window(4)));
+        __builtin_memcpy(out + q, &sum, left * sizeof(double));
     }
 }
 
