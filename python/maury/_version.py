@@ -1,10 +1,22 @@
-"""The version of the installed package."""
+"""Version and build of the installed package."""
 
 from __future__ import annotations
 
+from functools import cache
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 try:
     __version__ = version("maury")
 except PackageNotFoundError:  # a source tree on the path that was never installed
     __version__ = "0+unknown"
+
+
+@cache
+def maker() -> dict[str, str]:
+    """Return what determines a result besides its input: version, hash of the core, SIMD level."""
+    import maury._core as _core
+
+    core = sha256(Path(_core.__file__).read_bytes()).hexdigest()[:16]
+    return {"version of maury": __version__, "core": core, "SIMD level": _core.SIMD_LEVEL}

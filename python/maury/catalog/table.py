@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import glob
 import json
 import os
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterable, Mapping
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maury._version import __version__
+from maury._version import __version__, maker
 from maury.catalog.columns import Columns, label_names
 from maury.catalog.flags import Flag
 from maury.labels import LABELS, find_label
@@ -136,6 +138,8 @@ def _provenance(labels: Iterable[str], origin: Mapping[str, Any]) -> dict[str, A
     """Return the header; identical input gives identical bytes."""
     meta: dict[str, Any] = {
         "MAURYVER": __version__,
+        "CORE": maker()["core"],
+        "SIMD": maker()["SIMD level"],
         **origin,
         "LABELS": ",".join(labels),
     }
@@ -176,7 +180,7 @@ def write_catalog(table: QTable, path: str | os.PathLike[str], overwrite: bool =
     """
     path = check_output(path, overwrite)
     ending = _ending(path)
-    with tempfile.TemporaryDirectory(prefix=".maury-", dir=path.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix=_draft_prefix(path), dir=path.parent) as folder:
         draft = Path(folder) / f"catalog{ending}"
         stored = table.copy(copy_data=False)
         stored.meta = {key: _stored(value) for key, value in table.meta.items()}
@@ -195,6 +199,16 @@ def write_catalog(table: QTable, path: str | os.PathLike[str], overwrite: bool =
             _quote_comments(draft)
         check_new_file(path, overwrite)  # another process may have written it by now
         os.replace(draft, path)
+
+
+def remove_drafts(path: Path) -> None:
+    """Remove what `write_catalog` left beside `path` when it was killed; no other may be writing there."""
+    for folder in path.parent.glob(glob.escape(_draft_prefix(path)) + "*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _draft_prefix(path: Path) -> str:
+    return f".maury-{path.name[:100]}-"
 
 
 def read_catalog(path: str | os.PathLike[str]) -> QTable:

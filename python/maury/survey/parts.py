@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from maury.catalog.columns import Columns
+from maury.catalog.table import remove_drafts
 from maury.survey.lock import InUseError, Lock
 
 _BLOCKS = "[0-9]*.npz"
@@ -28,6 +29,7 @@ class Parts:
     def __init__(self, output: Path) -> None:
         """Parts of the catalogue that will be written to `output`; nothing is created yet."""
         self.output = output
+        self._run = ""
         self.folder = output.with_name(f"{output.name}.parts")
         self._lock = Lock(self.folder / "lock.json", str(output))
 
@@ -96,7 +98,10 @@ class Parts:
             os.replace(draft, self._description)
         for draft in self.folder.glob(".*"):
             draft.unlink(missing_ok=True)
-        known = {int(path.stem): _read(path) for path in sorted(self.folder.glob(_BLOCKS))}
+        remove_drafts(self.output)  # of a run that was killed while it wrote the catalogue
+        self._run = json.dumps(run, sort_keys=True)
+        paths = [path for path in sorted(self.folder.glob(_BLOCKS)) if path.stem.isdecimal()]
+        known = {int(path.stem): _read(path, self._mark_of(int(path.stem))) for path in paths}
         return {number: columns for number, columns in known.items() if columns is not None}
 
     def save(self, number: int, columns: Columns) -> None:
@@ -104,7 +109,7 @@ class Parts:
         draft = self.folder / f".{number:08d}-{os.getpid()}.npz"
         try:
             with draft.open("wb") as file:
-                np.savez(file, np.array(list(columns)), *columns.values())
+                np.savez(file, np.array([self._mark_of(number), *columns]), *columns.values())
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(draft, self.folder / f"{number:08d}.npz")
@@ -121,6 +126,10 @@ class Parts:
     def close(self) -> None:
         """Release the folder to other runs; finished blocks are kept."""
         self._lock.release()
+
+    def _mark_of(self, number: int) -> str:
+        """Return what is stored in a block of this run, so that a copy of any other block is not accepted."""
+        return sha256(f"{number} {self._run}".encode()).hexdigest()
 
     def _empty(self) -> None:
         for path in self.folder.glob("*"):
@@ -141,17 +150,20 @@ class Parts:
             other = json.loads(self._description.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return []
-        except ValueError:
+        except (ValueError, RecursionError):
+            other = None
+        if not isinstance(other, dict):
             return ["contents (its run.json is damaged)"]
         mine = json.loads(json.dumps(run))
         return [key for key in {**mine, **other} if mine.get(key) != other.get(key)]
 
 
-def _read(path: Path) -> Columns | None:
-    """Columns of a block, by the names in the first array; None if the file is damaged."""
+def _read(path: Path, mark: str) -> Columns | None:
+    """Columns of a block, by the names in the first array; None if it is damaged, or of another run."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            names, *values = (arrays[key] for key in arrays.files)
-            return dict(zip(names.tolist(), values, strict=True))
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+            told, *values = (arrays[key] for key in arrays.files)
+            found, *names = told.tolist()
+            return dict(zip(names, values, strict=True)) if found == mark else None
+    except Exception:  # zipfile and numpy raise many errors for a damaged file
         return None

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maury._version import __version__
+from maury._version import maker
 from maury.catalog.columns import Columns
 from maury.emulator.emulator import Emulator
 from maury.measure.options import Options
@@ -64,7 +64,7 @@ def describe_run(paths: Sequence[Path], recipe: Recipe) -> dict[str, Any]:
     """Return everything that determines the result, as JSON values."""
     prior = checked_prior(recipe.prior, 1, recipe.emulator)
     return {
-        "version of maury": __version__,
+        **maker(),
         "emulator": recipe.emulator.file_hash,
         "options": recipe.options.as_dict(),
         "prior": prior and [np.nan_to_num(prior.mean).tolist(), prior.precision.tolist()],

@@ -8,12 +8,11 @@ from __future__ import annotations
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from itertools import chain, islice
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from maury.catalog.columns import Columns, join_columns
 from maury.catalog.error_file import errors_for
@@ -37,7 +36,16 @@ if TYPE_CHECKING:
     from astropy.table import QTable, Table
 
 Name = str | PathLike[str]
-Submit = Callable[[Block], "Future[Columns]"]
+
+
+class Pending(Protocol):
+    """A block that is being measured."""
+
+    def result(self) -> Columns:
+        """Wait for its columns."""
+
+
+Submit = Callable[[Block], Pending]
 
 
 def fit_files(
@@ -169,7 +177,7 @@ def fit_files(
 
 def _in_turn(blocks: Iterable[Block], submit: Submit, most: int) -> Iterator[tuple[Block, Columns]]:
     """Blocks in order, with their results; at most `most` are waiting at a time."""
-    waiting: deque[tuple[Block, Future[Columns]]] = deque()
+    waiting: deque[tuple[Block, Pending]] = deque()
     for block in blocks:
         waiting.append((block, submit(block)))
         while len(waiting) > most:
@@ -195,7 +203,7 @@ def _workers(
         def keep_on(_: int) -> None:
             workers.check()
 
-        def submit(block: Block) -> Future[Columns]:
+        def submit(block: Block) -> Pending:
             if block.anywhere:
                 return workers.submit(lambda: recipe(block.read(), threads_each, keep_on))
             return workers.submit(recipe, block.read(), threads_each, keep_on)
