@@ -106,9 +106,8 @@ void Finish::forget_place() {
     placed_ = model_known_ = false;
 }
 
-void Finish::set_reach(double reach, double hessian_reach) {
+void Finish::set_reach(double reach) {
     reach_ = reach;
-    hessian_reach_ = hessian_reach;
     for (std::size_t arm = 0; placed_ && arm < shift_.size(); ++arm)
         model_known_ = model_known_ && std::abs(shift_[arm] - placed_shift_[arm]) <= reach;
 }
@@ -178,7 +177,7 @@ void Finish::set_model(const double* x) {
         instrument_.apply(grid_model_.data(), 0, 1, model_.data(), 0);
     }
     model_known_ = true;
-    fitted_known_ = columns_known_ = gradient_known_ = false;
+    fitted_known_ = columns_known_ = gradient_known_ = hessian_exact_ = false;
 }
 
 void Finish::set_fitted() {

@@ -42,13 +42,12 @@ class Finish final : public Problem {
     void drop(const std::vector<std::size_t>& pixels); // gives them the weight 0
 
     // How far a velocity may be from where the instrument was placed before it is placed anew [pixels];
-    // nearer it is A(v0) + (v - v0) A'(v0) + (v - v0)^2 A''(v0) / 2. And how far x may be from where the
-    // hessian was made [formal errors].
-    void set_reach(double reach, double hessian_reach);
+    // nearer it is A(v0) + (v - v0) A'(v0) + (v - v0)^2 A''(v0) / 2.
+    void set_reach(double reach);
 
     double chi2(const double* x) override;
     double chi2_without_modes() const; // at the x of the last chi2
-    // The gradient is exact; the hessian was so at an x in its reach, before a few pixels were dropped.
+    // The gradient is exact; the hessian was so at an x near this one, before a few pixels were dropped.
     void derivatives(const double* x, double* gradient, double* hessian) override;
     // Of the network and of the velocities; small are those of both at once, and of the continuum.
     void curvature(double* curvature) override;
@@ -80,7 +79,7 @@ class Finish final : public Problem {
     void set_columns();
     void set_gradient();
     void set_hessian();
-    bool hessian_serves(double reach) const;
+    bool hessian_serves() const;
     void move();
     void project(const double* v, const float* rows, std::size_t stride, double* out);
     const float* rows() const { return native_ ? emulator_.rows() : spline_.rows.data(); }
@@ -97,7 +96,7 @@ class Finish final : public Problem {
     const double* mode_scale_ = nullptr;
     double explained_ = 0.0; // part of the last chi2, by the modes
     Nuisances nuisances_;
-    double half_, fixed_shift_ = 0.0, reach_ = 0.0, hessian_reach_ = 0.0, placed_extra_ = 0.0;
+    double half_, fixed_shift_ = 0.0, reach_ = 0.0, placed_extra_ = 0.0;
     bool placed_ = false;
     std::size_t n_ = 0, n_labels_, n_all_ = 0;
     const double* data_ = nullptr;

@@ -10,7 +10,7 @@ using simd::eight;
 
 namespace {
 
-constexpr double same_hessian = 0.03; // formal errors
+constexpr double hessian_reach = 2.0; // formal errors: farther a hessian is made anew
 constexpr double beside = 3e-3;       // scaled labels: a difference of tangents
 
 } // namespace
@@ -26,7 +26,7 @@ void Finish::derivatives(const double*, double* gradient, double* hessian) {
     stop_->check();
     if (!gradient_known_)
         set_gradient();
-    if (!hessian_serves(hessian_reach_))
+    if (!hessian_serves())
         set_hessian();
     std::copy_n(gradient_.begin(), n_all_, gradient);
     std::copy_n(hessian_.begin(), n_all_ * n_all_, hessian);
@@ -34,19 +34,19 @@ void Finish::derivatives(const double*, double* gradient, double* hessian) {
 
 // At the x of the last chi2.
 const std::vector<double>& Finish::exact_hessian() {
-    if (!hessian_exact_ || !hessian_serves(same_hessian))
+    if (!hessian_exact_)
         set_hessian();
     return hessian_;
 }
 
-bool Finish::hessian_serves(double reach) const {
+bool Finish::hessian_serves() const {
     if (!hessian_known_)
         return false;
     double distance = 0.0;
     for (std::size_t k = 0; k < n_all_; ++k)
         for (std::size_t l = 0; l < n_all_; ++l)
             distance += (x_[k] - hessian_x_[k]) * hessian_[k * n_all_ + l] * (x_[l] - hessian_x_[l]);
-    return distance <= reach * reach;
+    return distance <= hessian_reach * hessian_reach;
 }
 
 // With r = c m - d, D = d (c m) / d m and T the tangents of the network: J'Wr = T'B'A'D'Wr for the labels,

@@ -12,10 +12,9 @@ constexpr int most_moves = 3;            // searches at another velocity
 constexpr double far = 0.5;              // pixels: a search elsewhere may end in another minimum
 constexpr double misleading = 0.2;       // part of chi2 that may have led the search astray
 constexpr double near_enough = 0.3;      // formal errors: to tell outliers
-constexpr double coarse_reach = 0.25, fine_reach = 0.01;   // pixels: see Finish::set_reach
-constexpr double coarse_hessian = 2.0, fine_hessian = 0.1; // formal errors
-constexpr double newton = 1e-4;                            // damping of what starts next to the least
-constexpr double most_arm_shift = 3.0, most_extra = 36.0;  // pixels, squared pixels
+constexpr double coarse_reach = 0.25, fine_reach = 0.01;  // pixels: see Finish::set_reach
+constexpr double newton = 1e-4;                           // damping of what starts next to the least
+constexpr double most_arm_shift = 3.0, most_extra = 36.0; // pixels, squared pixels
 
 std::size_t considered(int n_starts) {
     return std::max(n_considered, 2 * static_cast<std::size_t>(n_starts));
@@ -226,21 +225,25 @@ void SpectrumFit::set_nuisances(std::size_t i) {
 Status SpectrumFit::finish(const StopFlag& stop) {
     int rounds = options_.clip > 0.0 ? most_rounds : 0;
     for (;;) {
-        SolveResult result = solve(best_.data(), near_enough, options_.max_evaluations);
-        for (; result.status != Status::NON_FINITE && rounds > 0 && leave_out_outliers(); --rounds) {
+        while (rounds > 0) {
+            const SolveResult result = solve(best_.data(), near_enough, options_.max_evaluations);
+            if (result.status == Status::NON_FINITE)
+                return result.status;
+            if (!leave_out_outliers()) {
+                take_last_step(result);
+                break;
+            }
+            --rounds;
             if (n_pixels_ <= n_all_)
                 return Status::TOO_FEW_PIXELS;
             if (clip_.chi2() > misleading * result.chi2 && !search(stop))
                 return Status::NON_FINITE;
-            result = solve(best_.data(), near_enough, options_.max_evaluations);
         }
-        take_last_step(result);
         if (nuisances_.shift) {
             pixels_.set_blur(best_[n_]); // of the emulator where it is now
             finish_.forget_place();
         }
-        if (result.status != Status::NON_FINITE)
-            result = solve(best_.data(), 0.0, options_.max_evaluations);
+        const SolveResult result = solve(best_.data(), 0.0, options_.max_evaluations);
         take_last_step(result);
         if (result.status == Status::NON_FINITE || rounds == 0 || !leave_out_outliers())
             return result.status;
@@ -269,16 +272,13 @@ bool SpectrumFit::leave_out_outliers() {
 // tolerance: gradient_tol; 0 = that of the end. The step after it leaves less than a tenth of that.
 SolveResult SpectrumFit::solve(double* x, double tolerance, int most_evaluations) {
     SolveOptions options;
-    options.gradient_tol = tolerance > 0.0 ? tolerance : 3e-3;
+    options.gradient_tol = tolerance > 0.0 ? tolerance : 1e-3;
     options.step_tol = 1e-6;
     options.chi2_error = nuisances_.count() > 0 ? (tolerance > 0.0 ? 1e-2 : 1e-5) : 0.0; // of the reach
     options.first_damping = newton;
     options.learn_curvature = true;
     options.max_evaluations = most_evaluations;
-    if (tolerance > 0.0)
-        finish_.set_reach(coarse_reach, coarse_hessian);
-    else
-        finish_.set_reach(fine_reach, fine_hessian);
+    finish_.set_reach(tolerance > 0.0 ? coarse_reach : fine_reach);
     Solver& solver = *solvers_[n_all_ - n_];
     WithPrior with_prior(finish_, prior_, n_all_);
     Problem& problem = prior_.given() ? static_cast<Problem&>(with_prior) : finish_;

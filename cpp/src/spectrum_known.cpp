@@ -48,7 +48,7 @@ void SpectrumFit::show(std::size_t i, const StopFlag& stop) {
     if (nuisances_.extra)
         best_[k] = std::copysign(broadening / pixel * (broadening / pixel), broadening);
     set_finish(stop);
-    finish_.set_reach(0.0, 0.0);
+    finish_.set_reach(0.0);
     for (int round = 0; options_.clip > 0.0 && round <= most_rounds && leave_out_outliers(); ++round) {
     }
     finish_.chi2(best_.data());
@@ -60,7 +60,7 @@ void SpectrumFit::chi2(std::size_t i, const Points& points, double* out, const S
     free_ = spectra_.fit_rv && spectra_.fit_rv[i];
     if (!weigh_at(i, known_velocity(i), stop))
         return;
-    finish_.set_reach(0.0, 0.0); // the chi2 of a point depends on that point alone
+    finish_.set_reach(0.0); // the chi2 of a point depends on that point alone
     const double pixel = plan_.grid().pixel_velocity();
     const std::size_t arms = n_ + (spectra_.fit_rv ? 1 : 0),
                       extra = arms + (spectra_.fit_arms ? points.n_arms - 1 : 0),

@@ -73,8 +73,8 @@ struct Kernels {
     void (*gram)(const float* rows, std::size_t n_pixels, std::size_t n_columns, const float* root,
                  const float* r, double* gram, double* inner, float* scratch);
 
-    // out (stride,) = sum_p v_p b_p: products in float32, v in units of its largest, sums of blocks in double.
-    // b (n_pixels, stride)
+    // out (stride,) = sum_p v_p b_p: products in float32, v in units of its largest, sums of blocks in
+    // double. b (n_pixels, stride)
     void (*weighted_rows)(const float* rows, std::size_t n_pixels, std::size_t stride, const double* v,
                           double* out);
 

@@ -138,10 +138,10 @@ void line_adjoint(const LineSums& line, const double* v, double* sums, double* o
             return take(sums + k * size, end) - take(sums + k * size, first);
         };
         const Doubles t = load_some(line.place + q, left);
-        const Doubles sum = load_some(line.continuum + q, left) * load_some(v + q, left) +
-                            load_some(line.weighted_data + q, left) * (window(0) + t * window(1)) +
-                            load_some(line.weighted_model + q, left) *
-                                (window(2) + t * (window(3) + t * window(4)));
+        const Doubles sum =
+            load_some(line.continuum + q, left) * load_some(v + q, left) +
+            load_some(line.weighted_data + q, left) * (window(0) + t * window(1)) +
+            load_some(line.weighted_model + q, left) * (window(2) + t * (window(3) + t * window(4)));
         __builtin_memcpy(out + q, &sum, left * sizeof(double));
     }
 }
