@@ -157,7 +157,7 @@ def test_bounds_of_one_fit_do_not_stay_for_the_next(emulator):
         ({"start": np.ones(4)}, r"start: expected shape \(3,\)"),
         ({"start": np.ones((5, 3))}, r"start: expected shape"),
         ({"threads": 0}, "threads: expected at least 1"),
-        ({"n_starts": 0}, "n_starts: expected at least 1"),
+        ({"n_starts": 0}, "n_starts: expected a whole number, at least 1"),
     ],
 )
 def test_wrong_arguments_are_named(emulator, change, message):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.linalg import solve_triangular
-from scipy.optimize import least_squares
+from scipy.optimize import least_squares, minimize_scalar
 
 import maury
 from instrument_twin import edges, place, seen
@@ -85,12 +85,21 @@ def test_agrees_with_scipy(spectra, i, modes):
     lacking = variance(shift)
     np.testing.assert_allclose(model(here, lacking), fitted, rtol=3e-6)
 
-    # The modes lie near where the search was, and are times the first continuum, which is in the weights.
-    scatter = np.interp(u - shift, np.arange(len(emulator.scatter_rest)), emulator.scatter_rest)
-    first = np.sqrt(1 / w - 1 / models.ivar[0][use]) / scatter
-    covariance = np.diag(1 / w)
+    # The modes lie where the search was, near the solution, and are times the first continuum. Both are in the
+    # weights: the scatter where the search was is the one that leaves a smooth continuum.
+    def first_continuum(searched):
+        scatter = np.interp(u - searched, np.arange(len(emulator.scatter_rest)), emulator.scatter_rest)
+        return np.sqrt(1 / w - 1 / models.ivar[0][use]) / scatter
+
+    def roughness(searched):
+        return np.sum(np.diff(np.log(first_continuum(searched))) ** 2)
+
+    nearly = min(shift + np.linspace(-0.5, 0.5, 101), key=roughness)
+    near_by = {"bounds": (nearly - 0.01, nearly + 0.01), "method": "bounded", "options": {"xatol": 1e-6}}
+    searched = minimize_scalar(roughness, **near_by).x
+    first, covariance = first_continuum(searched), np.diag(1 / w)
     for mode in emulator.modes.T:
-        column = first * seen(low, high, lacking, np.full(len(u), shift), mode, arm)
+        column = first * seen(low, high, lacking, np.full(len(u), searched), mode, arm)
         covariance += np.outer(column, column)
     factor = np.linalg.cholesky(covariance)
 
