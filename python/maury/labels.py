@@ -139,6 +139,17 @@ def covariance_of(correlation: ArrayLike, sigma: ArrayLike) -> NDArray[np.float6
     return covariance
 
 
+def weighted_sum(terms: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return terms (N, T) @ weights (T,) or (T, L), with the same bits for a row whatever the other rows.
+
+    A matrix product depends on N in its last bits.
+    """
+    total = np.zeros((len(terms), *weights.shape[1:]))
+    for column, weight in zip(terms.T, weights, strict=True):
+        total += column.reshape(-1, *[1] * (weights.ndim - 1)) * weight
+    return total
+
+
 def spread_labels(bounds: ArrayLike, transforms: Sequence[str], n: int) -> NDArray[np.float64]:
     """Labels (n, L) that fill the box of `bounds` (L, 2) evenly, in the variables of the network.
 

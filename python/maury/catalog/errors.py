@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maury.catalog.flags import Flag
-from maury.labels import TEFF_BINS, covariance_of
+from maury.labels import TEFF_BINS, covariance_of, weighted_sum
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -243,10 +243,10 @@ class ErrorModel:
         """Errors (N, L) of the rows of a catalogue, in `units`; NaN where a variable is NaN."""
         values = np.clip(visit_variables(catalog, self.variables), self.low, self.high)
         terms = error_terms(values, is_sharper(catalog), self.centre, self.scale, self.extra)
-        ln_sigma = terms @ self.coefficients
+        ln_sigma = weighted_sum(terms, self.coefficients)
         if len(self.hot_coefficients):
             hot = is_hot(values, self.extra)
-            ln_sigma[hot] = terms[hot] @ self.hot_coefficients
+            ln_sigma[hot] = weighted_sum(terms[hot], self.hot_coefficients)
         sigma: Array = np.exp(np.clip(ln_sigma, *self.ln_sigma_range))
         return sigma * errors_of_fit(catalog, self.labels, self.units) if self.relative else sigma
 

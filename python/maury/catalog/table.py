@@ -22,6 +22,7 @@ from maury.catalog.columns import Columns, label_names
 from maury.catalog.flags import Flag
 from maury.labels import LABELS, find_label
 from maury.output import check_new_file
+from maury.readers._fits_file import open_file
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -231,6 +232,9 @@ def read_catalog(path: str | os.PathLike[str]) -> QTable:
         raise FileNotFoundError(f"{path}: no such file")
     options = {"character_as_bytes": False, "mask_invalid": False} if kind == "fits" else {}
     try:
+        with open_file(path) as file:
+            if file is not None:
+                file.check_headers()
         table = QTable.read(path, format=kind, **options)
     except Exception as error:  # each format raises different errors for a damaged file
         raise ValueError(f"{path}: the catalogue cannot be read: {error}") from error

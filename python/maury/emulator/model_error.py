@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from maury.emulator import checks as check
 from maury.emulator.checks import Array
-from maury.labels import covariance_of
+from maury.labels import covariance_of, weighted_sum
 
 #: The variable beside the labels: distance to training stars, see `maury.emulator.distance`.
 DISTANCE = "distance"
@@ -135,7 +135,7 @@ class ModelError:
         v = np.clip(v, self.low, self.high)
         z = (v - self.centre) / self.scale
         phi = np.column_stack([np.empty((len(labels), 0)), *(self._term(term, v, z) for term in self.terms)])
-        sigma: Array = np.exp(np.clip(phi @ self.coefficients, *self.ln_sigma_range))
+        sigma: Array = np.exp(np.clip(weighted_sum(phi, self.coefficients), *self.ln_sigma_range))
         sigma[~np.isfinite(labels).all(axis=1)] = np.nan
         return sigma
 

@@ -7,6 +7,7 @@ decompressed at once, large ones while they are read.
 
 from __future__ import annotations
 
+import re
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ _BLOCK = 2880  # bytes: headers and data are padded to multiples of it
 _CARD = 80
 _END = b"END".ljust(_CARD)
 _LONGEST = 1024 * _BLOCK  # maximum size of a header: 36,864 cards
+_NAMED = re.compile(rb"XTENSION= '[A-Z0-9]+ *'")
 _HDUS = 1000  # maximum number of HDUs
 _AT_ONCE = 1 << 28  # bytes: maximum size of an array
 # A compressed file may unpack to so many bytes, or so many times its size. Spectra compress by less than 10.
@@ -233,6 +235,8 @@ class FitsFile:
             return
         if len(self._hdus) == _HDUS:
             raise ReadError(f"it has more than {_HDUS} HDUs")
+        if self._hdus and not _NAMED.match(block):  # of which astropy reads no end
+            raise ReadError("the XTENSION of a header is no name; get the file again")
         head = extension_head(block) if self._hdus else Head(block)
         self._hdus.append(Hdu(self, head, start + len(block)))
 
