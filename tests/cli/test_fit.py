@@ -208,6 +208,7 @@ def test_train_writes_an_emulator_and_says_what_it_did(stars, emulator, monkeypa
 
     labels = dict(zip(emulator.labels, made_up.LABELS.T, strict=True))
     monkeypatch.setattr("maury.learn.train.train_recipe", train)
+    monkeypatch.setattr("maury.learn.need_torch", lambda: None)
     reference = made_up.spectra(emulator, rv=0.0, labels=labels)
     errors = {"teff": np.full(len(reference), 50.0)}
     labelled = Labelled(reference, label_errors=errors)
@@ -265,12 +266,14 @@ def test_validate_prints_writes_and_draws(stars, emulator, monkeypatch):
     miles = types.SimpleNamespace(labels={"teff": None})
     monkeypatch.setattr("maury.reference.load.read_spectra", lambda _: miles)
     monkeypatch.setattr("maury.learn.validate.cross_validate", cross_validate)
+    monkeypatch.setattr("maury.learn.need_torch", lambda: None)
     outcome = run("validate", "miles", "--folds", 3, "--seed", 7, "-o", "table.ecsv", "--plot", "plots")
     assert asked == {
         "folds": 3,
         "labels": None,
         "teff_max": 32000.0,  # what maury knows of MILES
         "wavelength": (3600.0, 7400.0),
+        "label_errors": {},
         "progress": True,
         "seed": 7,
     }
