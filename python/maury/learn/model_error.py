@@ -221,7 +221,8 @@ def _chosen(d: Array, shape: _Shape, ln_noise: Array, weight: Array) -> tuple[tu
     fold = np.random.default_rng(0).permutation(shape.star.max() + 1)[shape.star] % _FOLDS
     best, chosen, kept = -np.inf, shape.sets[0], np.full(d.shape, np.nan)
     # The density of a star anywhere in the range of the residuals: no single one decides about the terms.
-    ln_anywhere = np.log(_ANYWHERE / np.maximum(np.ptp(d, axis=0), np.finfo(float).tiny)) + _LN_ROOT_2_PI
+    width = np.maximum(np.nanmax(d, axis=0) - np.nanmin(d, axis=0), np.finfo(float).tiny)
+    ln_anywhere = np.log(_ANYWHERE / width) + _LN_ROOT_2_PI
     for terms in shape.sets:
         phi, ln_l, pulls = shape.phi(terms), np.zeros(d.shape), np.full(d.shape, np.nan)
         for k, j in itertools.product(range(_FOLDS), range(d.shape[1])):
