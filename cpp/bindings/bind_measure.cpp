@@ -241,6 +241,8 @@ py::array_t<double> chi2_of_spectra(const Plan& plan, const SpectraArrays& spect
 } // namespace
 
 void bind_measure(py::module_& m) {
+    m.attr("MOST_ARM_SHIFT") = Options::most_arm_shift;
+    m.attr("MOST_BROADENING") = Options::most_broadening;
     py::class_<Plan>(m, "Plan", "What all spectra that are measured with one emulator share.")
         .def(py::init(&make_plan), py::arg("emulator"), py::arg("wavelength"), py::arg("lsf"),
              py::arg("scatter"), py::arg("window"), py::arg("lower"), py::arg("upper"),

@@ -188,10 +188,7 @@ void Finish::set_fitted() {
     } else {
         fitted_ = model_;
     }
-    explained_ = 0.0;
-    if (modes_.any()) {
-        explained_ = modes_.explain(weight_.data(), data_, fitted_.data());
-    }
+    explained_ = modes_.any() ? modes_.explain(weight_.data(), data_, fitted_.data()) : 0.0;
     fitted_known_ = true;
 }
 

@@ -50,9 +50,10 @@ void LabelPrior::set_rough() {
     }
 }
 
-// labels_ at x, and away_ = y - mean.
+// Of the labels y at x: away_ = y - mean, and dx_dlabel_.
 void LabelPrior::set_place(const double* x) {
     emulator_.to_labels(x, labels_.data());
+    emulator_.scale(labels_.data(), dx_dlabel_.data());
     for (std::size_t l = 0; l < n_; ++l)
         away_[l] = std::isfinite(mean_[l]) ? labels_[l] - mean_[l] : 0.0;
 }
@@ -82,7 +83,6 @@ void LabelPrior::add_gradient(const double* x, double* gradient) {
     if (!given_)
         return;
     set_place(x);
-    emulator_.scale(labels_.data(), dx_dlabel_.data());
     for (std::size_t k = 0; k < n_; ++k)
         for (std::size_t l = 0; l < n_; ++l)
             gradient[k] += precision_[k * n_ + l] * away_[l] / dx_dlabel_[k];
@@ -92,7 +92,6 @@ void LabelPrior::add_hessian(const double* x, double* hessian, std::size_t strid
     if (!given_)
         return;
     set_place(x);
-    emulator_.scale(labels_.data(), dx_dlabel_.data());
     for (std::size_t k = 0; k < n_; ++k)
         for (std::size_t l = 0; l < n_; ++l)
             hessian[k * stride + l] += precision_[k * n_ + l] / (dx_dlabel_[k] * dx_dlabel_[l]);

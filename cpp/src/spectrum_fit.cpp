@@ -12,9 +12,8 @@ constexpr int most_moves = 3;            // searches at another velocity
 constexpr double far = 0.5;              // pixels: a search elsewhere may end in another minimum
 constexpr double misleading = 0.2;       // part of chi2 that may have led the search astray
 constexpr double near_enough = 0.3;      // formal errors: to tell outliers
-constexpr double coarse_reach = 0.25, fine_reach = 0.01;  // pixels: see Finish::set_reach
-constexpr double newton = 1e-4;                           // damping of what starts next to the least
-constexpr double most_arm_shift = 3.0, most_extra = 36.0; // pixels, squared pixels
+constexpr double coarse_reach = 0.25, fine_reach = 0.01; // pixels: see Finish::set_reach
+constexpr double newton = 1e-4;                          // damping of what starts next to the least
 
 std::size_t considered(int n_starts) {
     return std::max(n_considered, 2 * static_cast<std::size_t>(n_starts));
@@ -201,7 +200,7 @@ void SpectrumFit::set_nuisances(std::size_t i) {
         bool others_differ = used(0);
         for (std::size_t arm = 1; arm < nuisances_.n_arms; ++arm) {
             const bool here = used(arm), varies = here && others_differ;
-            add(0.0, varies ? -most_arm_shift : 0.0, varies ? most_arm_shift : 0.0);
+            add(0.0, varies ? -Options::most_arm_shift : 0.0, varies ? Options::most_arm_shift : 0.0);
             others_differ = others_differ || here;
         }
     }
@@ -210,7 +209,7 @@ void SpectrumFit::set_nuisances(std::size_t i) {
         for (std::size_t p = 0; p < n_used_ && !pixels_.has_matrix(); ++p)
             if (pixels_.covered(first_ + p, shift_))
                 least = std::min(least, pixels_.variance()[first_ + p]);
-        add(0.0, std::isfinite(least) ? -least : 0.0, most_extra);
+        add(0.0, std::isfinite(least) ? -least : 0.0, Options::most_broadening * Options::most_broadening);
     }
     hessian_.resize(n_all_ * n_all_);
     factor_.resize(n_all_ * n_all_);

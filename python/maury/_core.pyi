@@ -11,6 +11,8 @@ _Float = TypeVar("_Float", np.float32, np.float64)
 
 STATUS: dict[str, tuple[int, str]]
 SIMD_LEVEL: str
+MOST_ARM_SHIFT: float
+MOST_BROADENING: float
 SIMD_LEVELS: tuple[str, ...]
 
 def running_median(

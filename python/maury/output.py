@@ -1,9 +1,12 @@
-"""Checks that an output file can be written, made before the work starts; text and progress on a terminal."""
+"""Output files: checked before the work starts, complete or absent; text and progress on a terminal."""
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +38,27 @@ def check_new_file(path: str | PathLike[str], overwrite: bool = False) -> Path:
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path.parent}: no such folder to write {path.name} into; create it first")
     return path
+
+
+@contextmanager
+def new_file(path: Path, name: str, overwrite: bool = False, prefix: str = ".maury-") -> Iterator[Path]:
+    """Yield the path of a draft, which takes the place of `path` at the end; on an error there is no file.
+
+    The draft is called `name`, and is in a folder beside `path` that is removed, for other temporary files,
+    too; the name of the folder begins with `prefix`.
+
+    Raises
+    ------
+    ValueError, FileExistsError, FileNotFoundError
+        As `check_new_file`, if another process has written `path` by then.
+    """
+    from tempfile import TemporaryDirectory  # takes longer than all else here, and few commands write
+
+    with TemporaryDirectory(prefix=prefix, dir=path.parent) as folder:
+        draft = Path(folder) / name
+        yield draft
+        check_new_file(path, overwrite)
+        os.replace(draft, path)
 
 
 def printable(text: str) -> str:

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 import made_up_stars as made_up
 import maury
+from command_line import fit, run
 from maury.catalog.flags import Flag
 from maury.cli.main import main
 from maury.learn.build import Recipe, Trained
@@ -38,18 +39,6 @@ def stars(tmp_path, emulator, monkeypatch):
     (tmp_path / "broken.fits").write_bytes((tmp_path / "spec-0.fits").read_bytes()[:9000])
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def run(*words, code=0):
-    outcome = CliRunner().invoke(main, [str(word) for word in words])
-    if outcome.exception and not isinstance(outcome.exception, SystemExit):
-        raise outcome.exception
-    assert outcome.exit_code == code, outcome.output
-    return outcome
-
-
-def fit(*words, code=0):
-    return run("fit", *words, "--emulator", "small.onnx", code=code)
 
 
 FILES = [f"spec-{i}.fits" for i in range(4)]

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
-from click.testing import CliRunner
 
 import made_up_stars as made_up
 import maury
+from command_line import fit, run
 from maury.catalog.compare import match_files
-from maury.cli.main import main
 
 FILES = [f"spec-{i}.fits" for i in range(4)]
 
@@ -28,18 +27,6 @@ def stars(tmp_path, monkeypatch):
     (tmp_path / "night" / "log.txt").write_text("clear")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def run(*words, code=0):
-    outcome = CliRunner().invoke(main, [str(word) for word in words])
-    if outcome.exception and not isinstance(outcome.exception, SystemExit):
-        raise outcome.exception
-    assert outcome.exit_code == code, outcome.output
-    return outcome
-
-
-def fit(*words, code=0):
-    return run("fit", *words, "--emulator", "small.onnx", code=code)
 
 
 def test_folders_and_lists(stars):

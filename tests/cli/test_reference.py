@@ -2,19 +2,14 @@
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
+import command_line
 import mastar_made
-from maury.cli.main import main
 from maury.reference.file import read_reference
 
 
 def run(*words, code=0):
-    outcome = CliRunner().invoke(main, [str(word) for word in ("reference", *words)])
-    if outcome.exception and not isinstance(outcome.exception, SystemExit):
-        raise outcome.exception
-    assert outcome.exit_code == code, outcome.output
-    return outcome
+    return command_line.run("reference", *words, code=code)
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
+import command_line
 import mastar_made
 import maury
 import maury.reference.file as reference_file
-from maury.cli.main import main
 from maury.learn.build import PAPER_BOUNDS
 from maury.learn.twins import train_twins
 from maury.reference.file import Reference, read_reference, write_reference
@@ -18,10 +17,7 @@ QUICK = ["--hidden", "40,40", "--steps", 400, "--cycles", 2, "--wavelength", 480
 
 
 def run(*words, code=0):
-    outcome = CliRunner().invoke(main, [str(word) for word in words])
-    if outcome.exception and not isinstance(outcome.exception, SystemExit):
-        raise outcome.exception
-    assert outcome.exit_code == code, outcome.output
+    outcome = command_line.run(*words, code=code)
     return outcome.stdout if code == 0 else outcome.output
 
 

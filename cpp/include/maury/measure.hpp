@@ -32,6 +32,8 @@ struct Options {
     double clip = 4.0;       // sigma beyond which a pixel is an outlier; 0 = no clipping
     int n_starts = 6;        // candidates that are followed; more if noise does not distinguish them
     int max_evaluations = 200;
+    // Limits of what is fitted besides labels and velocity [pixels of the grid].
+    static constexpr double most_arm_shift = 3.0, most_broadening = 6.0;
     std::vector<Region> leave_out;
 };
 

@@ -7,7 +7,6 @@ import glob
 import json
 import os
 import shutil
-import tempfile
 import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -21,7 +20,7 @@ from maury._version import __version__, maker
 from maury.catalog.columns import Columns, label_names
 from maury.catalog.flags import Flag
 from maury.labels import LABELS, find_label
-from maury.output import check_new_file
+from maury.output import check_new_file, new_file
 from maury.readers._fits_file import open_file
 
 if TYPE_CHECKING:
@@ -181,8 +180,7 @@ def write_catalog(table: QTable, path: str | os.PathLike[str], overwrite: bool =
     """
     path = check_output(path, overwrite)
     ending = _ending(path)
-    with tempfile.TemporaryDirectory(prefix=_draft_prefix(path), dir=path.parent) as folder:
-        draft = Path(folder) / f"catalog{ending}"
+    with new_file(path, f"catalog{ending}", overwrite, _draft_prefix(path)) as draft:
         stored = table.copy(copy_data=False)
         stored.meta = {key: _stored(value) for key, value in table.meta.items()}
         try:
@@ -198,8 +196,6 @@ def write_catalog(table: QTable, path: str | os.PathLike[str], overwrite: bool =
             raise OSError(errno.ENOSPC, text, str(path)) from error
         if ending == ".ecsv":
             _quote_comments(draft)
-        check_new_file(path, overwrite)  # another process may have written it by now
-        os.replace(draft, path)
 
 
 def remove_drafts(path: Path) -> None:

@@ -7,6 +7,15 @@ from pathlib import Path
 
 import click
 
+#: The spectra of the rows of a catalogue.
+sources_option = click.option(
+    "--spectra",
+    "sources",
+    multiple=True,
+    metavar="PATH",
+    help="File or folder of spectra; may be given more than once. By default the files of the catalogue.",
+)
+
 
 def listed(files: Iterable[str]) -> list[str]:
     """Replace @LIST by the paths in the text file LIST, one per line; lines with # are comments."""

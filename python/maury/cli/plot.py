@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from maury.cli.inputs import sources_option
+
 if TYPE_CHECKING:
     from astropy.table import QTable
 
@@ -35,13 +37,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Maximum number of spectra.",
 )
-@click.option(
-    "--spectra",
-    "sources",
-    multiple=True,
-    metavar="PATH",
-    help="File or folder of spectra; may be given more than once. By default the files of the catalogue.",
-)
+@sources_option
 @click.option(
     "--emulator",
     default="default",

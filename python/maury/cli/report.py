@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from maury.cli.inputs import sources_option
+from maury.output import one_line
+
 if TYPE_CHECKING:
     from astropy.table import QTable
 
@@ -21,13 +24,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Page to write.",
 )
-@click.option(
-    "--spectra",
-    "sources",
-    multiple=True,
-    metavar="PATH",
-    help="File or folder of spectra; may be given more than once. By default the files of the catalogue.",
-)
+@sources_option
 @click.option(
     "--max-spectra",
     type=click.IntRange(min=0),
@@ -102,5 +99,5 @@ def _spectra(
     except ValueError as error:
         if sources or emulator:
             raise
-        click.echo(f"Warning: no spectra in the page: {' '.join(str(error).split())}", err=True)
+        click.echo(f"Warning: no spectra in the page: {one_line(error)}", err=True)
         return {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Rows = NDArray[np.bool_]
 
-# Fewer steps suffice to estimate errors: on MILES the measured labels are equally good.
-_STEPS = 0.6
-_CYCLES = 2
 # Fits that failed or ended at a bound.
 _NOT_USED = Flag.NOT_CONVERGED | Flag.AT_BOUND | Flag.TOO_FEW_PIXELS | Flag.BAD_CHI2 | Flag.UNREADABLE
 
@@ -110,8 +106,7 @@ def residuals_unseen(
     progress, name
         See `maury.learn.build.train_on`.
     """
-    steps, cycles = max(1, round(_STEPS * recipe.steps)), min(_CYCLES, recipe.cycles)
-    quick = replace(recipe, steps=steps, cycles=cycles, ensemble=1)
+    quick = recipe.quick()
     shape = chosen.labels.shape
     fitted = np.full((2, *shape), np.nan)  # without and with residual modes
     noise = np.full((*fitted.shape, len(chosen.names)), np.nan)

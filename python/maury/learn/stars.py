@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maury.labels import find_label
-from maury.output import check_new_file
+from maury.output import check_new_file, new_file
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -77,7 +76,5 @@ def write_stars(table: QTable, path: str | os.PathLike[str], overwrite: bool = F
         As `maury.output.check_new_file`.
     """
     path = check_new_file(path, overwrite)
-    with TemporaryDirectory(prefix=".maury-", dir=path.parent) as folder:
-        draft = Path(folder) / "stars.ecsv"
+    with new_file(path, "stars.ecsv", overwrite) as draft:
         table.write(draft, format="ascii.ecsv")
-        os.replace(draft, path)

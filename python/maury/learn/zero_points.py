@@ -28,8 +28,6 @@ Array = NDArray[np.float64]
 MIN_STARS = 30
 #: Entry of the meta data of an emulator.
 ZERO_POINTS = "zero_points"
-# As in the cross-validation: two cycles, with fewer steps.
-_STEPS, _CYCLES = 0.6, 2
 
 
 def to_one_scale(
@@ -76,8 +74,7 @@ def to_one_scale(
         labels=chosen.labels[:, columns],
         label_error=chosen.label_error[:, columns],
     )
-    steps, cycles = max(1, round(_STEPS * recipe.steps)), min(_CYCLES, recipe.cycles)
-    quick = replace(recipe, steps=steps, cycles=cycles, ensemble=1, doubt=None)  # a median needs no rejection
+    quick = replace(recipe.quick(), doubt=None)  # a median needs no rejection
     stop = np.zeros_like(rows)
     (stop[standard],) = split_stars(chosen.star_id[standard], [recipe.stop_fraction], recipe.seed)
     what = f"{name}zero points, "

@@ -47,6 +47,13 @@ def best_fit(catalog: QTable, spectra: Any, emulator: Emulator | str | PathLike[
     ValueError
         If the catalogue has another number of rows, or was made with another emulator.
     """
+    return _shown(catalog, *of_catalog(catalog, spectra, emulator))["model"]
+
+
+def of_catalog(
+    catalog: QTable, spectra: Any, emulator: Emulator | str | PathLike[str]
+) -> tuple[Spectra, Emulator]:
+    """Return the spectra and the emulator of a catalogue, if they are; raise as `best_fit`."""
     if not isinstance(emulator, Emulator):
         emulator = Emulator.load(emulator)
     spectra = spectra_of(spectra)
@@ -55,7 +62,7 @@ def best_fit(catalog: QTable, spectra: Any, emulator: Emulator | str | PathLike[
             f"spectra: expected the {len(catalog)} spectra of the rows of the catalogue, got {len(spectra)}"
         )
     check_emulator(catalog, emulator)
-    return _shown(catalog, spectra, emulator)["model"]
+    return spectra, emulator
 
 
 def check_emulator(catalog: QTable, emulator: Emulator) -> None:

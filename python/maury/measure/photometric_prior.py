@@ -38,6 +38,7 @@ EBV_ERROR, EBV_PART = 0.01, 0.1
 LOGG_FLOOR = ((3.7, 4.2), (0.14, 0.07))
 COLOUR_OF_TEFF_FLOOR = 0.01
 _FARTHEST = 4.0  # errors, with the floors: a star so far from all points is no star of these isochrones
+_RIDGE = 1e-3  # squared errors: points so close to each other tell no slope
 _ROWS = 200  # stars at a time
 
 
@@ -160,8 +161,8 @@ def _near(colour: Array, magnitude: Array, errors: Array, isochrones: Table) -> 
     near = np.full((len(colour), 5), np.nan)
     for first in range(0, len(colour), _ROWS):
         rows = slice(first, first + _ROWS)
-        x = (points[0] - colour[rows, None]) / np.hypot(COLOUR_FLOOR, np.sqrt(errors[rows, 0, 0]))[:, None]
         x_width = np.hypot(COLOUR_FLOOR, np.sqrt(errors[rows, 0, 0]))
+        x = (points[0] - colour[rows, None]) / x_width[:, None]
         m_width = np.hypot(MAGNITUDE_FLOOR, np.sqrt(errors[rows, 1, 1]))
         distance = x**2 + ((points[1] - magnitude[rows, None]) / m_width[:, None]) ** 2
         least = distance.min(axis=1)
@@ -178,6 +179,3 @@ def _near(colour: Array, magnitude: Array, errors: Array, isochrones: Table) -> 
         ])  # fmt: skip
         near[rows][~(least <= _FARTHEST**2)] = np.nan
     return near
-
-
-_RIDGE = 1e-3  # squared errors: points so close to each other tell no slope

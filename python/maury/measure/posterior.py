@@ -30,8 +30,6 @@ Array = NDArray[np.float64]
 
 _DEEPEST = 16.0  # chi-square above the minimum up to which other minima get walkers
 _SAME = 9.0  # squared formal errors: nearer minima are one, with other outliers
-_ARM_PIXELS = 3.0  # limit of the velocity between arms, as in the fit
-_BROADEST = 6.0  # pixels, as in the fit
 _NEEDS = "posterior requires emcee and ArviZ, which are not installed: pip install 'maury[posterior]'"
 
 
@@ -262,10 +260,11 @@ def _parameters(
     if np.isfinite(rv_err):
         add("rv", np.asarray(result.rv), rv_err, -options.max_rv, options.max_rv)
     if result.arm_rv is not None:
+        most = _core.MOST_ARM_SHIFT * pixel
         for arm, values in enumerate(result.arm_rv.T, 1):
-            add(f"arm_rv_{arm}", values, rv_err, -_ARM_PIXELS * pixel, _ARM_PIXELS * pixel)
+            add(f"arm_rv_{arm}", values, rv_err, -most, most)
     if result.broadening is not None and result.broadening_err is not None:
-        most = _BROADEST * pixel
+        most = _core.MOST_BROADENING * pixel
         add("broadening", result.broadening, float(result.broadening_err[0]), -most, most)
     low, high = np.array(bounds).T
     return names, np.column_stack(columns), np.array(errors), low, high

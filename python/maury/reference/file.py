@@ -12,8 +12,6 @@ and optionally source |
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -27,7 +25,7 @@ from numpy.typing import NDArray
 
 from maury._version import __version__
 from maury.labels import LABELS, find_label
-from maury.output import check_new_file
+from maury.output import check_new_file, new_file
 from maury.readers import ReadError
 from maury.readers._fits import is_fits
 from maury.readers._fits_file import open_fits
@@ -139,10 +137,8 @@ def write_reference(reference: Reference, path: str | PathLike[str], overwrite: 
         hdus.append(fits.ImageHDU(array, name=name))
         if name in ("WAVELENGTH", "LSF"):
             hdus[-1].header["BUNIT"] = "Angstrom"
-    with tempfile.TemporaryDirectory(prefix=".maury-", dir=path.parent) as folder:
-        draft = Path(folder) / f"reference{ending}"
+    with new_file(path, f"reference{ending}", overwrite) as draft:
         fits.HDUList(hdus).writeto(draft)
-        os.replace(draft, path)
 
 
 def check_reference_path(path: str | PathLike[str], overwrite: bool = False) -> str:

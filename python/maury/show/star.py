@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from maury.emulator.emulator import Emulator
-from maury.measure.best_fit import check_emulator, fit_of_row
-from maury.readers.accept import spectra_of
+from maury.measure.best_fit import fit_of_row, of_catalog
 from maury.show.plots import plot_star
 
 if TYPE_CHECKING:
     from astropy.table import QTable
 
+    from maury.emulator.emulator import Emulator
     from maury.figure import Figure
 
 
@@ -40,14 +39,7 @@ def plot(
         If there is no such row, the number of spectra is another, or the catalogue was made with another
         emulator.
     """
-    spectra = spectra_of(spectra)
-    if len(catalog) != len(spectra):
-        raise ValueError(
-            f"spectra: expected the {len(catalog)} spectra of the rows of the catalogue, got {len(spectra)}"
-        )
-    if not isinstance(emulator, Emulator):
-        emulator = Emulator.load(emulator)
-    check_emulator(catalog, emulator)
+    spectra, emulator = of_catalog(catalog, spectra, emulator)
     if isinstance(i, str):
         rows = np.flatnonzero(np.asarray(catalog["star_id"]).astype(str) == i)
         if not len(rows):

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from maury._version import __version__
 from maury.labels import find_label
-from maury.output import check_new_file
+from maury.output import check_new_file, new_file
 
 #: Name of the extension with the table.
 TABLE = "MAURYSPECTRA"
@@ -54,7 +51,5 @@ def write_spectra(spectra: Any, path: str | PathLike[str], overwrite: bool = Fal
         table["ivar"].unit = table["flux"].unit ** -2
     hdu = fits.table_to_hdu(table)
     hdu.name = TABLE
-    with tempfile.TemporaryDirectory(prefix=".maury-", dir=path.parent) as folder:
-        draft = Path(folder) / f"spectra{ending}"
+    with new_file(path, f"spectra{ending}", overwrite) as draft:
         fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(draft)
-        os.replace(draft, path)

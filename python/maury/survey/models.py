@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from maury.measure.best_fit import best_fit
-from maury.output import check_new_file
+from maury.output import check_new_file, new_file
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -69,12 +67,12 @@ def write_models(
     from astropy.io import fits
 
     path = check_models_path(path, overwrite)
-    with tempfile.TemporaryDirectory(prefix=".maury-", dir=path.parent) as folder:
+    with new_file(path, "models.fits", overwrite) as draft:
         saved: list[Path] = []
         row = n_pixels = 0
         for spectra in blocks:
             n, width = spectra.flux.shape
-            saved.append(Path(folder, f"{len(saved)}.npz"))
+            saved.append(draft.with_name(f"{len(saved)}.npz"))
             model = best_fit(catalog[row : row + n], spectra, emulator)
             wavelength = np.broadcast_to(spectra.wavelength, spectra.flux.shape)
             np.savez(saved[-1], wavelength=wavelength, flux=spectra.flux, model=model)
@@ -93,7 +91,6 @@ def write_models(
         for name, unit in _UNITS.items():
             hdu.columns[name].unit = unit
         hdu.header["NAXIS2"] = row
-        draft = Path(folder, "models.fits")
         stream = fits.StreamingHDU(str(draft), hdu.header)
         row = 0
         for file in saved:
@@ -108,5 +105,3 @@ def write_models(
             stream.write(rows.view(np.uint8))  # as bytes, in the byte order of FITS
             row += n
         stream.close()
-        check_new_file(path, overwrite)  # another process may have written it by now
-        os.replace(draft, path)
