@@ -17,6 +17,7 @@ from maury.readers._plain import assumptions, numbered, unit_of
 from maury.readers._row_blocks import one_block
 from maury.spectra import Floats, Spectra
 from maury.spectra.exchange import AIR_OR_VACUUM
+from maury.spectra.units import as_text
 
 _NOISE = {"IVAR": "ivar", **dict.fromkeys(("SIGMA", "ERROR", "ERR", "STD", "STDEV"), "error")}
 _LABELS = {"teff": ("TEFF",), "logg": ("LOGG", "LOG_G", "G"), "fe_h": ("FEH", "FE_H")}
@@ -95,7 +96,7 @@ def _titles(header: Any, table: dict[str, Any], n: int) -> list[str]:
     if "NAME0" in header:
         return [str(header.get(f"NAME{i}", i)).strip() for i in range(n)]
     column = next((table[name] for name in _TITLES if name in table), None)
-    return [] if column is None else np.char.strip(np.asarray(column).astype(str)).tolist()
+    return [] if column is None else as_text(column).tolist()
 
 
 blocks = one_block(_read)

@@ -83,7 +83,7 @@ def to_spectra(table: Table, file: str) -> Spectra:
     """Spectra of some rows, by upper-case column name."""
     table = Joined(table)
     flux, ivar = table["FLUX"], table["IVAR"]
-    star = _text(table["MANGAID"])
+    star = as_text(table["MANGAID"])
     mask = flux == FILL
     if "MASK" in table:
         mask |= np.asarray(table["MASK"]) != 0
@@ -107,7 +107,7 @@ def to_spectra(table: Table, file: str) -> Spectra:
 def visit_names(table: Any) -> NDArray[np.str_]:
     """PLATE-IFUDESIGN-MJD, as far as the table has them, which distinguish the visits of a star."""
     named = getattr(table, "colnames", table)
-    parts = [_text(table[name]) for name in ("PLATE", "IFUDESIGN", "MJD") if name in named]
+    parts = [as_text(table[name]) for name in ("PLATE", "IFUDESIGN", "MJD") if name in named]
     return np.array(
         ["-".join(row) for row in zip(*parts, strict=True)] or [""] * len(table["MANGAID"]), dtype=str
     )
@@ -118,10 +118,6 @@ def known(values: ArrayLike) -> Floats:
     numbers = np.array(values, dtype=np.float64)
     numbers[numbers == FILL] = np.nan
     return numbers
-
-
-def _text(values: Any) -> NDArray[np.str_]:
-    return np.char.strip(as_text(values))
 
 
 def _wavelength(rows: Any) -> Floats:
