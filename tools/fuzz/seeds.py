@@ -13,9 +13,11 @@ sys.path[:0] = [str(ROOT / "tests" / "shared"), str(ROOT / "bench")]
 
 import numpy as np  # noqa: E402
 from astropy.io import fits  # noqa: E402
+from astropy.table import Table  # noqa: E402
 
 import made_up_stars  # noqa: E402
 import mastar_small  # noqa: E402
+import plain_files  # noqa: E402
 import survey_files  # noqa: E402
 from desi_files import write_desi  # noqa: E402
 from maury.catalog.table import write_catalog  # noqa: E402
@@ -41,6 +43,10 @@ def seeds() -> dict[str, bytes]:
         write_desi(folder / "coadd.fits", n=N_ROWS, step=40.0)
         write_desi(folder / "exposures.fits", n=2, step=80.0, exposures=True)
         fits.PrimaryHDU(np.ones(50)).writeto(folder / "image.fits")
+        for kind in ("maury", "image", "table", "text"):
+            path = plain_files.write_plain(folder, kind)
+        for ending in ("ecsv", "csv"):
+            Table.read(path, format="ascii").write(folder / f"plain.{ending}")
         emulator = made_up_stars.emulator()
         warnings.simplefilter("ignore")  # the emulator knows no errors
         catalog = made_up_stars.build_catalog(

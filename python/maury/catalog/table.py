@@ -20,7 +20,7 @@ from maury._version import __version__, maker
 from maury.catalog.columns import Columns, label_names
 from maury.catalog.flags import Flag
 from maury.labels import LABELS, find_label
-from maury.output import check_new_file, new_file
+from maury.output import check_new_file, new_file, one_line
 from maury.readers._fits_file import open_file
 
 if TYPE_CHECKING:
@@ -236,6 +236,15 @@ def read_catalog(path: str | os.PathLike[str]) -> QTable:
         raise ValueError(f"{path}: the catalogue cannot be read: {error}") from error
     if "MAURYVER" not in table.meta or "flags" not in table.colnames:
         raise ValueError(f"{path}: a table, but not a catalogue written by maury (no MAURYVER in its header)")
+    try:
+        return _as_written(table)
+    except (KeyError, TypeError, ValueError) as error:
+        why = one_line(f"{type(error).__name__}: {error}")
+        raise ValueError(f"{path}: a catalogue whose header or columns were changed ({why})") from error
+
+
+def _as_written(table: QTable) -> QTable:
+    """Restore what the formats change: header, empty strings, the shape of covariances."""
     for key in [key for key in table.meta if key.startswith("TCOMM")]:
         del table.meta[key]
     table.meta = {key: _restored(value) for key, value in table.meta.items()}
