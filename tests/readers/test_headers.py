@@ -115,6 +115,21 @@ def test_the_other_files(tmp_path):
         read_spectra(other, "generic")
 
 
+def test_what_follows_the_last_hdu(tmp_path):
+    """Zeros may; of other bytes astropy finds no end."""
+    fits.PrimaryHDU(np.ones(10)).writeto(tmp_path / "any.fits")
+    data = (tmp_path / "any.fits").read_bytes()
+    for name, more in (("zeros", bytes(2880)), ("others", bytes(100) + b"x" * 2780)):
+        (tmp_path / f"{name}.fits").write_bytes(data + more)
+    with _fits_file.open_file(tmp_path / "zeros.fits") as file:
+        file.check_headers()
+    with (
+        pytest.raises(ReadError, match="after HDU 0 of the file follows something"),
+        open_fits(tmp_path / "others.fits"),
+    ):
+        pass
+
+
 def test_many_hdus(tmp_path, monkeypatch):
     monkeypatch.setattr(_fits_file, "_HDUS", 20)
     fits.HDUList([fits.PrimaryHDU(), *[fits.ImageHDU() for _ in range(30)]]).writeto(tmp_path / "many.fits")

@@ -207,6 +207,9 @@ class FitsFile:
         position = 0
         while self.at(position) is not None:
             position += 1
+        end = self._hdus[-1].end if self._hdus else 0
+        if any(self.read(end + -end % _BLOCK, _BLOCK)):  # astropy would search for an HDU there, or for ever
+            raise ReadError(f"after HDU {position - 1} of the file follows something that is not an HDU")
 
     def _too_long(self) -> ReadError:
         return ReadError(
