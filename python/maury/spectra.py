@@ -61,6 +61,8 @@ class Spectra:
         (N,) text: format of the file, a name of `maury.readers.FORMATS`; "" without file.
     quality
         (N,) or a number: quality bits of the survey (MJDQUAL of MaStar); 0 = none.
+    source
+        (N,) text: where the labels come from; those of one source are on one scale. "" = not specified.
 
     Raises
     ------
@@ -87,6 +89,7 @@ class Spectra:
     dec: Floats
     format: NDArray[np.str_]
     quality: NDArray[np.int64]
+    source: NDArray[np.str_]
 
     def __init__(
         self,
@@ -108,6 +111,7 @@ class Spectra:
         dec: ArrayLike = np.nan,
         format: ArrayLike = "",
         quality: ArrayLike = 0,
+        source: ArrayLike = "",
     ) -> None:
         self.flux = _float_copy("flux", flux)
         if self.flux.ndim == 1:
@@ -141,6 +145,7 @@ class Spectra:
         self.ra[nowhere] = self.dec[nowhere] = np.nan
         self.format = _names("format", format, n)
         self.quality = np.maximum(np.nan_to_num(_numbers("quality", quality, n)), 0).astype(np.int64)
+        self.source = _names("source", source, n)
 
     def __len__(self) -> int:
         """N, the number of spectra."""
@@ -222,6 +227,7 @@ class Spectra:
                     "dec",
                     "format",
                     "quality",
+                    "source",
                 )
             },
         )

@@ -1,11 +1,12 @@
 """One emulator from given rows of a training set (Imig et al. 2021, sec. 3).
 
-Data flow: optimise -> reject doubtful labels -> optimise again -> scatter -> emulator.
+Data flow: optimise -> fit the training stars -> reject doubtful labels, normalise as the fits do
+        -> optimise again -> scatter -> emulator.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,9 @@ from maury.emulator.emulator import Emulator
 from maury.labels import transformed, untransformed
 from maury.learn.doubt import doubts
 from maury.learn.ensemble import model_error
+from maury.learn.normalise import as_fitted
 from maury.learn.select import TrainingSet
+from maury.learn.sources import indicators, layers_of_source, sources_of
 from maury.learn.stars import DOUBTFUL, STOPPING, TRAINING
 from maury.measure.fit import fit_normalized
 from maury.output import progress as show_progress
@@ -30,9 +33,11 @@ Rows = NDArray[np.bool_]
 # The bounds of a fit extend beyond the training labels, as in the paper (sec. 3.2), by this fraction of the
 # range.
 _MARGIN = 0.05
-# The first training, which identifies doubtful labels, needs one cycle of half the steps.
+# The first training, for the normalisation and the doubtful labels, needs one cycle of half the steps.
 _FIRST_LOOK = 0.5
 _LOG_LABELS = ("teff",)
+# Stars of a source at a pixel from which its scatter is taken; with fewer, from those of all sources.
+_ENOUGH = 30
 #: Bounds of a fit in Imig et al. 2021, sec. 3.2.
 PAPER_BOUNDS = {
     "teff": (3000.0, 32000.0),
@@ -73,6 +78,9 @@ class Recipe:
     ensemble : int
         Number of networks, from seeds `seed`, `seed` + 1, ...; the one that is best on the stopping set is
         kept, together with the spread of the labels that they measure.
+    reference_scale : str or None
+        Source whose label scale and instrument the emulator has; None = the one with the most spectra. See
+        `maury.learn.sources`.
     """
 
     hidden: tuple[int, ...] = (128, 128)
@@ -88,6 +96,7 @@ class Recipe:
     seed: int = 0
     bounds: str = "training"
     ensemble: int = 1
+    reference_scale: str | None = None
 
 
 @dataclass(frozen=True)
@@ -148,12 +157,17 @@ def train_on(
         )
     use = np.where(stop, STOPPING, np.where(train_rows, TRAINING, "")).astype(object)
     doubtful = np.zeros(len(used), dtype=bool)
-    if recipe.doubt is not None:
-        quick = replace(recipe, steps=max(1, round(_FIRST_LOOK * recipe.steps)), cycles=1)
-        first = _optimise(chosen, stop, train_rows, quick, f"{name}first training", progress)
-        found = doubts(chosen, used, _emulator(chosen, used, first, recipe), recipe.doubt)
-        doubtful[used] = found != ""
-        use[doubtful] = found[found != ""]
+    quick = replace(recipe, steps=max(1, round(_FIRST_LOOK * recipe.steps)), cycles=1)
+    sources = sources_of(chosen.source, recipe.reference_scale)
+    first = _optimise(chosen, stop, train_rows, quick, sources, f"{name}first training", progress)
+    for source in sources:
+        own = used & (chosen.source == source)
+        emulator = _emulator(chosen, used, first, recipe, sources, source)
+        chosen, fitted = as_fitted(chosen, own, emulator)
+        if recipe.doubt is not None:
+            found = doubts(chosen, own, fitted.labels, emulator.transforms, recipe.doubt)
+            doubtful[own] = found != ""
+            use[own & doubtful] = found[found != ""]
     stop, train_rows = stop & ~doubtful, train_rows & ~doubtful
     networks = []
     for member in range(recipe.ensemble):
@@ -161,7 +175,7 @@ def train_on(
         if recipe.ensemble > 1:
             what += f" {member + 1} of {recipe.ensemble}"
         seeded = replace(recipe, seed=recipe.seed + member)
-        networks.append(_optimise(chosen, stop, train_rows, seeded, what, progress))
+        networks.append(_optimise(chosen, stop, train_rows, seeded, sources, what, progress))
     network = min(networks, key=lambda one: one.stop_loss)
     origin = {
         **(meta or {}),
@@ -173,14 +187,16 @@ def train_on(
         "cycles": [round(loss, 5) for loss in network.cycle_loss],
         "converged": network.converged,
         "training_hash": chosen.digest,
+        "sources": {source: int((train_rows & (chosen.source == source)).sum()) for source in sources},
     }
     used = stop | train_rows
     if recipe.ensemble > 1:
-        members = [_emulator(chosen, used, one, recipe) for one in networks]
-        new = ~train_rows & ~doubtful
+        members = [_emulator(chosen, used, one, recipe, sources) for one in networks]
+        new = ~train_rows & ~doubtful & (chosen.source == sources[0])
         known = (chosen.flux[new], chosen.ivar[new], chosen.labels[new])
         origin["model_error"] = model_error(members, *known)
-    return Trained(_emulator(chosen, used, network, recipe, origin), use.astype(str))
+    emulator = _emulator(chosen, used, network, recipe, sources, meta=origin)
+    return Trained(emulator, use.astype(str))
 
 
 def _scaling(chosen: TrainingSet, used: Rows) -> tuple[list[str], Array, Array]:
@@ -193,7 +209,13 @@ def _scaling(chosen: TrainingSet, used: Rows) -> tuple[list[str], Array, Array]:
 
 
 def _optimise(
-    chosen: TrainingSet, stop: Rows, train_rows: Rows, recipe: Recipe, what: str, progress: bool
+    chosen: TrainingSet,
+    stop: Rows,
+    train_rows: Rows,
+    recipe: Recipe,
+    sources: Sequence[str],
+    what: str,
+    progress: bool,
 ) -> Network:
     from maury.learn.network import optimise  # requires torch
 
@@ -212,9 +234,10 @@ def _optimise(
             bar.update(step - bar.n)
 
         return optimise(
-            x,
+            np.column_stack([x, indicators(chosen.source[used], sources)]),
             chosen.flux[used],
             chosen.weight[used],
+            chosen.instruments[used],
             stop[used],
             hidden=recipe.hidden,
             coefficients=coefficients,
@@ -232,9 +255,11 @@ def _emulator(
     used: Rows,
     network: Network,
     recipe: Recipe,
+    sources: Sequence[str],
+    source: str | None = None,
     meta: Mapping[str, Any] | None = None,
 ) -> Emulator:
-    """Assemble the emulator, with its scatter.
+    """Assemble the emulator of a source, by default the first, with its scatter.
 
     The scatter is computed at the fitted labels, not at the given ones: errors of the given labels would
     appear as scatter exactly where the flux depends on them most.
@@ -248,12 +273,13 @@ def _emulator(
             [PAPER_BOUNDS.get(name, tuple(own)) for name, own in zip(chosen.names, bounds, strict=True)]
         )
         bounds = np.column_stack([np.minimum(wide[:, 0], low), np.maximum(wide[:, 1], high)])
-    flux, ivar = chosen.flux[used], chosen.ivar[used]
+    source = source or sources[0]
 
-    def assemble(scatter: Array) -> Emulator:
+    def assemble(scatter: Array, source: str) -> Emulator:
+        weights, biases = layers_of_source(network.weights, network.biases, sources, source)
         return Emulator.from_layers(
-            network.weights,
-            network.biases,
+            weights,
+            biases,
             activation=network.activations,
             labels=chosen.names,
             label_min=low,
@@ -268,11 +294,27 @@ def _emulator(
             meta=meta,
         )
 
-    emulator = assemble(np.zeros(len(chosen.wavelength)))
-    first = assemble(_scatter(flux - emulator.predict(chosen.labels[used]), ivar))
-    fitted = fit_normalized(first, flux, ivar, chosen.labels[used]).labels
-    good = np.isfinite(fitted).all(axis=1)
-    return assemble(_scatter(flux[good] - emulator.predict(fitted[good]), ivar[good]))
+    own = chosen.source[used] == source
+    residual, ivar = np.zeros(chosen.flux[used].shape), np.zeros(chosen.ivar[used].shape)
+    for one in sources:
+        rows = used & (chosen.source == one)
+        emulator = assemble(np.zeros(len(chosen.wavelength)), one)
+        residual[rows[used]], ivar[rows[used]] = _residuals(chosen, rows, emulator)
+    enough = (ivar[own] > 0).sum(axis=0) >= min(_ENOUGH, own.sum())
+    return assemble(np.where(enough, _scatter(residual[own], ivar[own]), _scatter(residual, ivar)), source)
+
+
+def _residuals(chosen: TrainingSet, rows: Rows, emulator: Emulator) -> tuple[Array, Array]:
+    """Return data minus emulator (n, P) at the fitted labels of some rows, and ivar, 0 where a fit failed."""
+    flux, ivar, labels = chosen.flux[rows], chosen.ivar[rows].copy(), chosen.labels[rows]
+    instruments = chosen.instruments[rows]
+    first = replace(emulator, scatter=_scatter(flux - instruments.see(emulator.predict(labels)), ivar))
+    lsf = None if chosen.star_lsf is None else chosen.star_lsf[rows]
+    fitted = fit_normalized(first, flux, ivar, labels, lsf=lsf).labels
+    bad = np.asarray(~np.isfinite(fitted).all(axis=1))
+    ivar[bad] = 0.0
+    seen = instruments.see(emulator.predict(np.where(bad[:, None], labels, fitted)))
+    return np.asarray(flux - seen), ivar
 
 
 def _scatter(residual: Array, ivar: Array) -> Array:

@@ -13,6 +13,7 @@ from maury.catalog.flags import Flag
 from maury.learn.build import Recipe, train_on
 from maury.learn.model_error import MIN_STARS, Residuals
 from maury.learn.select import TrainingSet, split_stars
+from maury.learn.sources import sources_of
 from maury.measure.options import Options
 from maury.measure.pipeline import measure
 from maury.spectra import Spectra
@@ -93,6 +94,8 @@ def residuals_unseen(
 ) -> Residuals:
     """Measure every spectrum as `maury.fit` does, with an emulator trained without its star.
 
+    If the reference set is from several sources, only those of the source of the emulator.
+
     Parameters
     ----------
     reference : Spectra
@@ -115,7 +118,9 @@ def residuals_unseen(
     noise = np.full((*fitted.shape, len(chosen.names)), np.nan)
     distance = np.full(len(fitted), np.nan)
     log10 = np.zeros(len(chosen.names), dtype=bool)
+    own = chosen.source == sources_of(chosen.source, recipe.reference_scale)[0]
     for left_out, emulator in fold_emulators(chosen, rows, quick, folds, progress, name):
+        left_out = left_out & own
         columns = measure(reference[chosen.rows[left_out]], emulator, Options())
         good = (np.asarray(columns["flags"]) & int(_NOT_USED)) == 0
         labels = np.column_stack([columns[label] for label in chosen.names])

@@ -22,7 +22,8 @@ except ImportError as error:
         "build without GPU libraries, install the CPU wheel of torch first)"
     ) from error
 
-from maury.learn.basis import Basis, Compressed, compress, principal, refit
+from maury.learn.basis import Basis, Compressed, Data, compress, principal, refit
+from maury.learn.instruments import Instruments
 
 Array = NDArray[np.float64]
 
@@ -77,6 +78,7 @@ def optimise(
     x: Array,
     flux: Array,
     weight: Array,
+    instruments: Instruments,
     stop: NDArray[np.bool_],
     *,
     hidden: Sequence[int],
@@ -99,6 +101,8 @@ def optimise(
         Scaled labels.
     flux, weight : (N, P)
         Normalised flux, and weights of the pixels (0 = missing).
+    instruments : Instruments
+        Of the N stars.
     stop : (N,) bool
     hidden, coefficients, activation
         Hidden units of each layer; K, or None for a full last layer; name of the activation.
@@ -109,30 +113,30 @@ def optimise(
     """
     if activation not in _ACTIVATIONS:
         raise ValueError(f"activation: expected one of {', '.join(_ACTIVATIONS)}, got {activation!r}")
-    sets = [
-        tuple(torch.as_tensor(values[rows], dtype=torch.float32) for values in (x, flux, weight))
-        for rows in (~stop, stop)
-    ]
-    (x_train, f_train, w_train), (x_stop, f_stop, w_stop) = sets
+    sets = []
+    for rows in (~stop, stop):
+        mine, f, w = (torch.as_tensor(values[rows], dtype=torch.float32) for values in (x, flux, weight))
+        sets.append((mine, Data(f, w, instruments[rows])))
+    (x_train, train), (x_stop, held_out) = sets
     # A full last layer is a bottleneck as wide as the last hidden layer, multiplied out at the end.
-    k = coefficients if coefficients is not None else min(hidden[-1], *f_train.shape)
+    k = coefficients if coefficients is not None else min(hidden[-1], *train.flux.shape)
     with torch.random.fork_rng(), _one_thread():
         torch.manual_seed(seed)
-        basis = principal(f_train, w_train, k)
+        basis = principal(train, k)
         trunk = _trunk(x.shape[1], hidden, k, activation)
         losses: list[float] = []
         best, kept = float("inf"), (_state(trunk), basis)
         converged = False
         for cycle in range(cycles):
-            seen, held = compress(f_train, w_train, basis), compress(f_stop, w_stop, basis)
+            seen, held = compress(train, basis), compress(held_out, basis)
             rate = learning_rate * (_LATER_RATE if cycle else 1.0)
             for step, value in _cycle(trunk, (x_train, seen), (x_stop, held), steps, rate):
                 if progress is not None:
                     progress(cycle * steps + step, value)
             with torch.no_grad():
                 h_train = trunk(x_train)
-                basis = refit(f_train, w_train, h_train, seen.rms(h_train, _RMS_FLOOR), basis)
-                loss = float(compress(f_stop, w_stop, basis).rms(trunk(x_stop), _RMS_FLOOR).mean())
+                basis = refit(train, h_train, seen.rms(h_train, _RMS_FLOOR), basis)
+                loss = float(compress(held_out, basis).rms(trunk(x_stop), _RMS_FLOOR).mean())
             losses.append(loss)
             converged = bool(loss > (1 - CONVERGED) * best)
             if loss < best:

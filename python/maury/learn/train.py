@@ -40,6 +40,7 @@ def train(
     seed: int = Recipe.seed,
     bounds: str = Recipe.bounds,
     ensemble: int = Recipe.ensemble,
+    reference_scale: str | None = Recipe.reference_scale,
     folds: int = 5,
     label_errors: Mapping[str, ArrayLike] | None = None,
     meta: Mapping[str, Any] | None = None,
@@ -53,7 +54,7 @@ def train(
         With `labels`; visits of one star share a `star_id` and stay in one part.
     hidden, coefficients, activation, window, steps, cycles, learning_rate, doubt
         See `Recipe`.
-    stop_fraction, validation_fraction, seed, bounds, ensemble
+    stop_fraction, validation_fraction, seed, bounds, ensemble, reference_scale
         See `Recipe`. The same seed gives the same emulator on the same machine.
     labels, wavelength, teff_max
         See `maury.learn.select.select`.
@@ -84,7 +85,7 @@ def train(
     """
     recipe = Recipe(
         tuple(hidden), coefficients, activation, window, steps, cycles, learning_rate, doubt,
-        stop_fraction, validation_fraction, seed, bounds, ensemble,
+        stop_fraction, validation_fraction, seed, bounds, ensemble, reference_scale,
     )  # fmt: skip
     return train_recipe(
         reference,
@@ -112,7 +113,7 @@ def train_recipe(
     progress: bool | str = False,
 ) -> Trained:
     """Train as `train` does, and return how each spectrum of the reference set was used; see there."""
-    chosen = select(reference, labels, wavelength, recipe.window, teff_max)
+    chosen = select(reference, labels, wavelength, recipe.window, teff_max, recipe.reference_scale)
     parts = (recipe.stop_fraction, recipe.validation_fraction)
     stop, validation = split_stars(chosen.star_id, parts, recipe.seed)
     origin = {

@@ -12,8 +12,8 @@ from maury.labels import find_label, offset_and_mad
 from maury.learn.build import Recipe
 from maury.learn.flux_errors import FluxErrors, flux_errors
 from maury.learn.folds import fold_emulators
+from maury.learn.normalise import as_fitted
 from maury.learn.select import TrainingSet, select
-from maury.measure.fit import fit_normalized
 from maury.measure.quality import reduced
 from maury.spectra import Spectra
 
@@ -127,7 +127,7 @@ def cross_validate(
         If there are fewer stars than folds.
     """
     recipe = recipe or Recipe()
-    chosen = select(reference, labels, wavelength, recipe.window, teff_max)
+    chosen = select(reference, labels, wavelength, recipe.window, teff_max, recipe.reference_scale)
     n_stars = len(np.unique(chosen.star_id))
     if not 2 <= folds <= n_stars:
         raise ValueError(f"folds: expected 2 to {n_stars}, the number of stars, got {folds}")
@@ -173,9 +173,9 @@ def validate_unseen(emulator: Emulator, reference: Spectra) -> Validation:
 
 
 def _measure(emulator: Emulator, chosen: TrainingSet, rows: NDArray[np.bool_], fold: int) -> Validation:
-    flux, ivar, known = chosen.flux[rows], chosen.ivar[rows], chosen.labels[rows]
-    result = fit_normalized(emulator, flux, ivar)
-    names = chosen.names
+    chosen, result = as_fitted(chosen, rows, emulator)
+    known, names = chosen.labels[rows], chosen.names
+    emulated = chosen.instruments[rows].see(emulator.predict(known))
     teff = known[:, names.index("teff")] if "teff" in names else np.zeros(len(known))
     return Validation(
         names,
@@ -185,5 +185,5 @@ def _measure(emulator: Emulator, chosen: TrainingSet, rows: NDArray[np.bool_], f
         np.sqrt(np.diagonal(result.covariance, axis1=1, axis2=2)),
         reduced(result.chi2, result.n_pixels, len(names)),
         np.full(len(known), fold),
-        flux_errors(flux, ivar, emulator.predict(known), teff),
+        flux_errors(chosen.flux[rows], chosen.ivar[rows], emulated, teff),
     )

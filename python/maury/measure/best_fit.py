@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 import maury._core as _core
 from maury.catalog.columns import column_values
+from maury.emulator.builtin import emulator_with_hash
 from maury.emulator.emulator import Emulator
 from maury.measure.fit import core_options, core_spectra
 from maury.measure.lsf import with_lsf
@@ -25,7 +26,7 @@ Array = NDArray[np.float64]
 
 
 def best_fit(
-    catalog: QTable, spectra: Spectra, emulator: Emulator | str | PathLike[str] = "default"
+    catalog: QTable, spectra: Spectra, emulator: Emulator | str | PathLike[str] | None = None
 ) -> Array:
     """Compute the best-fit model of each spectrum on its own pixels, times its continuum.
 
@@ -35,8 +36,8 @@ def best_fit(
         From `maury.fit`; the options of the fit are those of its header.
     spectra : Spectra
         The N spectra of its rows, in the same order.
-    emulator : Emulator or path
-        The one of the catalogue.
+    emulator : Emulator or path, optional
+        The one of the catalogue; by default the built-in emulator with which it was made.
 
     Returns
     -------
@@ -48,14 +49,20 @@ def best_fit(
     ValueError
         If the catalogue has another number of rows, or was made with another emulator.
     """
-    if not isinstance(emulator, Emulator):
-        emulator = Emulator.load(emulator)
+    emulator = emulator_of_catalog(catalog, emulator)
     if len(catalog) != len(spectra):
         raise ValueError(
             f"spectra: expected the {len(catalog)} spectra of the rows of the catalogue, got {len(spectra)}"
         )
     check_emulator(catalog, emulator)
     return _shown(catalog, spectra, emulator)["model"]
+
+
+def emulator_of_catalog(catalog: QTable, emulator: Emulator | str | PathLike[str] | None) -> Emulator:
+    """Return an emulator as given, or, for None, the built-in one with which a catalogue was made."""
+    if isinstance(emulator, Emulator):
+        return emulator
+    return Emulator.load(emulator_with_hash(catalog.meta["EMUHASH"]) if emulator is None else emulator)
 
 
 def check_emulator(catalog: QTable, emulator: Emulator) -> None:

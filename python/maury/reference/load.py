@@ -106,7 +106,8 @@ def load_reference(reference: str | PathLike[str]) -> Spectra:
         or a table (CSV, ECSV, FITS, Parquet) with a column ``file`` of spectra, relative to the table, and
         one column per label, named as in maury (``teff``, ``logg``, ...); an empty or NaN cell is a missing
         label. Columns ``<label>_err`` are errors of the labels. A column ``star_id`` keeps visits of one star
-        together. Alternatively, a whole set in one file, written by `maury.reference.file.write_reference`.
+        together; a column ``source`` names where the labels are from, for their zero points. Alternatively,
+        a whole set in one file, written by `maury.reference.file.write_reference`.
 
     Returns
     -------
@@ -163,6 +164,7 @@ def _read_labelled_table(path: Path) -> Labelled:
 
     spectra.labels.update({name: numbers(name) for name in names})
     errors = {name: numbers(f"{name}_err") for name in names if f"{name}_err" in table.colnames}
-    if "star_id" in table.colnames:
-        spectra.star_id = np.asarray(table["star_id"], dtype=str)
+    for name in ("star_id", "source"):
+        if name in table.colnames:
+            setattr(spectra, name, np.ma.filled(np.ma.asarray(table[name]).astype(str), ""))
     return Labelled(spectra, label_errors=errors)
