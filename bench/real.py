@@ -211,7 +211,7 @@ def main():
     print(HEAD)
     lamost(options.most)
     spectra, labels = real_stars.sdss()
-    compare("SDSS templates, FGK", spectra, labels, emulator)
+    compare("SDSS templates", spectra, labels, emulator)
     for stars in (real_stars.mastar, real_stars.benchmark):
         single(*stars(), emulator)
     if real_stars.miles_is_installed():
