@@ -45,6 +45,27 @@ def lamost(name, file_column):
     return spectra, labels, np.asarray(known["snrg"], dtype=float)
 
 
+def unseen_by_lamost(spectra):
+    """Whether each spectrum (N,) of LAMOST DR10 is of the fifth that its emulator was not trained on."""
+    known = Table.read(Path(__file__).parents[1] / "tools" / "lamost_dr10.csv")
+    unseen = {str(obsid) for obsid in known["obsid"][known["unseen"] == 1]}
+    return np.array([name in unseen for name in spectra.visit_id])
+
+
+def lamost_repeats():
+    """Return spectra of stars of LAMOST that were seen more than once."""
+    parts = []
+    for name, listed in (("lamost_dr8_repeats", "groups.csv"), ("lamost_dr10", "labels.csv")):
+        table = Table.read(folder() / name / listed)
+        star = np.array([f"{name} {value}" for value in table["star"]])
+        _, which, count = np.unique(star, return_inverse=True, return_counts=True)
+        again = count[which] > 1
+        part = maury.read_spectra([folder() / name / str(file) for file in table["file"][again]])
+        part.star_id = star[again]
+        parts.append(part)
+    return maury.Spectra.concatenate(parts)
+
+
 def sdss():
     """Return templates of SDSS that are stars with known labels, and these labels."""
     listed = Table.read(folder() / "stars" / "spEigenStar_labels.csv", format="csv").filled(np.nan)
@@ -89,9 +110,9 @@ def miles_is_installed():
     return importlib.util.find_spec("mangadap") is not None or "MAURY_TEST_MILES" in os.environ
 
 
-def miles():
-    """Return stars of MILES with all labels, and these labels."""
-    stars = load_reference("miles")
-    labels = np.column_stack([stars.labels[name] for name in LABELS])
+def library(name):
+    """Return stars of MILES or STELIB with all labels, and these labels."""
+    stars = load_reference(name)
+    labels = np.column_stack([stars.labels[label] for label in LABELS])
     known = np.flatnonzero(np.isfinite(labels).all(axis=1))
     return stars[known], labels[known]

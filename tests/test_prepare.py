@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maury.prepare import prepare
+from maury.prepare import prepare, to_grid
 from maury.spectra import SPEED_OF_LIGHT, Spectra
 
 GRID = 10 ** (3.60 + 1e-4 * np.arange(1200))
@@ -139,3 +139,21 @@ def test_a_spectrum_without_use_is_empty_not_an_error(change):
     assert (prepared.ivar == 0).all()
     assert (prepared.flux == 1).all()
     assert prepared.snr[0] == 0
+
+
+def test_arms_are_rebinned_one_by_one_and_averaged_where_they_overlap():
+    """Two arms with an overlap give the weighted mean of what each gives alone."""
+    rng = np.random.default_rng(2)
+    ends = (slice(0, 700), slice(500, 1200))
+    wavelength = np.concatenate([GRID[end] for end in ends])
+    arm = np.repeat([0, 1], 700)
+    flux, ivar = 1 + 0.1 * rng.normal(size=1400), rng.uniform(50, 100, 1400)
+    both = to_grid(Spectra(wavelength, flux, ivar, arm=arm, lsf=1.0 + arm, rv=20.0), GRID)
+    alone = [
+        to_grid(Spectra(wavelength[arm == a], flux[arm == a], ivar[arm == a], rv=20.0), GRID) for a in (0, 1)
+    ]
+    total = alone[0].ivar + alone[1].ivar
+    mean = (alone[0].flux * alone[0].ivar + alone[1].flux * alone[1].ivar) / np.where(total > 0, total, 1)
+    np.testing.assert_allclose(both.ivar, total)
+    np.testing.assert_allclose(both.flux, np.where(total > 0, mean, 1.0))
+    assert np.nanmax(both.lsf[0, :450]) < 1.01 and np.nanmin(both.lsf[0, 750:1190]) > 1.99

@@ -1,4 +1,4 @@
-"""Print the table of docs/lamost.md: LAMOST DR1 spectra measured by the built-in emulator.
+"""Print the table of docs/lamost.md: LAMOST DR1 spectra measured by the built-in emulator for LAMOST.
 
     python tools/lamost_table.py FOLDER
 

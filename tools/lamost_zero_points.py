@@ -1,9 +1,9 @@
-"""Zero points on the scale of LAMOST (LASP), for the built-in emulator: ``--calibration lamost``.
+"""Zero points on the scale of LAMOST (LASP), for the emulator "default": ``--calibration lamost``.
 
     python tools/lamost_zero_points.py DATA
 
 DATA has the folder ``lamost_dr10`` with labels.csv (file, teff, logg, feh of LASP). All spectra are measured,
-and python/maury/data/lamost_zero_points.ecsv is written; run it again whenever the built-in emulator changes.
+and python/maury/data/lamost_zero_points_default.ecsv is written; run it again whenever this emulator changes.
 It takes a minute. LASP's labels above 8500 K are poor, so hot stars have no zero point.
 """
 
@@ -19,7 +19,7 @@ from maury.catalog.compare import Matched
 from maury.catalog.zero_points import HOT, learn_zero_points, write_zero_points
 
 THEIRS = {"teff": "teff", "logg": "logg", "fe_h": "feh"}
-OUTPUT = Path(__file__).parents[1] / "python" / "maury" / "data" / "lamost_zero_points.ecsv"
+OUTPUT = Path(__file__).parents[1] / "python" / "maury" / "data" / "lamost_zero_points_default.ecsv"
 
 
 def main():
@@ -29,7 +29,7 @@ def main():
     options = parser.parse_args()
     folder = options.data / "lamost_dr10"
     table = Table.read(folder / "labels.csv")
-    catalog = maury.fit(maury.read_spectra([folder / str(file) for file in table["file"]]))
+    catalog = maury.fit(maury.read_spectra([folder / str(file) for file in table["file"]]), "default")
     names = label_names(catalog)
     ours = np.column_stack([column_values(catalog, name) for name in names])
     theirs = np.column_stack([np.asarray(table[THEIRS[name]], dtype=float) for name in names])

@@ -93,6 +93,25 @@ def prepare(spectra: Spectra, wavelength: ArrayLike, window: int = 400) -> Prepa
     window : int
         Width of the running median in pixels of the grid: `Emulator.window`.
     """
+    gridded = to_grid(spectra, wavelength)
+    flux, ivar = gridded.flux, gridded.ivar
+    bad = ~(ivar > 0)
+    continuum = running_median(flux, window, bad)
+    bad |= ~(continuum > 0)
+    continuum[bad] = 1.0
+    flux /= continuum
+    ivar *= continuum**2
+    bad |= ~(np.isfinite(flux) & np.isfinite(ivar))
+    flux[bad], ivar[bad] = 1.0, 0.0
+    return Prepared(flux, ivar, gridded.lsf, signal_to_noise(flux, ivar))
+
+
+def to_grid(spectra: Spectra, wavelength: ArrayLike) -> Prepared:
+    """Shift spectra to rest and rebin them to the grid of an emulator, without normalisation.
+
+    The arms of a spectrograph are rebinned one by one; where they overlap, their weighted mean is taken.
+    Arguments as for `prepare`.
+    """
     grid = np.asarray(wavelength, dtype=np.float64)
     shape = (len(spectra), grid.size)
     flux, ivar = np.ones(shape), np.zeros(shape)
@@ -102,20 +121,29 @@ def prepare(spectra: Spectra, wavelength: ArrayLike, window: int = 400) -> Prepa
         observed = spectra.wavelength if spectra.wavelength.ndim == 1 else spectra.wavelength[i]
         shift = 1.0 + rv[i] / SPEED_OF_LIGHT
         rest = observed / shift
-        flux[i], ivar[i] = _rebin(rest, spectra.flux[i], spectra.ivar[i], spectra.mask[i], grid)
-        if lsf is not None and spectra.lsf is not None:
-            known = np.isfinite(rest) & np.isfinite(spectra.lsf[i])
-            if known.any():
-                lsf[i] = np.interp(grid, rest[known], spectra.lsf[i][known] / shift)
-    bad = ~(ivar > 0)
-    continuum = running_median(flux, window, bad)
-    bad |= ~(continuum > 0)
-    continuum[bad] = 1.0
-    flux /= continuum
-    ivar *= continuum**2
-    bad |= ~(np.isfinite(flux) & np.isfinite(ivar))
-    flux[bad], ivar[bad] = 1.0, 0.0
+        for own in _arms(spectra, i):
+            data, noise, bad = (values[i][own] for values in (spectra.flux, spectra.ivar, spectra.mask))
+            new, weight = _rebin(rest[own], data, noise, bad, grid)
+            here, both = weight > 0, (weight > 0) & (ivar[i] > 0)
+            new[both] += ((flux[i] - new) * ivar[i])[both] / (ivar[i] + weight)[both]
+            flux[i][here] = new[here]
+            ivar[i] += weight
+            if lsf is not None and spectra.lsf is not None:
+                known = own & np.isfinite(rest) & np.isfinite(spectra.lsf[i])
+                if known.any():
+                    at = rest[known]
+                    sigma = np.interp(grid, at, spectra.lsf[i][known] / shift)
+                    covered = (grid >= at[0]) & (grid <= at[-1])
+                    lsf[i] = np.where(covered | np.isnan(lsf[i]), sigma, lsf[i])
     return Prepared(flux, ivar, lsf, signal_to_noise(flux, ivar))
+
+
+def _arms(spectra: Spectra, i: int) -> list[NDArray[np.bool_]]:
+    """Pixels (P,) of each arm of a spectrum."""
+    if spectra.arm is None:
+        return [np.ones(spectra.flux.shape[1], dtype=bool)]
+    arm = spectra.arm if spectra.arm.ndim == 1 else spectra.arm[i]
+    return [arm == number for number in np.unique(arm)]
 
 
 def signal_to_noise(flux: Array, ivar: Array) -> Array:

@@ -1,4 +1,4 @@
-"""The installed errors of LAMOST spectra: for the built-in emulator, tested on repeat visits."""
+"""The installed errors of LAMOST spectra: for the built-in emulators, tested on repeat visits."""
 
 import numpy as np
 import pytest
@@ -11,12 +11,12 @@ from maury.catalog.error_file import BUILT_IN, errors_for
 from maury.catalog.repeats import repeat_pairs
 
 
-@pytest.fixture(scope="module")
-def emulator():
-    return maury.Emulator.load("default")
+@pytest.fixture(scope="module", params=["default", "lamost"])
+def emulator(request):
+    return maury.Emulator.load(request.param)
 
 
-def test_they_belong_to_the_built_in_emulator_and_to_lamost(emulator):
+def test_they_belong_to_the_built_in_emulators_and_to_lamost(emulator):
     """If this fails after the emulator was trained anew: python tools/lamost_errors.py DATA."""
     model = errors_for("lamost", emulator.labels, emulator.file_hash)
     assert model.emulator_hash == emulator.file_hash
@@ -57,7 +57,7 @@ def test_pairs_of_visits_scatter_as_the_errors_say(data_folder, emulator):
     catalog = maury.fit(spectra, emulator, errors="lamost")
     assert catalog.meta["ERRORS"].startswith("repeat visits")
     pairs = repeat_pairs(catalog, list(emulator.labels))
-    assert pairs.weight.sum() > 75
+    assert pairs.weight.sum() > 60
     for name in (*emulator.labels, "rv"):
         value = column_values(catalog, name)
         noise = column_values(catalog, f"{name}_err")

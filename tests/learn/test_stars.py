@@ -83,7 +83,7 @@ def test_a_spectrum_is_left_out_for_one_reason_only():
     assert sum(found.left_out.values()) == (found.reasons != "").sum()
 
 
-def test_doubts_name_the_label_that_disagrees_most(monkeypatch):
+def test_doubts_name_the_label_that_disagrees_most():
     """Normal disagreement is 100 K, 0.1 and 0.1; four times that is allowed, and eight times above 6500 K."""
     rng = np.random.default_rng(1)
     n = 400
@@ -97,14 +97,8 @@ def test_doubts_name_the_label_that_disagrees_most(monkeypatch):
     error = np.zeros(given.shape)
     error[50, 0] = 600.0  # it may differ by four times its error
     fitted[300:302, 1] = given[300:302, 1] + [0.7, 1.5]  # of stars above 6500 K
-    result = SimpleNamespace(labels=fitted)
-    monkeypatch.setattr("maury.learn.doubt.fit_normalized", lambda *_: result)
-    found = doubts(
-        SimpleNamespace(flux=given, ivar=given, labels=given, label_error=error, names=NAMES),
-        np.ones(n, dtype=bool),
-        SimpleNamespace(transforms=("linear",) * 3),
-        4.0,
-    )
+    chosen = SimpleNamespace(labels=given, label_error=error, names=NAMES)
+    found = doubts(chosen, np.ones(n, dtype=bool), fitted, ("linear",) * 3, 4.0)
     there, here = (f"{values[10, 0]:.0f} K" for values in (given, fitted))
     assert {int(i): str(found[i]) for i in np.flatnonzero(found != "")} == {
         10: f"label doubtful: given teff = {there}, the spectrum gives {here}",

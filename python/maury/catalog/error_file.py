@@ -25,8 +25,8 @@ from maury.output import check_new_file
 if TYPE_CHECKING:
     from astropy.table import QTable
 
-#: Installed files of errors, for the built-in emulator; written by the script of that name in tools/.
-BUILT_IN = {"lamost": "lamost_errors.ecsv"}
+#: Installed files of errors, one for each built-in emulator; written by tools/lamost_errors.py.
+BUILT_IN = {"lamost": ("lamost_errors.ecsv", "lamost_errors_default.ecsv")}
 _HOT = "hot:"
 _KIND = "maury errors from repeat visits"
 _ERROR_OF_FIT = "label_err_formal * sqrt(max(1, rchi2))"
@@ -143,7 +143,8 @@ def errors_for(
     Parameters
     ----------
     errors : ErrorModel, path, name or None
-        A name of `BUILT_IN` is a file that is installed with maury. None is returned as None.
+        A name of `BUILT_IN` stands for files that are installed with maury, of which the one of the emulator
+        is read. None is returned as None.
     labels : sequence of str, L
         Labels of the emulator.
     emulator_hash : str
@@ -157,7 +158,7 @@ def errors_for(
     if errors is None:
         return None
     if isinstance(errors, str) and errors in BUILT_IN:
-        model = _built_in(errors)
+        model = _built_in(errors, emulator_hash)
     else:
         model = errors if isinstance(errors, ErrorModel) else read_errors(errors)
     where = "errors" if isinstance(errors, ErrorModel) else f"errors: {os.fspath(errors)}"
@@ -165,11 +166,16 @@ def errors_for(
     return model
 
 
-def _built_in(name: str) -> ErrorModel:
+def _built_in(name: str, emulator_hash: str) -> ErrorModel:
+    """Return the installed errors for an emulator; if there are none, those for another one."""
     from importlib.resources import as_file, files
 
-    with as_file(files("maury") / "data" / BUILT_IN[name]) as path:
-        return read_errors(path)
+    for file in BUILT_IN[name]:
+        with as_file(files("maury") / "data" / file) as path:
+            model = read_errors(path)
+        if model.emulator_hash == emulator_hash:
+            break
+    return model
 
 
 def _velocity(told: dict[str, Any] | None) -> tuple[float, float] | None:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-#: Installed files, for the built-in emulator; written by tools/lamost_zero_points.py.
-BUILT_IN = {"lamost": "lamost_zero_points.ecsv"}
+#: Installed files, for the emulator "default" (labels of "lamost" are on that scale); written by
+#: tools/lamost_zero_points.py.
+BUILT_IN = {"lamost": "lamost_zero_points_default.ecsv"}
 KINDS = ("giants", "dwarfs", "hot")
 HOT, GIANT = 8000.0, 3.8  # K; log g below which a star that is not hot is a giant
 MIN_STARS = 30  # of a kind
@@ -207,10 +208,15 @@ def zero_points_for(
         model = calibration if isinstance(calibration, ZeroPoints) else read_zero_points(calibration)
     if model.emulator_hash and emulator_hash and model.emulator_hash != emulator_hash:
         where = "calibration" if own else f"calibration: {os.fspath(calibration)}"  # type: ignore[arg-type]
+        built_in = isinstance(calibration, str) and calibration in BUILT_IN
         raise ValueError(
             f"{where}: these zero points are of the emulator whose file hash begins with "
-            f"{model.emulator_hash[:12]}, and this emulator has {emulator_hash[:12]}; make them from a "
-            "catalogue of this emulator (maury compare CAT OTHER --calibrate FILE)"
+            f"{model.emulator_hash[:12]}, and this emulator has {emulator_hash[:12]}; "
+            + (
+                "pass the emulator default with them; labels of the emulator lamost have this scale already"
+                if built_in
+                else "make them from a catalogue of this emulator (maury compare CAT OTHER --calibrate FILE)"
+            )
         )
     return model
 

@@ -18,13 +18,6 @@ if TYPE_CHECKING:
 
 _SHOWN = 20  # number of problems printed
 
-_emulator = click.option(
-    "--emulator",
-    default="default",
-    show_default=True,
-    metavar="F.onnx",
-    help="Emulator file; by default the built-in emulator.",
-)
 _plot = click.option(
     "--plot", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Folder for figures."
 )
@@ -123,7 +116,11 @@ def _how_to_see(command: Any) -> Any:
     show_default=True,
     help="Catalogue to write: .fits, .ecsv or .parquet.",
 )
-@_emulator
+@click.option(
+    "--emulator",
+    metavar="F.onnx",
+    help="Emulator file, default or lamost.  [default: lamost for LAMOST files, default for all others]",
+)
 @_plot
 @click.option("--format", metavar="NAME", help="Format of the files, if it is not detected.")
 @click.option("--threads", type=click.IntRange(min=1), help="Number of threads; by default all cores.")
@@ -139,7 +136,7 @@ def _how_to_see(command: Any) -> Any:
 def fit_command(
     files: tuple[str, ...],
     output: Path,
-    emulator: str,
+    emulator: str | None,
     plot: Path | None,
     photometry: str | None,
     isochrones: tuple[str, ...],
@@ -159,14 +156,20 @@ def fit_command(
     where they stopped: give the same command again.
     """
     from maury.emulator import Emulator
+    from maury.emulator.builtin import DEFAULT
     from maury.readers import ReadWarning
     from maury.show.tables import summary_sentence, summary_table
     from maury.survey import fit_files
     from maury.survey.models import check_models_path, write_models
+    from maury.survey.run import emulator_of_files
 
     if quiet and verbose:
         raise click.UsageError("--quiet and --verbose: give one of them, got both")
     paths = listed(files)
+    if emulator is None:
+        emulator = emulator_of_files(paths, options["format"])
+        if emulator != DEFAULT and not quiet:
+            click.echo(f"Emulator: {emulator}, by the format of the files; another with --emulator", err=True)
     model = Emulator.load(emulator)
     if models is not None:
         check_models_path(models, options["overwrite"])
@@ -226,7 +229,13 @@ def _fixed(pairs: tuple[str, ...]) -> dict[str, float]:
 
 
 @click.command("demo", short_help="Measure stars with known labels that come with maury.")
-@_emulator
+@click.option(
+    "--emulator",
+    default="default",
+    show_default=True,
+    metavar="F.onnx",
+    help="Emulator file; by default the built-in emulator.",
+)
 @_plot
 def demo(emulator: str, plot: Path | None) -> None:
     """Measure stars of the MILES library that come with maury, and compare them with their known labels."""
@@ -248,11 +257,12 @@ def demo(emulator: str, plot: Path | None) -> None:
 @click.command("info", short_help="Describe an emulator or a catalogue.")
 @click.argument("file")
 def info(file: str) -> None:
-    """Describe FILE: an emulator (.onnx, or "default") or a catalogue."""
+    """Describe FILE: an emulator (.onnx, "default" or "lamost") or a catalogue."""
     from maury.catalog import read_catalog
     from maury.emulator import Emulator
+    from maury.emulator.builtin import BUILT_IN
 
-    if file == "default" or file.lower().endswith(".onnx"):
+    if file in BUILT_IN or file.lower().endswith(".onnx"):
         click.echo(Emulator.load(file).describe())
     else:
         from maury.catalog.text import describe_catalog

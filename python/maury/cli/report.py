@@ -90,11 +90,11 @@ def _spectra(
             "No spectra in the page: its rows are stars; make a report of the visits instead.", err=True
         )
         return {}
-    from maury.emulator import Emulator
+    from maury.measure.best_fit import emulator_of_catalog
     from maury.show.report.spectra import pack_spectra
 
     try:
-        model = Emulator.load(emulator or "default")
+        model = emulator_of_catalog(catalog, emulator)
         return pack_spectra(catalog, model, sources or None, max_spectra)
     except ValueError as error:
         if sources or emulator:

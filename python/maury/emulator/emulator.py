@@ -35,7 +35,7 @@ class Emulator(Content):
 
     @classmethod
     def load(cls, path: str | PathLike[str] = "default") -> Emulator:
-        """Read an emulator file; "default" is the built-in emulator.
+        """Read an emulator file; "default" and "lamost" are the built-in emulators.
 
         The file is data: reading it executes no code. Its graph is compared with the compiled network at a
         few labels.

@@ -18,6 +18,7 @@ import onnx
 from numpy.typing import NDArray
 
 from maury.emulator import checks as check
+from maury.emulator.builtin import BUILT_IN, built_in_file
 from maury.emulator.checks import EmulatorFileError
 from maury.emulator.content import Content
 from maury.emulator.graph import IR_VERSION, OPSET, bias_name, build_graph, weight_name
@@ -44,11 +45,9 @@ def write(emulator: Content, path: str | os.PathLike[str]) -> None:
 
 
 def read(path: str | os.PathLike[str]) -> tuple[bytes, str]:
-    """Return the bytes of an emulator file, of the built-in one for "default", and its name for messages."""
-    if path == "default":
-        from importlib.resources import files
-
-        return (files("maury") / "data" / "default.onnx").read_bytes(), "the built-in emulator"
+    """Return the bytes of an emulator file, or of a built-in one by name, and its name for messages."""
+    if isinstance(path, str) and path in BUILT_IN:
+        return built_in_file(path), f"the built-in emulator {path}"
     size = os.stat(path).st_size
     if size > _MAX_BYTES:
         raise EmulatorFileError(f"{path}: {size:,} bytes exceed the maximum size of an ONNX file")

@@ -1,23 +1,33 @@
 """Spectra as coefficients of a few basis spectra, so that training does not involve the pixels.
 
-With the weights w of a spectrum f, summing to 1, and flux = mean + B h, its mean squared error is
+With the weights w of a spectrum f, summing to 1, and flux = A (mean + B h), its mean squared error is
 
-    r^2 = sum_p w_p (f_p - mean_p - B_p h)^2 = s + |L' (h - c)|^2,    L L' = B' W B,
+    r^2 = sum_p w_p (f_p - [A mean]_p - [A B]_p h)^2 = s + |L' (h - c)|^2,    L L' = (A B)' W A B,
 
-where c are the best-fitting coefficients and s the remaining error. This is exact, including the masks and
-weights of each spectrum, and needs K^2 instead of P numbers per spectrum. Requires torch.
+where A is the broadening by the instrument of the star (`maury.learn.instruments`), c are the best-fitting
+coefficients and s the remaining error. This is exact, including the masks and weights of each spectrum, and
+needs K^2 instead of P numbers per spectrum. Requires torch.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from scipy.sparse import csr_array
+
+from maury.learn.instruments import Instruments
 
 # Rows or pixels processed at a time, few enough that their K x P or K x N numbers stay in the cache.
 _BLOCK = 64
 # Fraction of the mean curvature that is added, so that unconstrained basis spectra do not change.
 _RIDGE = 1e-4
+# Conjugate gradients end at this size of the gradient, relative to the first, or after so many steps: details
+# finer than the instruments resolve would need many more, and are noise.
+_TOLERANCE = 1e-3
+_MOST_STEPS = 25
 
 
 @dataclass(frozen=True)
@@ -27,9 +37,25 @@ class Basis:
     mean: torch.Tensor
     spectra: torch.Tensor
 
-    def flux(self, coefficients: torch.Tensor) -> torch.Tensor:
-        """Normalised flux (N, P) of coefficients (N, K)."""
-        return torch.addmm(self.mean, coefficients, self.spectra.T)
+    def seen_through(self, operator: csr_array | None) -> Basis:
+        """Return the same, broadened by an operator (P, P); None = not broadened."""
+        return Basis(_apply(operator, self.mean), _apply(operator, self.spectra))
+
+
+@dataclass(frozen=True)
+class Data:
+    """Spectra (N, P) with their weights and instruments."""
+
+    flux: torch.Tensor
+    weight: torch.Tensor
+    instruments: Instruments
+
+    def groups(self) -> Iterator[tuple[csr_array | None, torch.Tensor]]:
+        """Yield each operator, and the rows that are seen through it."""
+        for k, operator in enumerate(self.instruments.operators):
+            rows = np.flatnonzero(self.instruments.group == k)
+            if len(rows):
+                yield operator, torch.as_tensor(rows)
 
 
 @dataclass(frozen=True)
@@ -49,11 +75,16 @@ class Compressed:
         return Compressed(self.best[rows], self.rest[rows], self.factor[rows])
 
 
-def principal(flux: torch.Tensor, weight: torch.Tensor, n: int) -> Basis:
-    """Principal components of spectra (N, P), pixels weighted by their mean weight.
+def _apply(operator: csr_array | None, values: torch.Tensor) -> torch.Tensor:
+    return values if operator is None else torch.from_numpy(operator @ values.numpy())
+
+
+def principal(data: Data, n: int) -> Basis:
+    """Principal components of spectra, pixels weighted by their mean weight.
 
     Scaled so that the coefficients are of order one, for which one learning rate is suitable.
     """
+    flux, weight = data.flux, data.weight
     here = weight > 0
     count = here.sum(0)
     mean = torch.where(count > 0, torch.where(here, flux, 0.0).sum(0) / count.clamp(min=1), torch.ones(()))
@@ -65,43 +96,90 @@ def principal(flux: torch.Tensor, weight: torch.Tensor, n: int) -> Basis:
     return Basis(mean, components * (size / len(flux) ** 0.5) / scale[:, None])
 
 
-def compress(flux: torch.Tensor, weight: torch.Tensor, basis: Basis) -> Compressed:
-    """Project spectra (N, P) on a basis."""
-    n, k = len(flux), basis.spectra.shape[1]
+def compress(data: Data, basis: Basis) -> Compressed:
+    """Project spectra on a basis, each through its instrument."""
+    n, k = len(data.flux), basis.spectra.shape[1]
     best, rest, factor = torch.empty(n, k), torch.empty(n), torch.empty(n, k, k)
-    for first in range(0, n, _BLOCK):
-        rows = slice(first, first + _BLOCK)
-        part = weight[rows] / weight[rows].sum(1, keepdim=True)
-        away = flux[rows] - basis.mean
-        curvature = ((basis.spectra.T * part[:, None, :]) @ basis.spectra).double()
-        small = 1e-6 * curvature.diagonal(dim1=1, dim2=2).mean(1)
-        lower = torch.linalg.cholesky(curvature + small[:, None, None] * torch.eye(k))
-        slope = ((part * away) @ basis.spectra).double()
-        best[rows] = torch.cholesky_solve(slope[:, :, None], lower)[:, :, 0].float()
-        rest[rows] = (part * (away - best[rows] @ basis.spectra.T).square()).sum(1)
-        factor[rows] = lower.float()
+    for operator, members in data.groups():
+        seen = basis.seen_through(operator)
+        for first in range(0, len(members), _BLOCK):
+            rows = members[first : first + _BLOCK]
+            part = data.weight[rows] / data.weight[rows].sum(1, keepdim=True)
+            away = data.flux[rows] - seen.mean
+            curvature = ((seen.spectra.T * part[:, None, :]) @ seen.spectra).double()
+            small = 1e-6 * curvature.diagonal(dim1=1, dim2=2).mean(1)
+            lower = torch.linalg.cholesky(curvature + small[:, None, None] * torch.eye(k))
+            slope = ((part * away) @ seen.spectra).double()
+            best[rows] = torch.cholesky_solve(slope[:, :, None], lower)[:, :, 0].float()
+            rest[rows] = (part * (away - best[rows] @ seen.spectra.T).square()).sum(1)
+            factor[rows] = lower.float()
     return Compressed(best, rest, factor)
 
 
-def refit(
-    flux: torch.Tensor, weight: torch.Tensor, coefficients: torch.Tensor, rms: torch.Tensor, basis: Basis
-) -> Basis:
-    """Mean and basis spectra that best fit the coefficients (N, K) of a network, pixel by pixel.
+def refit(data: Data, coefficients: torch.Tensor, rms: torch.Tensor, basis: Basis) -> Basis:
+    """Mean and basis spectra that best fit the coefficients (N, K) of a network.
 
-    The minimum of sum_i w_ip / rms_i (f_ip - mean_p - B_p h_i)^2: with the division by the rms (N,) of each
-    star, the gradient equals that of the sum of the rms values, which is the training loss.
+    The minimum of sum_i w_ip / rms_i (f_ip - [A_i (mean + B h_i)]_p)^2: with the division by the rms (N,) of
+    each star, the gradient equals that of the sum of the rms values, which is the training loss. The
+    broadenings A_i couple the pixels: conjugate gradients, preconditioned with the exact solution pixel by
+    pixel, which is the result after one step if no star is broadened.
     """
     k = coefficients.shape[1]
     columns = torch.cat([coefficients, torch.ones(len(coefficients), 1)], dim=1)
-    old = torch.cat([basis.spectra, basis.mean[:, None]], dim=1)
-    new = torch.empty_like(old)
-    star = 1 / (weight.sum(1) * rms)
-    for first in range(0, len(old), _BLOCK):
+    new = torch.cat([basis.spectra, basis.mean[:, None]], dim=1)
+    star = 1 / (data.weight.sum(1) * rms)
+    inverse, ridge = _each_pixel(data.weight, star, columns)
+
+    def solve(gradient: torch.Tensor) -> torch.Tensor:
+        return torch.bmm(inverse, gradient[:, :, None].to(inverse.dtype))[:, :, 0].double()
+
+    def curvature(step: torch.Tensor) -> torch.Tensor:
+        total = ridge[:, None] * step
+        for rows, seen, back in _through(data, step.float()):
+            part = data.weight[rows] * star[rows, None] * (columns[rows] @ seen.T)
+            total += _apply(back, part.T @ columns[rows]).double()
+        return total
+
+    gradient = torch.zeros(new.shape, dtype=torch.float64)
+    for rows, seen, back in _through(data, new):
+        part = data.weight[rows] * star[rows, None] * (data.flux[rows] - columns[rows] @ seen.T)
+        gradient += _apply(back, part.T @ columns[rows]).double()
+    found = new.double()
+    solved = solve(gradient)
+    direction = solved
+    size = first = float((gradient * solved).sum())
+    for _ in range(_MOST_STEPS):
+        if not size > _TOLERANCE**2 * first:
+            break
+        bent = curvature(direction)
+        length = size / float((direction * bent).sum())
+        found = found + length * direction
+        gradient = gradient - length * bent
+        solved = solve(gradient)
+        before, size = size, float((gradient * solved).sum())
+        direction = solved + size / before * direction
+    return Basis(found[:, k].float().contiguous(), found[:, :k].float().contiguous())
+
+
+def _through(
+    data: Data, values: torch.Tensor
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, csr_array | None]]:
+    """Yield rows, `values` (P, K) through their instrument, and the transposed operator."""
+    for operator, rows in data.groups():
+        yield rows, _apply(operator, values), None if operator is None else operator.T.tocsr()
+
+
+def _each_pixel(
+    weight: torch.Tensor, star: torch.Tensor, columns: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Inverse (P, K, K) of the curvature of each pixel alone, and the ridge (P,) in it."""
+    n, k = weight.shape[1], columns.shape[1]
+    inverse, ridge = torch.empty(n, k, k), torch.empty(n, dtype=torch.float64)
+    for first in range(0, n, _BLOCK):
         pixels = slice(first, first + _BLOCK)
         part = (weight[:, pixels] * star[:, None]).T.contiguous()
         curvature = ((columns.T * part[:, None, :]) @ columns).double()
-        ridge = _RIDGE * curvature.diagonal(dim1=1, dim2=2).mean(1) + torch.finfo(torch.float32).tiny
-        slope = ((part * (flux[:, pixels].T - old[pixels] @ columns.T)) @ columns).double()
-        step = torch.linalg.solve(curvature + ridge[:, None, None] * torch.eye(k + 1), slope[:, :, None])
-        new[pixels] = old[pixels] + step[:, :, 0].float()
-    return Basis(new[:, k].contiguous(), new[:, :k].contiguous())
+        ridge[pixels] = _RIDGE * curvature.diagonal(dim1=1, dim2=2).mean(1) + torch.finfo(torch.float32).tiny
+        lower = torch.linalg.cholesky(curvature + ridge[pixels, None, None] * torch.eye(k))
+        inverse[pixels] = torch.cholesky_inverse(lower).float()
+    return inverse, ridge

@@ -1,11 +1,12 @@
 """One emulator from given rows of a training set (Imig et al. 2021, sec. 3).
 
-Data flow: optimise -> reject doubtful labels -> optimise again -> scatter -> residual modes -> emulator.
+Data flow: optimise -> fit the training stars -> reject doubtful labels, normalise as the fits do
+        -> optimise again -> scatter -> residual modes -> emulator.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,9 @@ from maury.labels import scaled, transformed, unscaled, untransformed
 from maury.learn.doubt import doubts
 from maury.learn.ensemble import model_error
 from maury.learn.modes import residual_modes
+from maury.learn.normalise import as_fitted
 from maury.learn.select import TrainingSet
+from maury.learn.sources import indicators, layers_of_source, sources_of
 from maury.learn.stars import DOUBTFUL, STOPPING, TRAINING
 from maury.measure.fit import fit_normalized
 from maury.output import progress as show_progress
@@ -32,13 +35,15 @@ Rows = NDArray[np.bool_]
 # The bounds of a fit extend beyond the training labels, as in the paper (sec. 3.2), by this fraction of the
 # range.
 _MARGIN = 0.05
-# The first training, which identifies doubtful labels, needs one cycle of half the steps.
+# The first training, for the normalisation and the doubtful labels, needs one cycle of half the steps.
 _FIRST_LOOK = 0.5
 # Part of the steps of a cycle, and cycles: see `Recipe.quick`.
 _ENOUGH, _CYCLES = 0.6, 2
 # Minimum number of spectra with a label that others lack.
 _KNOWN = 30
 _LOG_LABELS = ("teff",)
+# Stars of a source at a pixel from which its scatter is taken; with fewer, from those of all sources.
+_OWN_STARS = 30
 #: Bounds of a fit in Imig et al. 2021, sec. 3.2.
 PAPER_BOUNDS = {
     "teff": (3000.0, 32000.0),
@@ -82,8 +87,8 @@ class Recipe:
     modes : int
         Maximum number of residual modes; see `maury.learn.modes`.
     reference_scale : str or None
-        Source whose label scale the emulator has; None = the one with the most spectra. See
-        `maury.learn.zero_points`.
+        Source whose label scale and instrument the emulator has; None = the one with the most spectra. See
+        `maury.learn.sources` and `maury.learn.zero_points`.
     """
 
     hidden: tuple[int, ...] = (128, 128)
@@ -171,12 +176,18 @@ def train_on(
         )
     use = np.where(stop, STOPPING, np.where(train_rows, TRAINING, "")).astype(object)
     doubtful = np.zeros(len(used), dtype=bool)
-    if recipe.doubt is not None:
-        quick = replace(recipe, steps=max(1, round(_FIRST_LOOK * recipe.steps)), cycles=1, modes=0)
-        first = _optimise(chosen, stop, train_rows, quick, f"{name}first training", progress)
-        found = doubts(chosen, used, _emulator(chosen, used, first, quick), recipe.doubt)
-        doubtful[used] = found != ""
-        use[doubtful] = found[found != ""]
+    quick = replace(recipe, steps=max(1, round(_FIRST_LOOK * recipe.steps)), cycles=1, modes=0)
+    sources = sources_of(chosen.source[used], recipe.reference_scale)
+    first = _optimise(chosen, stop, train_rows, quick, sources, f"{name}first training", progress)
+    labels = _complete_labels(chosen, used, first)
+    for source in sources:
+        own = used & (chosen.source == source)
+        emulator = _emulator(chosen, used, first, quick, sources, source)
+        chosen, fitted = as_fitted(chosen, own, emulator, labels[own[used]])
+        if recipe.doubt is not None:
+            found = doubts(chosen, own, fitted.labels, emulator.transforms, recipe.doubt)
+            doubtful[own] = found != ""
+            use[own & doubtful] = found[found != ""]
     stop, train_rows = stop & ~doubtful, train_rows & ~doubtful
     networks = []
     for member in range(recipe.ensemble):
@@ -184,7 +195,7 @@ def train_on(
         if recipe.ensemble > 1:
             what += f" {member + 1} of {recipe.ensemble}"
         seeded = replace(recipe, seed=recipe.seed + member)
-        networks.append(_optimise(chosen, stop, train_rows, seeded, what, progress))
+        networks.append(_optimise(chosen, stop, train_rows, seeded, sources, what, progress))
     network = min(networks, key=lambda one: one.stop_loss)
     origin = {
         **(meta or {}),
@@ -196,14 +207,16 @@ def train_on(
         "cycles": [round(loss, 5) for loss in network.cycle_loss],
         "converged": network.converged,
         "training_hash": chosen.digest,
+        "sources": {source: int((train_rows & (chosen.source == source)).sum()) for source in sources},
     }
     used = stop | train_rows
     if recipe.ensemble > 1:
-        members = [_emulator(chosen, used, one, recipe) for one in networks]
-        new = ~train_rows & ~doubtful
+        members = [_emulator(chosen, used, one, recipe, sources) for one in networks]
+        new = ~train_rows & ~doubtful & (chosen.source == sources[0])
         known = (chosen.flux[new], chosen.ivar[new], chosen.labels[new])
         origin["model_error"] = model_error(members, *known)
-    return Trained(_emulator(chosen, used, network, recipe, origin), use.astype(str))
+    emulator = _emulator(chosen, used, network, recipe, sources, meta=origin)
+    return Trained(emulator, use.astype(str))
 
 
 def _scaling(chosen: TrainingSet, used: Rows) -> tuple[list[str], Array, Array]:
@@ -227,6 +240,7 @@ def _optimise(
     stop: Rows,
     train_rows: Rows,
     recipe: Recipe,
+    sources: Sequence[str],
     what: str,
     progress: bool,
 ) -> Network:
@@ -238,6 +252,7 @@ def _optimise(
     labels, error = chosen.labels[used], chosen.label_error[used]
     x = scaled(labels, low, high, transforms) - 0.5
     error = np.nan_to_num(scaled(labels + error, low, high, transforms) - 0.5 - x)
+    own = indicators(chosen.source[used], sources)
     coefficients = recipe.coefficients
     if coefficients is not None:
         coefficients = min(coefficients, int(train_rows.sum()), chosen.wavelength.size)
@@ -249,9 +264,14 @@ def _optimise(
             bar.update(step - bar.n)
 
         return optimise(
-            Given(x, error, np.unique(chosen.star_id[used], return_inverse=True)[1]),
+            Given(
+                np.column_stack([x, own]),
+                np.column_stack([error, np.zeros_like(own)]),
+                np.unique(chosen.star_id[used], return_inverse=True)[1],
+            ),
             chosen.flux[used],
             chosen.weight[used],
+            chosen.instruments[used],
             stop[used],
             hidden=recipe.hidden,
             coefficients=coefficients,
@@ -264,21 +284,31 @@ def _optimise(
         )
 
 
+def _complete_labels(chosen: TrainingSet, used: Rows, network: Network) -> Array:
+    """Labels (U, L): exact ones as given, uncertain and missing ones as they were fitted along."""
+    transforms, low, high = _scaling(chosen, used)
+    given = chosen.labels[used]
+    exact = np.isfinite(given) & (chosen.label_error[used] == 0)
+    fitted = unscaled(network.x[:, : given.shape[1]] + 0.5, low, high, transforms)
+    return np.where(exact, given, fitted)
+
+
 def _emulator(
     chosen: TrainingSet,
     used: Rows,
     network: Network,
     recipe: Recipe,
+    sources: Sequence[str],
+    source: str | None = None,
     meta: Mapping[str, Any] | None = None,
 ) -> Emulator:
-    """Assemble the emulator, with its scatter and its residual modes.
+    """Assemble the emulator of a source, by default the first, with its scatter and its residual modes.
 
     The scatter is computed at the fitted labels, not at the given ones: errors of the given labels would
     appear as scatter exactly where the flux depends on them most.
     """
     transforms, low, high = _scaling(chosen, used)
-    exact = np.isfinite(chosen.labels[used]) & (chosen.label_error[used] == 0)
-    labels = np.where(exact, chosen.labels[used], unscaled(network.x + 0.5, low, high, transforms))
+    labels = _complete_labels(chosen, used, network)
     ends = transformed(np.stack([labels.min(axis=0), labels.max(axis=0)]), transforms)
     margin = _MARGIN * (ends[1] - ends[0])
     bounds = untransformed(ends + np.stack([-margin, margin]), transforms).T
@@ -289,12 +319,13 @@ def _emulator(
         bounds = np.column_stack(
             [np.minimum(wide[:, 0], labels.min(axis=0)), np.maximum(wide[:, 1], labels.max(axis=0))]
         )
-    flux, ivar = chosen.flux[used], chosen.ivar[used]
+    source = source or sources[0]
 
-    def assemble(scatter: Array, modes: Array | None = None) -> Emulator:
+    def assemble(source: str, scatter: Array, modes: Array | None = None) -> Emulator:
+        weights, biases = layers_of_source(network.weights, network.biases, sources, source)
         return Emulator.from_layers(
-            network.weights,
-            network.biases,
+            weights,
+            biases,
             activation=network.activations,
             labels=chosen.names,
             label_min=low,
@@ -310,15 +341,37 @@ def _emulator(
             meta=meta,
         )
 
-    emulator = assemble(np.zeros(len(chosen.wavelength)))
-    first = assemble(_scatter(flux - emulator.predict(labels), ivar))
-    fitted = fit_normalized(first, flux, ivar, labels).labels
-    good = np.isfinite(fitted).all(axis=1)
-    scatter = _scatter(flux[good] - emulator.predict(fitted[good]), ivar[good])
+    stars = chosen[used]
+    residual, ivar = np.zeros(stars.flux.shape), np.zeros(stars.ivar.shape)
+    fitted = labels.copy()
+    for one in sources:
+        rows = stars.source == one
+        emulator = assemble(one, np.zeros(len(chosen.wavelength)))
+        residual[rows], ivar[rows], fitted[rows] = _residuals(stars[rows], labels[rows], emulator)
+    own = stars.source == source
+    enough = (ivar[own] > 0).sum(axis=0) >= min(_OWN_STARS, own.sum())
+    scatter = np.where(enough, _scatter(residual[own], ivar[own]), _scatter(residual, ivar))
     if recipe.modes == 0:
-        return assemble(scatter)
-    modes = residual_modes(assemble(scatter), flux[good], ivar[good], fitted[good], recipe.modes)
-    return assemble(scatter, modes)
+        return assemble(source, scatter)
+    own &= (ivar > 0).any(axis=1)
+    mine = stars[own]
+    modes = residual_modes(
+        assemble(source, scatter), mine.flux, mine.ivar, fitted[own], recipe.modes, mine.star_lsf
+    )
+    return assemble(source, scatter, modes)
+
+
+def _residuals(chosen: TrainingSet, labels: Array, emulator: Emulator) -> tuple[Array, Array, Array]:
+    """Residuals (n, P) of stars at their fitted labels, their ivar, 0 where a fit failed, and the labels."""
+    first = replace(
+        emulator,
+        scatter=_scatter(chosen.flux - chosen.instruments.see(emulator.predict(labels)), chosen.ivar),
+    )
+    fitted = fit_normalized(first, chosen.flux, chosen.ivar, labels, lsf=chosen.star_lsf).labels
+    bad = np.asarray(~np.isfinite(fitted).all(axis=1))
+    fitted = np.where(bad[:, None], labels, fitted)
+    ivar = np.where(bad[:, None], 0.0, chosen.ivar)
+    return chosen.flux - chosen.instruments.see(emulator.predict(fitted)), ivar, fitted
 
 
 def _scatter(residual: Array, ivar: Array) -> Array:

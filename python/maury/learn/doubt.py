@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,11 +10,9 @@ from numpy.typing import NDArray
 
 from maury.labels import find_label, transformed
 from maury.learn.stars import DOUBTFUL
-from maury.measure.fit import fit_normalized
 from maury.prepare import running_median
 
 if TYPE_CHECKING:
-    from maury.emulator.emulator import Emulator
     from maury.learn.select import TrainingSet
 
 # Number of stars on each side, in order of the first label, that define the typical disagreement.
@@ -24,7 +23,11 @@ _HOT_PATIENCE = 2.0
 
 
 def doubts(
-    chosen: TrainingSet, used: NDArray[np.bool_], emulator: Emulator, limit: float
+    chosen: TrainingSet,
+    used: NDArray[np.bool_],
+    fitted: NDArray[np.float64],
+    transforms: Sequence[str],
+    limit: float,
 ) -> NDArray[np.str_]:
     """Find stars whose fitted and given labels disagree much more than is typical for similar stars.
 
@@ -34,8 +37,10 @@ def doubts(
         A label that is missing is not doubtful; one that has a large error may differ by more.
     used : (N,) bool
         Stars to check, U of them.
-    emulator : Emulator
-        Trained on them.
+    fitted : (U, L)
+        Labels fitted to their spectra by an emulator trained on them; NaN = the fit failed.
+    transforms : sequence of str, L
+        Of the labels, as in the emulator.
     limit : float
         Threshold, in units of the typical disagreement.
 
@@ -44,26 +49,23 @@ def doubts(
     (U,) str
         "" = not doubtful; else `DOUBTFUL`, and the most discrepant label, as given and as fitted.
     """
-    fitted = fit_normalized(emulator, chosen.flux[used], chosen.ivar[used]).labels
-    given = chosen.labels[used]
-    difference = np.abs(transformed(fitted, emulator.transforms) - transformed(given, emulator.transforms))
+    given, names = chosen.labels[used], chosen.names
+    difference = np.abs(transformed(fitted, transforms) - transformed(given, transforms))
     order = np.argsort(given[:, 0], kind="stable")
     normal = np.empty_like(difference)
     normal[order] = 1.4826 * running_median(difference[order].T, 2 * _NEIGHBOURS).T
-    error = transformed(given + chosen.label_error[used], emulator.transforms) - transformed(
-        given, emulator.transforms
-    )
+    error = transformed(given + chosen.label_error[used], transforms) - transformed(given, transforms)
     normal = np.maximum(normal, error)
     limits = np.full(len(given), float(limit))
-    if "teff" in chosen.names:
-        limits[given[:, chosen.names.index("teff")] > _HOT] *= _HOT_PATIENCE
+    if "teff" in names:
+        limits[given[:, names.index("teff")] > _HOT] *= _HOT_PATIENCE
     allowed = limits[:, None] * normal
     doubtful = np.asarray(
         ~((difference <= allowed) | np.isnan(given)).all(axis=1) | ~np.isfinite(fitted).all(axis=1)
     )
     return np.array(
         [
-            _words(chosen.names, given[i], fitted[i], difference[i], allowed[i]) if doubtful[i] else ""
+            _words(names, given[i], fitted[i], difference[i], allowed[i]) if doubtful[i] else ""
             for i in range(len(given))
         ],
         dtype=np.str_,

@@ -13,6 +13,7 @@ from maury.labels import offset_and_mad
 from maury.learn.build import Recipe, train_on
 from maury.learn.model_error import MIN_STARS, Residuals
 from maury.learn.select import TrainingSet, split_stars
+from maury.learn.sources import sources_of
 from maury.measure.options import Options
 from maury.measure.pipeline import measure
 from maury.spectra import Spectra
@@ -89,7 +90,8 @@ def residuals_unseen(
 ) -> Residuals:
     """Measure every spectrum as `maury.fit` does, with an emulator trained without its star.
 
-    If the recipe has residual modes, the labels are measured with and without; the result is that of the
+    If the reference set is from several sources, only those of the source of the emulator are measured. If
+    the recipe has residual modes, the labels are measured with and without; the result is that of the
     smaller MADs.
 
     Parameters
@@ -112,7 +114,9 @@ def residuals_unseen(
     noise = np.full((*fitted.shape, len(chosen.names)), np.nan)
     distance = np.full(fitted.shape[:2], np.nan)
     log10 = np.zeros(len(chosen.names), dtype=bool)
+    own = chosen.source == sources_of(chosen.source, recipe.reference_scale)[0]
     for left_out, emulator in fold_emulators(chosen, rows, quick, folds, progress, name):
+        left_out = left_out & own
         versions = [emulator.without_modes(), *([emulator] if emulator.modes.size else [])]
         for k, version in enumerate(versions):
             columns = measure(reference[chosen.rows[left_out]], version, Options())

@@ -22,7 +22,9 @@ _LIMIT = 5.0  # scatters; larger residuals are reduced to it
 _MOST = 0.9  # of the variance of a pixel; the rest is not correlated
 
 
-def residual_modes(emulator: Emulator, flux: Array, ivar: Array, start: Array, most: int) -> Array:
+def residual_modes(
+    emulator: Emulator, flux: Array, ivar: Array, start: Array, most: int, lsf: Array | None = None
+) -> Array:
     """Leading modes of the residuals of stars, with continuum and labels fitted.
 
     Parameters
@@ -35,13 +37,15 @@ def residual_modes(emulator: Emulator, flux: Array, ivar: Array, start: Array, m
         Labels from which the fits start.
     most : int
         Maximum number of modes.
+    lsf : (N, P), optional
+        Line-spread functions of the spectra; by default that of the emulator.
 
     Returns
     -------
     (P, M)
         In normalised flux; as many of `most` as the residuals show.
     """
-    spectra = Spectra(emulator.wavelength, flux, ivar, rv=0.0)
+    spectra = Spectra(emulator.wavelength, flux, ivar, rv=0.0, lsf=lsf)
     result, models = fit_spectra(
         emulator, spectra, Options(velocity="given", clip=0.0), np.ascontiguousarray(start[:, None])
     )

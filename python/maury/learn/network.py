@@ -22,7 +22,8 @@ try:
 except ImportError as error:
     raise ImportError(NO_TORCH) from error
 
-from maury.learn.basis import Basis, Compressed, compress, principal, refit
+from maury.learn.basis import Basis, Compressed, Data, compress, principal, refit
+from maury.learn.instruments import Instruments
 from maury.learn.latent import RATE, Given, LatentLabels
 
 Array = NDArray[np.float64]
@@ -81,6 +82,7 @@ def optimise(
     given: Given,
     flux: Array,
     weight: Array,
+    instruments: Instruments,
     stop: NDArray[np.bool_],
     *,
     hidden: Sequence[int],
@@ -103,6 +105,8 @@ def optimise(
         Labels of N stars.
     flux, weight : (N, P)
         Normalised flux, and weights of the pixels (0 = missing).
+    instruments : Instruments
+        Of the N stars.
     stop : (N,) bool
     hidden, coefficients, activation
         Hidden units of each layer; K, or None for a full last layer; name of the activation.
@@ -113,19 +117,22 @@ def optimise(
     """
     if activation not in _ACTIVATIONS:
         raise ValueError(f"activation: expected one of {', '.join(_ACTIVATIONS)}, got {activation!r}")
-    sets = [
-        tuple(torch.as_tensor(values[rows], dtype=torch.float32) for values in (flux, weight))
+    train, held_out = (
+        Data(
+            torch.as_tensor(flux[rows], dtype=torch.float32),
+            torch.as_tensor(weight[rows], dtype=torch.float32),
+            instruments[rows],
+        )
         for rows in (~stop, stop)
-    ]
-    (f_train, w_train), (f_stop, w_stop) = sets
+    )
     train_rows, stop_rows = (torch.as_tensor(np.flatnonzero(rows)) for rows in (~stop, stop))
     # A full last layer is a bottleneck as wide as the last hidden layer, multiplied out at the end.
-    k = coefficients if coefficients is not None else min(hidden[-1], *f_train.shape)
+    k = coefficients if coefficients is not None else min(hidden[-1], *train.flux.shape)
     with torch.random.fork_rng(), _one_thread():
         torch.manual_seed(seed)
-        basis = principal(f_train, w_train, k)
+        basis = principal(train, k)
         trunk = _trunk(given.x.shape[1], hidden, k, activation)
-        seen, held = compress(f_train, w_train, basis), compress(f_stop, w_stop, basis)
+        seen, held = compress(train, basis), compress(held_out, basis)
         places = np.empty((len(stop), k))
         places[~stop], places[stop] = seen.best.numpy(), held.best.numpy()
         latent = LatentLabels(given, places, ~stop)
@@ -140,8 +147,8 @@ def optimise(
                     progress(cycle * steps + step, value)
             with torch.no_grad():
                 h_train = trunk(latent(train_rows))
-                basis = refit(f_train, w_train, h_train, seen.rms(h_train, _RMS_FLOOR), basis)
-                seen, held = compress(f_train, w_train, basis), compress(f_stop, w_stop, basis)
+                basis = refit(train, h_train, seen.rms(h_train, _RMS_FLOOR), basis)
+                seen, held = compress(train, basis), compress(held_out, basis)
                 loss = float(_objective(trunk, latent, stop_rows, held).mean())
             losses.append(loss)
             converged = bool(loss > (1 - CONVERGED) * best)

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maury.labels import LABELS
+from maury.learn.instruments import (
+    Instruments,
+    broadened,
+    instruments_of,
+    same_instrument,
+    sharpest,
+    variances,
+)
+from maury.learn.sources import sources_of
 from maury.prepare import prepare
 from maury.spectra import SPEED_OF_LIGHT, Spectra
 
@@ -22,6 +31,8 @@ _MIN_PIXEL_FRACTION = 0.5
 _MANY = 0.1
 # Error floor in the weights: no pixel has more weight than at a S/N of 50.
 _FLUX_FLOOR = 0.02
+# Differences of variance below this fraction are ignored: the same instrument at another velocity.
+_SHARPER = 0.01
 _GRID_STEP = 1e-4  # dex, that of SDSS and MaStar
 
 
@@ -39,9 +50,15 @@ class TrainingSet:
     star_id, source : (N,) str
     wavelength : (P,) float64
     lsf : (P,) float64 or None
-        Median over the stars, Gaussian sigma [Angstrom].
+        Line-spread function of an emulator for these stars, Gaussian sigma [Angstrom].
+    instruments : Instruments
+        The broadening from it to that of each star.
+    star_lsf : (N, P) float64 or None
+        Line-spread function of each star, no sharper than `lsf`; NaN = unknown.
     rows : (N,) int
         Their rows in the reference set.
+    spectra : Spectra
+        These rows.
     reasons : (M,) str
         For each of the M spectra of the reference set, why it was rejected; "" = it is one of the N.
     left_out : dict of str to int
@@ -60,10 +77,30 @@ class TrainingSet:
     source: NDArray[np.str_]
     wavelength: Array
     lsf: Array | None
+    instruments: Instruments
+    star_lsf: Array | None
     rows: NDArray[np.intp]
+    spectra: Spectra
     reasons: NDArray[np.str_]
     left_out: dict[str, int]
     digest: str
+
+    def __getitem__(self, rows: NDArray[np.bool_]) -> TrainingSet:
+        """Return the stars of a part, rows (N,) of bool."""
+        names = (
+            "flux",
+            "ivar",
+            "weight",
+            "labels",
+            "label_error",
+            "star_id",
+            "source",
+            "instruments",
+            "rows",
+        )
+        parts = {name: getattr(self, name)[rows] for name in names}
+        star_lsf = None if self.star_lsf is None else self.star_lsf[rows]
+        return replace(self, **parts, star_lsf=star_lsf, spectra=self.spectra[np.flatnonzero(rows)])
 
 
 def select(
@@ -73,6 +110,7 @@ def select(
     window: int,
     teff_max: float | None = None,
     label_errors: Mapping[str, ArrayLike] | None = None,
+    reference_scale: str | None = None,
 ) -> TrainingSet:
     """Select the stars suitable for training and prepare their spectra.
 
@@ -96,6 +134,8 @@ def select(
         [K]
     label_errors : mapping of str to (M,), optional
         Errors of the labels of the M spectra, by name; NaN = unknown.
+    reference_scale : str, optional
+        The source whose instrument the emulator has, see `maury.learn.sources.sources_of`.
 
     Raises
     ------
@@ -145,25 +185,34 @@ def select(
     )
     rows = rows[enough]
     flux, ivar = prepared.flux[enough], prepared.ivar[enough]
-
-    weight = np.zeros_like(ivar)
-    good = ivar > 0
-    weight[good] = 1.0 / (1.0 / ivar[good] + _FLUX_FLOOR**2)
+    own_lsf = None if prepared.lsf is None else prepared.lsf[enough]
+    lsf = None
+    if own_lsf is not None:
+        sources = sources_of(reference.source[rows], reference_scale)
+        lsf = sharpest(own_lsf, ivar, reference.source[rows] == sources[0])
+    instruments = same_instrument(len(rows))
+    if own_lsf is not None and lsf is not None:
+        flux, ivar = _no_sharper_than(lsf, flux, ivar, own_lsf, grid)
+        instruments = instruments_of(own_lsf, lsf, grid)
+        own_lsf = np.maximum(own_lsf, lsf)
     digest = hashlib.sha256()
     for array in (values[rows], flux, grid):
         digest.update(np.ascontiguousarray(array).tobytes())
     return TrainingSet(
         flux=flux,
         ivar=ivar,
-        weight=weight,
+        weight=_weight(ivar),
         labels=values[rows],
         label_error=_errors(label_errors or {}, names, len(reference))[rows],
         names=names,
         star_id=reference.star_id[rows],
         source=reference.source[rows],
         wavelength=grid,
-        lsf=_median_lsf(prepared.lsf, enough),
+        lsf=lsf,
+        instruments=instruments,
+        star_lsf=own_lsf,
         rows=rows,
+        spectra=reference[rows],
         reasons=np.array(reasons, dtype=str),
         left_out={reason: count for reason, count in left_out.items() if count},
         digest=digest.hexdigest(),
@@ -181,6 +230,19 @@ def _errors(told: Mapping[str, ArrayLike], names: Sequence[str], n: int) -> Arra
             )
         errors[:, j] = np.where(np.isfinite(values) & (values > 0), values, 0.0)
     return errors
+
+
+def with_pixels(chosen: TrainingSet, flux: Array, ivar: Array) -> TrainingSet:
+    """Return a training set with other pixels (N, P)."""
+    return replace(chosen, flux=flux, ivar=ivar, weight=_weight(ivar))
+
+
+def _weight(ivar: Array) -> Array:
+    """Weights in the loss for inverse variances (N, P)."""
+    weight = np.zeros_like(ivar)
+    good = ivar > 0
+    weight[good] = 1.0 / (1.0 / ivar[good] + _FLUX_FLOOR**2)
+    return weight
 
 
 def split_stars(star_id: NDArray[np.str_], fractions: Sequence[float], seed: int) -> list[NDArray[np.bool_]]:
@@ -229,9 +291,10 @@ def training_grid(reference: Spectra, wavelength: ArrayLike | None) -> Array:
     return grid
 
 
-def _median_lsf(lsf: Array | None, rows: NDArray[np.bool_]) -> Array | None:
-    """Median curve of the stars with a line-spread function."""
-    if lsf is None:
-        return None
-    known = lsf[rows & np.isfinite(lsf).all(axis=1)]
-    return np.median(known, axis=0) if len(known) else None
+def _no_sharper_than(lsf: Array, flux: Array, ivar: Array, own: Array, grid: Array) -> tuple[Array, Array]:
+    """Broaden the stars (N, P) whose line-spread functions `own` (N, P) are sharper than `lsf` (P,)."""
+    flux, ivar = flux.copy(), ivar.copy()
+    variance = variances(lsf, own, grid)
+    for i in np.flatnonzero(((variance > _SHARPER * variances(lsf, 0 * lsf, grid)) & (ivar > 0)).any(axis=1)):
+        flux[i], ivar[i] = broadened(flux[i], ivar[i], variance[i])
+    return flux, ivar

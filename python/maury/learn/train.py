@@ -118,7 +118,9 @@ def train_recipe(
     progress: bool | str = False,
 ) -> Trained:
     """Train as `train` does, and return how each spectrum of the reference set was used; see there."""
-    chosen = select(reference, labels, wavelength, recipe.window, teff_max, label_errors)
+    chosen = select(
+        reference, labels, wavelength, recipe.window, teff_max, label_errors, recipe.reference_scale
+    )
     parts = (recipe.stop_fraction, recipe.validation_fraction)
     stop, validation = split_stars(chosen.star_id, parts, recipe.seed)
     origin = {

@@ -13,9 +13,9 @@ from maury.labels import find_label, offset_and_mad
 from maury.learn.build import Recipe
 from maury.learn.flux_errors import FluxErrors, flux_errors
 from maury.learn.folds import fold_emulators
+from maury.learn.normalise import as_fitted
 from maury.learn.select import TrainingSet, select
 from maury.learn.zero_points import on_reference_scale, to_one_scale
-from maury.measure.fit import fit_normalized
 from maury.measure.quality import reduced
 from maury.spectra import Spectra
 
@@ -130,7 +130,9 @@ def cross_validate(
         If there are fewer stars than folds.
     """
     recipe = recipe or Recipe()
-    chosen = select(reference, labels, wavelength, recipe.window, teff_max, label_errors)
+    chosen = select(
+        reference, labels, wavelength, recipe.window, teff_max, label_errors, recipe.reference_scale
+    )
     n_stars = len(np.unique(chosen.star_id))
     if not 2 <= folds <= n_stars:
         raise ValueError(f"folds: expected 2 to {n_stars}, the number of stars, got {folds}")
@@ -179,12 +181,10 @@ def validate_unseen(emulator: Emulator, reference: Spectra) -> Validation:
 
 
 def _measure(emulator: Emulator, chosen: TrainingSet, rows: NDArray[np.bool_], fold: int) -> Validation:
-    flux, ivar = chosen.flux[rows], chosen.ivar[rows]
-    known = chosen.labels[rows]
-    result = fit_normalized(emulator, flux, ivar)
-    names = chosen.names
+    chosen, result = as_fitted(chosen, rows, emulator, chosen.labels[rows])
+    known, names = chosen.labels[rows], chosen.names
     teff = known[:, names.index("teff")] if "teff" in names else np.zeros(len(known))
-    complete = np.isfinite(known).all(axis=1)
+    complete = np.asarray(np.isfinite(known).all(axis=1))
     return Validation(
         names,
         chosen.star_id[rows],
@@ -193,5 +193,10 @@ def _measure(emulator: Emulator, chosen: TrainingSet, rows: NDArray[np.bool_], f
         np.sqrt(np.diagonal(result.covariance, axis1=1, axis2=2)),
         reduced(result.chi2, result.n_pixels, len(names)),
         np.full(len(known), fold),
-        flux_errors(flux[complete], ivar[complete], emulator.predict(known[complete]), teff[complete]),
+        flux_errors(
+            chosen.flux[rows][complete],
+            chosen.ivar[rows][complete],
+            chosen.instruments[rows][complete].see(emulator.predict(known[complete])),
+            teff[complete],
+        ),
     )

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maury.emulator.distance import training_distance
 from maury.learn.build import Recipe, train_on
 from maury.learn.select import TrainingSet, split_stars
-from maury.measure.fit import fit_normalized
+from maury.learn.sources import sources_of
+from maury.measure.options import Options
+from maury.measure.pipeline import measure
 
 if TYPE_CHECKING:
     from maury.emulator.emulator import Emulator
@@ -55,15 +56,8 @@ def to_one_scale(
     ValueError
         If the reference scale is not a source, or a source has too few stars for a zero point.
     """
-    names, counts = np.unique(chosen.source[rows], return_counts=True)
-    scale = recipe.reference_scale
-    if scale is None:
-        scale = str(names[counts.argmax()]) if len(names) else ""
-    elif scale not in names:
-        raise ValueError(
-            f"reference_scale: expected one of the sources {', '.join(names) or 'none'}, got {scale!r}"
-        )
-    if len(names) < 2:
+    scale, *others = sources_of(chosen.source[rows], recipe.reference_scale)
+    if not others:
         return chosen, {}
     standard = rows & (chosen.source == scale)
     known = np.isfinite(chosen.labels[standard]).sum(axis=0) >= MIN_STARS
@@ -81,9 +75,9 @@ def to_one_scale(
     emulator = train_on(mine, stop, standard & ~stop, quick, progress=progress, name=what).emulator
     told: dict[str, Any] = {"reference_scale": scale, "sources": {}}
     labels = chosen.labels.copy()
-    for source in names[names != scale]:
-        entry = _zero_point(mine, rows & (chosen.source == source), emulator, str(source))
-        told["sources"][str(source)] = entry
+    for source in others:
+        entry = _zero_point(mine, rows & (chosen.source == source), emulator, source)
+        told["sources"][source] = entry
         for j in columns:
             labels[chosen.source == source, j] -= entry[chosen.names[j]][0]
     return replace(chosen, labels=labels), {ZERO_POINTS: told}
@@ -93,8 +87,9 @@ def _zero_point(
     chosen: TrainingSet, rows: NDArray[np.bool_], emulator: Emulator, source: str
 ) -> dict[str, Any]:
     """Zero points of a source, with their errors."""
-    fitted = fit_normalized(emulator, chosen.flux[rows], chosen.ivar[rows]).labels
-    near = training_distance(fitted, emulator) < 1.0
+    columns = measure(chosen.spectra[np.flatnonzero(rows)], emulator, Options())
+    fitted = np.column_stack([columns[name] for name in chosen.names])
+    near = np.asarray(columns["converged"]) & (np.asarray(columns["training_distance"]) < 1.0)
     entry: dict[str, Any] = {}
     for j, label in enumerate(chosen.names):
         difference = chosen.labels[rows, j] - fitted[:, j]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 import maury._core as _core
 from maury.catalog.columns import column_values
+from maury.emulator.builtin import emulator_with_hash
 from maury.emulator.emulator import Emulator
 from maury.measure.fit import core_options, core_spectra
 from maury.measure.lsf import with_lsf
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 
-def best_fit(catalog: QTable, spectra: Any, emulator: Emulator | str | PathLike[str] = "default") -> Array:
+def best_fit(catalog: QTable, spectra: Any, emulator: Emulator | str | PathLike[str] | None = None) -> Array:
     """Compute the best-fit model of each spectrum on its own pixels, times its continuum.
 
     Parameters
@@ -34,8 +35,8 @@ def best_fit(catalog: QTable, spectra: Any, emulator: Emulator | str | PathLike[
         From `maury.fit`; the options of the fit are those of its header.
     spectra : Spectra, path, ...
         The N spectra of its rows, in the same order; see `maury.fit`.
-    emulator : Emulator or path
-        The one of the catalogue.
+    emulator : Emulator or path, optional
+        The one of the catalogue; by default the built-in emulator with which it was made.
 
     Returns
     -------
@@ -51,11 +52,10 @@ def best_fit(catalog: QTable, spectra: Any, emulator: Emulator | str | PathLike[
 
 
 def of_catalog(
-    catalog: QTable, spectra: Any, emulator: Emulator | str | PathLike[str]
+    catalog: QTable, spectra: Any, emulator: Emulator | str | PathLike[str] | None
 ) -> tuple[Spectra, Emulator]:
     """Return the spectra and the emulator of a catalogue, if they are; raise as `best_fit`."""
-    if not isinstance(emulator, Emulator):
-        emulator = Emulator.load(emulator)
+    emulator = emulator_of_catalog(catalog, emulator)
     spectra = spectra_of(spectra)
     if len(catalog) != len(spectra):
         raise ValueError(
@@ -63,6 +63,13 @@ def of_catalog(
         )
     check_emulator(catalog, emulator)
     return spectra, emulator
+
+
+def emulator_of_catalog(catalog: QTable, emulator: Emulator | str | PathLike[str] | None) -> Emulator:
+    """Return an emulator as given, or, for None, the built-in one with which a catalogue was made."""
+    if isinstance(emulator, Emulator):
+        return emulator
+    return Emulator.load(emulator_with_hash(catalog.meta["EMUHASH"]) if emulator is None else emulator)
 
 
 def check_emulator(catalog: QTable, emulator: Emulator) -> None:

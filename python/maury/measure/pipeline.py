@@ -22,6 +22,7 @@ from maury.catalog.error_file import apply_errors, errors_for
 from maury.catalog.errors import AND, NO_MODEL_WORDS, NOISE_WORDS, ErrorModel
 from maury.catalog.table import catalog_table
 from maury.catalog.zero_points import ZeroPoints, apply_zero_points, zero_points_for
+from maury.emulator.builtin import emulator_of_formats
 from maury.emulator.emulator import Emulator
 from maury.emulator.grid import pixel_width, to_shift
 from maury.measure.columns import catalog_columns
@@ -53,7 +54,7 @@ _EVERY = 8  # pixels: one of so many tells the width of pixels
 
 def fit(
     spectra: Any = None,
-    emulator: Emulator | str | PathLike[str] = "default",
+    emulator: Emulator | str | PathLike[str] | None = None,
     *,
     wavelength: Any = None,
     flux: Any = None,
@@ -91,8 +92,9 @@ def fit(
     ----------
     spectra : Spectra, path, list of paths, or Spectrum or SpectrumList of specutils
         Where the line-spread function is unknown, that of the emulator is assumed.
-    emulator : Emulator or path
-        ``"default"`` is the built-in emulator.
+    emulator : Emulator or path, optional
+        ``"default"`` and ``"lamost"`` are the built-in emulators. By default that of the format of the files:
+        ``"lamost"`` if all spectra are from LAMOST files, else ``"default"``.
     wavelength, flux, ivar, air, sigma
         In place of `spectra`: arrays, as for `maury.Spectra.from_arrays`, which accepts more of them.
     start, threads
@@ -135,6 +137,8 @@ def fit(
     if (photometry is None) != (isochrones is None):
         raise ValueError("photometry, isochrones: pass both, or neither")
     spectra = spectra_of(spectra, wavelength=wavelength, flux=flux, ivar=ivar, air=air, sigma=sigma)
+    if emulator is None:
+        emulator = emulator_of_formats(spectra.format)
     if not isinstance(emulator, Emulator):
         emulator = Emulator.load(emulator)
     model = errors_for(errors, emulator.labels, emulator.file_hash)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 import maury._core as _core
 from maury._version import __version__
+from maury.emulator.builtin import emulator_of_formats
 from maury.emulator.emulator import Emulator
 from maury.emulator.grid import pixel_velocity
 from maury.measure.fit import FitResult, core_options, core_spectra, fit_spectra
@@ -35,7 +36,7 @@ _NEEDS = "posterior requires emcee and ArviZ, which are not installed: pip insta
 
 def posterior(
     spectra: Spectra,
-    emulator: Emulator | str | PathLike[str] = "default",
+    emulator: Emulator | str | PathLike[str] | None = None,
     *,
     prior: PriorLike | None = None,
     walkers: int = 32,
@@ -56,7 +57,8 @@ def posterior(
     ----------
     spectra : Spectra
         N spectra; each takes some seconds.
-    emulator : Emulator or path
+    emulator : Emulator or path, optional
+        By default that of the format of the files, as in `maury.fit`.
     prior : (mean, covariance), or mapping, optional
         Gaussian prior on the labels, as in `maury.fit`.
     walkers, tune, draws : int
@@ -88,6 +90,8 @@ def posterior(
         import emcee
     except ImportError as error:
         raise ImportError(_NEEDS) from error
+    if emulator is None:
+        emulator = emulator_of_formats(spectra.format)
     if not isinstance(emulator, Emulator):
         emulator = Emulator.load(emulator)
     chosen = Options(**options)

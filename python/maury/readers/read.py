@@ -259,13 +259,22 @@ def row_blocks(
                 name, blocks = "generic", generic.blocks(path, FORMATS[:-1])
             else:
                 blocks = reader.blocks(file, rows, wanted)
-                name = next(name for name, module in _FITS_FORMATS.items() if module is reader)
+                name = _name(reader)
             for block in blocks:
                 if block.read is not None:
                     block = replace(block, read=partial(_checked, block, path, name))
                 yield block
             if file is not None:
                 file.check_end()
+
+
+def file_format(path: Path, format: str | None = None) -> str:
+    """Return the format of a file, from its headers: a name of `FORMATS`, or "" if it cannot be read."""
+    try:
+        with _explained(path), open_file(path) as file:
+            return _name(_format_of(path, file, format))
+    except ReadError:
+        return ""
 
 
 def n_spectra(path: Path, format: str | None = None) -> int:
@@ -358,6 +367,11 @@ def _format_of(path: Path, file: FitsFile | None, format: str | None) -> Any:
     if format is not None:
         return _FITS_FORMATS[format]
     return next((module for module in _FITS_FORMATS.values() if module.matches(file)), None)
+
+
+def _name(reader: Any) -> str:
+    """Return the name of the format of a module."""
+    return next((name for name, module in _FITS_FORMATS.items() if module is reader), "generic")
 
 
 def _why_empty(spectra: Spectra) -> str:

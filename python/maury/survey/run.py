@@ -19,6 +19,7 @@ from maury.catalog.error_file import errors_for
 from maury.catalog.errors import ErrorModel
 from maury.catalog.table import check_output, write_catalog
 from maury.catalog.zero_points import ZeroPoints, zero_points_for
+from maury.emulator.builtin import emulator_of_formats
 from maury.emulator.emulator import Emulator
 from maury.measure.jobs import Workers, available_threads
 from maury.measure.options import Options
@@ -28,7 +29,7 @@ from maury.measure.pipeline import finished_catalog
 from maury.measure.prior import PriorLike, prior_origin
 from maury.output import progress as show_progress
 from maury.readers.blocks import Block, count, spectra_blocks
-from maury.readers.read import list_files, none_readable
+from maury.readers.read import check_format, file_format, list_files, none_readable
 from maury.survey.parts import Parts
 from maury.survey.recipe import Recipe, describe_run
 
@@ -51,7 +52,7 @@ Submit = Callable[[Block], Pending]
 def fit_files(
     files: Name | Iterable[Name],
     output: Name,
-    emulator: Emulator | Name = "default",
+    emulator: Emulator | Name | None = None,
     *,
     photometry: Table | None = None,
     isochrones: Table | None = None,
@@ -113,6 +114,8 @@ def fit_files(
     """
     if (photometry is None) != (isochrones is None):
         raise ValueError("photometry, isochrones: pass both, or neither")
+    if emulator is None:
+        emulator = emulator_of_files(files, options.get("format"))
     if not isinstance(emulator, Emulator):
         emulator = Emulator.load(emulator)
     model = errors_for(errors, emulator.labels, emulator.file_hash)
@@ -173,6 +176,12 @@ def fit_files(
             write_catalog(catalog, output, replace)
         parts.remove()
     return catalog
+
+
+def emulator_of_files(files: Name | Iterable[Name], format: str | None = None) -> str:
+    """Return the name of the built-in emulator for files, from their headers; see `maury.fit`."""
+    check_format(format)
+    return emulator_of_formats(file_format(path, format) for path in list_files(files))
 
 
 def _in_turn(blocks: Iterable[Block], submit: Submit, most: int) -> Iterator[tuple[Block, Columns]]:

@@ -1,9 +1,11 @@
-"""Labels of real stars, with the defaults of `maury fit`: MAURY_TEST_DATA=... python bench/real_accuracy.py
+"""All tests on real stars, with the defaults of `maury fit`: MAURY_TEST_DATA=... python bench/real.py
 
-Compared with catalogues: LAMOST DR10 and DR1, stars of SDSS, visits of MaStar, Gaia benchmark stars. Compared
-with the same spectra unchanged: multiplied by powers of the wavelength, restricted to windows, with noise
-added. Stars of MILES are included if `sdss-mangadap` is installed; the built-in emulator was trained on most
-of them. All results must be finite.
+Compared with catalogues: LAMOST DR10 by kind of star, and DR1; STELIB; stars of SDSS; visits of MaStar; Gaia
+benchmark stars. LAMOST is measured by its own emulator, stars of DR10 that its training did not use, and by
+the default emulator, all stars. Compared with each other: visits of one star. Compared with the same spectra
+unchanged: multiplied by powers of the wavelength, restricted to windows, with noise added. Stars of MILES are
+included if `sdss-mangadap` is installed; the default emulator was trained on most of them, which is why the
+stars withheld from it have rows of their own. All results must be finite.
 """
 
 import argparse
@@ -14,13 +16,27 @@ import numpy as np
 import real_stars
 
 import maury
+from maury.catalog.columns import column_values
+from maury.catalog.repeats import repeat_pairs
 from maury.labels import offset_and_mad
 from maury.spectra import assumed_ivar
 
 COOL, SNR_MIN = 6500.0, 20.0  # K; S/N in g
 GIANT = 3.5  # log g
+NAMES = ("teff", "logg", "fe_h")
+HOT = 8500.0  # K; labels of LASP above are poor
+KINDS = {
+    "FGK": ((4000, COOL), (-1, 6)),
+    "giants": ((4000, COOL), (-1, GIANT)),
+    "dwarfs 4000-4600 K": ((4000, 4600), (GIANT, 6)),
+    "dwarfs 4600-5300 K": ((4600, 5300), (GIANT, 6)),
+    "dwarfs 5300-6500 K": ((5300, COOL), (GIANT, 6)),
+    "6500-8500 K": ((COOL, HOT), (-1, 6)),
+}
+FEWEST = 5  # stars of a kind
 SLOPES = (-3, -1, 1, 3)
 WINDOWS = ((3750, 5700), (4400, 5400), (4810, 6790))  # A
+BLUE, RED = (3750, 5700), (5700, 9000)  # A
 SOLAR_TYPE = ((5300, 6300), (3.8, 4.8), (-0.6, 0.4))  # Teff [K], log g, [Fe/H]
 NOISE = (10.0, 30.0)  # S/N
 MODELS = {"like the Sun": (5777, 4.44, 0.0), "A star of 8500 K": (8500, 4.1, 0.0)}
@@ -57,12 +73,13 @@ def print_row(sample, test, n, three, goal=None):
 
 
 def compare(sample, spectra, labels, emulator):
-    """Compare cool stars with their catalogue, all and giants; return their spectra and labels."""
+    """Compare stars with their catalogue, by kind; return the labels found."""
     found = measured(spectra, emulator)
-    difference, giant = found - labels, labels[:, 1] < GIANT
-    print_row(sample, "minus catalogue", len(found), statistics(difference))
-    if giant.sum() >= 5:
-        print_row(f"{sample}, giants", "minus catalogue", giant.sum(), statistics(difference[giant]))
+    for kind, (teff, logg) in KINDS.items():
+        here = (labels[:, 0] >= teff[0]) & (labels[:, 0] < teff[1])
+        here &= (labels[:, 1] >= logg[0]) & (labels[:, 1] < logg[1])
+        if here.sum() >= FEWEST:
+            print_row(f"{sample}, {kind}", "minus catalogue", here.sum(), statistics((found - labels)[here]))
     return found
 
 
@@ -78,13 +95,23 @@ def slopes(sample, spectra, unchanged, emulator):
         print_row(sample, "the same, absolute change", len(change), largest, SLOPE_GOAL)
 
 
+def restricted(spectra, low, high):
+    """Return spectra with all pixels outside a window masked."""
+    outside = (spectra.wavelength < low) | (spectra.wavelength > high)
+    return replace(spectra, mask=spectra.mask | outside)
+
+
 def windows(sample, spectra, unchanged, emulator, goal):
-    """Mask all pixels outside a window."""
+    """Measure windows alone, compared with all pixels."""
     for low, high in WINDOWS:
-        outside = (spectra.wavelength < low) | (spectra.wavelength > high)
-        part = replace(spectra, mask=spectra.mask | outside)
-        change = measured(part, emulator) - unchanged
+        change = measured(restricted(spectra, low, high), emulator) - unchanged
         print_row(sample, f"{low}-{high} A", len(change), statistics(change), goal)
+
+
+def blue_and_red(sample, spectra, emulator):
+    """Measure the blue and the red part, compared with each other."""
+    blue, red = (measured(restricted(spectra, *part), emulator) for part in (BLUE, RED))
+    print_row(sample, "3750-5700 minus 5700-9000 A", len(blue), statistics(blue - red), WINDOW_GOAL)
 
 
 def noise(sample, spectra, unchanged, emulator, draws=1):
@@ -103,25 +130,57 @@ def noise(sample, spectra, unchanged, emulator, draws=1):
         print_row(sample, f"noise of S/N {snr:g}", len(change), statistics(change))
 
 
-def lamost(emulator, most):
+def lamost(most):
     """Print the rows of LAMOST."""
+    own, default = maury.Emulator.load("lamost"), maury.Emulator.load("default")
     spectra, labels, snr = real_stars.lamost("lamost_dr10", "file")
-    chosen = np.flatnonzero((snr > SNR_MIN) & (labels[:, 0] < COOL))
-    chosen = np.sort(np.random.default_rng(0).permutation(chosen)[:most])
-    spectra, labels, snr = spectra[chosen], labels[chosen], snr[chosen]
-    found = compare("LAMOST DR10, FGK", spectra, labels, emulator)
-    slopes("LAMOST DR10, FGK", spectra, found, emulator)
-    windows("LAMOST DR10, FGK", spectra, found, emulator, WINDOW_GOAL)
-    best = np.argsort(-snr)[:DRAWS]
-    noise("LAMOST DR10, FGK, best S/N", spectra[best], found[best], emulator)
+    good = (snr > SNR_MIN) & (labels[:, 0] < HOT)
+    unseen = np.flatnonzero(good & real_stars.unseen_by_lamost(spectra))
+    found = compare("LAMOST DR10, unseen", spectra[unseen], labels[unseen], own)
+    dwarf = unseen[(labels[unseen, 0] < COOL) & (labels[unseen, 1] >= GIANT)]
+    blue_and_red("LAMOST DR10, unseen FGK dwarfs", spectra[dwarf], own)
+    slopes("LAMOST DR10, unseen", spectra[unseen], found, own)
+    windows("LAMOST DR10, unseen", spectra[unseen], found, own, WINDOW_GOAL)
+    best = unseen[np.argsort(-snr[unseen])[:DRAWS]]
+    noise("LAMOST DR10, unseen, best S/N", spectra[best], measured(spectra[best], own), own)
+    chosen = np.sort(np.random.default_rng(0).permutation(np.flatnonzero(good))[:most])
+    compare("LAMOST DR10, default", spectra[chosen], labels[chosen], default)
     spectra, labels, snr = real_stars.lamost("lamost_dr1", "filename")
     chosen = np.flatnonzero((snr > SNR_MIN) & (labels[:, 0] < COOL))
-    compare("LAMOST DR1, FGK", spectra[chosen], labels[chosen], emulator)
+    for name, emulator in (("lamost", own), ("default", default)):
+        compare(f"LAMOST DR1, {name}", spectra[chosen], labels[chosen], emulator)
+    repeats(own)
 
 
-def miles(emulator):
-    """Print the rows of MILES."""
-    spectra, labels = real_stars.miles()
+def repeats(emulator):
+    """Compare the visits of one star: their scatter, and the width of their pulls."""
+    spectra = real_stars.lamost_repeats()
+    for errors in (None, "lamost"):
+        catalog = maury.fit(spectra, emulator, threads=1, errors=errors)
+        pairs = repeat_pairs(catalog, list(NAMES))
+        scatter, pulls = [], []
+        for name in NAMES:
+            value, error = column_values(catalog, name), column_values(catalog, f"{name}_err")
+            noise = np.sqrt(error**2 - column_values(catalog, f"{name}_err_model") ** 2)
+            difference = value[pairs.first] - value[pairs.second]
+            scatter.append(np.median(np.abs(difference)) * 1.4826 / np.sqrt(2))
+            pulls.append(np.diff(np.percentile(difference / np.hypot(noise[pairs.first], noise[pairs.second]),
+                                               [15.866, 84.134]))[0] / 2)  # fmt: skip
+        if errors is None:
+            print_row("LAMOST, visits of one star", "scatter of a visit", len(pairs), cells(scatter))
+        what = "width of pulls, formal" if errors is None else f"width of pulls, --errors {errors}"
+        print_row("LAMOST, visits of one star", what, len(pairs), cells(pulls))
+
+
+def libraries(emulator):
+    """Print the rows of MILES and STELIB."""
+    for name in ("miles", "stelib"):
+        spectra, labels = real_stars.library(name)
+        if name == "miles":
+            withheld = np.isin(spectra.star_id, emulator.meta["validation_stars"])
+            spectra, labels = spectra[withheld], labels[withheld]
+        compare("MILES, withheld" if name == "miles" else "STELIB", spectra, labels, emulator)
+    spectra, labels = real_stars.library("miles")
     low, high = np.transpose(SOLAR_TYPE)
     chosen = np.flatnonzero(((labels > low) & (labels < high)).all(axis=1))
     found = measured(spectra[chosen], emulator)
@@ -142,19 +201,21 @@ def single(spectra, labels, names, emulator):
 def main():
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--most", type=int, default=100_000, help="number of spectra of LAMOST DR10")
+    parser.add_argument(
+        "--most", type=int, default=100_000, help="number of spectra of LAMOST DR10 for the default emulator"
+    )
     options = parser.parse_args()
     machine.print_header()
     emulator = maury.Emulator.load("default")
     print("median / MAD of the differences; a goal is that of the median\n")
     print(HEAD)
-    lamost(emulator, options.most)
+    lamost(options.most)
     spectra, labels = real_stars.sdss()
-    compare("SDSS templates, FGK", spectra, labels, emulator)
+    compare("SDSS templates", spectra, labels, emulator)
     for stars in (real_stars.mastar, real_stars.benchmark):
         single(*stars(), emulator)
     if real_stars.miles_is_installed():
-        miles(emulator)
+        libraries(emulator)
     else:
         print("MILES: pip install --no-deps sdss-mangadap==4.5.0")
 

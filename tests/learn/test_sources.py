@@ -1,0 +1,83 @@
+"""Reference sets from several sources: their indicators, and emulators on the scale of one of them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import made_up_stars
+import maury
+from maury.learn.instruments import variances
+from maury.learn.sources import indicators, layers_of_source, sources_of
+from maury.reference.broaden import broadening
+from maury.spectra import Spectra
+
+NAMES = ("teff", "logg", "fe_h")
+SHIFT = np.array([80.0, 0.1, 0.15])
+
+
+def test_the_source_of_the_emulator_is_the_first():
+    source = np.array(["b", "a", "b", "c"])
+    assert sources_of(source, None) == ["b", "a", "c"]
+    assert sources_of(source, "c") == ["c", "a", "b"]
+    assert sources_of(np.array(["", ""]), None) == [""]
+    with pytest.raises(ValueError, match=r"reference_scale: expected a source .* \(a, b, c\), got 'd'"):
+        sources_of(source, "d")
+
+
+def test_the_layers_of_a_source_are_the_network_with_its_indicators():
+    rng = np.random.default_rng(0)
+    sources = ["a", "b", "c"]
+    weights = [rng.normal(size=(7, 5)).astype(np.float32), rng.normal(size=(4, 7)).astype(np.float32)]
+    biases = [rng.normal(size=7).astype(np.float32), rng.normal(size=4).astype(np.float32)]
+    x = rng.normal(size=(3, 3))
+    for i, name in enumerate(sources):
+        inputs = np.column_stack([x, indicators(np.full(3, name), sources)])
+        assert (inputs[:, 3:] > 0).tolist() == [(np.eye(3)[i, 1:] > 0).tolist()] * 3
+        own, bias = layers_of_source(weights, biases, sources, name)
+        np.testing.assert_allclose(x @ own[0].T + bias[0], inputs @ weights[0].T + biases[0], rtol=1e-5)
+        assert own[1] is weights[1] and bias[1] is biases[1]
+
+
+def stars(labels, source, sigma=made_up_stars.LSF):
+    """Stars of one source: its scale of labels, and its line-spread function (sigma, Angstrom)."""
+    made = made_up_stars.spectra(made_up_stars.emulator(), labels, rv=0.0, lsf=sigma)
+    wide, sharp = np.full(made.flux.shape[1], sigma), np.full(made.flux.shape[1], made_up_stars.LSF)
+    operator = broadening(variances(wide, sharp, made.wavelength))
+    return replace(
+        made,
+        flux=(operator @ made.flux.T).T,
+        labels=dict(zip(NAMES, (labels + (SHIFT if source == "theirs" else 0.0)).T, strict=True)),
+        star_id=np.array([f"{source} {i}" for i in range(len(labels))]),
+        source=np.full(len(labels), source),
+    )
+
+
+def test_an_emulator_of_two_sources_has_the_scale_and_resolution_of_one():
+    """Hot stars are known from the other source alone, at lower resolution and on another scale."""
+    pytest.importorskip("torch", reason="training needs torch: pip install 'maury[train]'")
+    rng = np.random.default_rng(5)
+
+    def draw(n, low, high):
+        columns = [rng.uniform(low, high, n), rng.uniform(1.5, 4.8, n), rng.uniform(-1.8, 0.4, n)]
+        return np.column_stack(columns)
+
+    ours, theirs = stars(draw(120, 4200, 5800), "ours"), stars(draw(160, 4200, 6800), "theirs", 2.0)
+    trained = maury.train(
+        Spectra.concatenate([ours, theirs]),
+        hidden=(32, 32),
+        coefficients=10,
+        steps=400,
+        folds=0,
+        wavelength=(4500.0, 5100.0),
+        reference_scale="ours",
+    )
+    assert set(trained.meta["sources"]) == {"ours", "theirs"}
+    assert len(trained.labels) == 3
+    np.testing.assert_allclose(trained.lsf, made_up_stars.LSF, rtol=1e-3)
+    for low, high, scale in ((4400, 5600, 1.0), (6000, 6600, 2.0)):
+        truth = draw(60, low, high)
+        catalog = maury.fit(stars(truth, "ours"), trained)
+        found = np.column_stack([catalog[name].value for name in NAMES])
+        offset = np.abs(np.median(found - truth, axis=0))
+        assert (offset < scale * np.array([25.0, 0.05, 0.05])).all(), offset
