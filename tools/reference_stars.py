@@ -19,6 +19,7 @@ import maury
 LIST = Path(__file__).with_name("lamost_dr10.csv")
 LABELS = ("teff", "logg", "fe_h")
 MILES, LASP = "MILES", "LASP"
+LASP_UP_TO = 9000.0  # K; its labels of hotter stars are poor
 COOL_DWARF, HOT = (5000.0, 3.8), 10_000.0  # Teff [K] and log g of STELIB stars of which MILES has few
 MODELS_FROM, MODEL_SNR = 9000.0, 50.0  # K; models have no noise, but errors
 RANGE = (3400.0, 9400.0)  # A
@@ -71,7 +72,8 @@ def lamost(folder, unseen=0):
     table = Table.read(LIST)
     row_of = {str(obsid): row for row, obsid in enumerate(table["obsid"])}
     rows = np.array([row_of.get(name, -1) for name in spectra.visit_id])
-    chosen = np.flatnonzero((rows >= 0) & (np.asarray(table["unseen"])[rows] == unseen))
+    known = (np.asarray(table["unseen"]) == unseen) & (np.asarray(table["teff"]) < LASP_UP_TO)
+    chosen = np.flatnonzero((rows >= 0) & known[rows])
     listed = table[rows[chosen]]
     spectra = spectra[chosen]
     spectra.labels = {name: np.asarray(listed[name], dtype=float) for name in LABELS}

@@ -21,7 +21,6 @@ from maury.learn.train import train_recipe
 
 OUTPUT = Path(__file__).parents[1] / "python" / "maury" / "data" / "lamost.onnx"
 WAVELENGTH = (3700.0, 9097.0)  # A
-TEFF_MAX = 9000.0  # K; labels of hotter stars by LASP are poor
 
 
 def main():
@@ -43,7 +42,7 @@ def main():
         maury.Spectra.concatenate([lamost, miles]),
         Recipe(validation_fraction=0.0, reference_scale=reference_stars.LASP, seed=options.seed),
         wavelength=WAVELENGTH,
-        teff_max=TEFF_MAX,
+        teff_max=reference_stars.LASP_UP_TO,
         folds=options.folds,
         meta=meta,
         progress=True,

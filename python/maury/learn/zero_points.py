@@ -27,6 +27,8 @@ Array = NDArray[np.float64]
 
 #: Minimum number of stars of a source with labels near those of the reference scale.
 MIN_STARS = 30
+# Pixels that fewer of the stars on the reference scale have tell nothing of it.
+_MIN_COVERAGE = 0.5
 #: Entry of the meta data of an emulator.
 ZERO_POINTS = "zero_points"
 
@@ -75,6 +77,10 @@ def to_one_scale(
     emulator = train_on(mine, stop, standard & ~stop, quick, progress=progress, name=what).emulator
     told: dict[str, Any] = {"reference_scale": scale, "sources": {}}
     labels = chosen.labels.copy()
+    covered = chosen.wavelength[(chosen.ivar[standard] > 0).mean(axis=0) >= _MIN_COVERAGE]
+    seen = mine.spectra.wavelength
+    outside = ~((seen >= covered[0]) & (seen <= covered[-1]))
+    mine = replace(mine, spectra=replace(mine.spectra, mask=mine.spectra.mask | outside))
     for source in others:
         entry = _zero_point(mine, rows & (chosen.source == source), emulator, source)
         told["sources"][source] = entry
