@@ -105,4 +105,5 @@ if __name__ == "__main__":
     parser.add_argument("--output", type=Path, default=EMULATOR)
     options = parser.parse_args()
     train(options.lamost, options.models, options.folds, options.seed, options.output)
-    choose()
+    if options.output == EMULATOR:
+        choose()
