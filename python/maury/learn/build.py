@@ -21,7 +21,7 @@ from maury.learn.ensemble import model_error
 from maury.learn.modes import residual_modes
 from maury.learn.normalise import as_fitted
 from maury.learn.select import TrainingSet
-from maury.learn.sources import indicators, layers_of_source, sources_of
+from maury.learn.sources import indicators, layers_of_source, sources_of, told_apart
 from maury.learn.stars import DOUBTFUL, STOPPING, TRAINING
 from maury.measure.fit import fit_normalized
 from maury.output import progress as show_progress
@@ -176,6 +176,7 @@ def train_on(
         )
     use = np.where(stop, STOPPING, np.where(train_rows, TRAINING, "")).astype(object)
     doubtful = np.zeros(len(used), dtype=bool)
+    chosen = replace(chosen, source=told_apart(chosen.source, chosen.ivar, used, recipe.reference_scale))
     quick = replace(recipe, steps=max(1, round(_FIRST_LOOK * recipe.steps)), cycles=1, modes=0)
     sources = sources_of(chosen.source[used], recipe.reference_scale)
     first = _optimise(chosen, stop, train_rows, quick, sources, f"{name}first training", progress)

@@ -4,7 +4,8 @@ Surveys differ in the scales of their labels and in what their instruments do to
 each source but the first, small for its spectra and 0 for others, is a further input of the network, which
 learns the differences as a smooth function of the labels, from kinds of stars that several sources have, and
 everything else from all stars. The emulator is that of the first source: 0 in all these inputs, which are
-then left out.
+then left out. If the first source does not have all pixels of the grid, there are no such inputs: a network
+that could tell the sources apart would not learn these pixels for the first one.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from numpy.typing import NDArray
 # Small compared with the range of the labels, 1: the first weights, which are random, then make no difference
 # between sources that training must undo, and cannot where a source has no stars.
 _SIZE = 0.1
+# Fraction of the spectra of the first source that have a pixel, and fraction of the pixels that must have it.
+_COVERED = 0.5
+_WHOLE = 0.98
 
 Layers = list[NDArray[np.float32]]
 
@@ -43,6 +47,15 @@ def sources_of(source: NDArray[np.str_], reference: str | None) -> list[str]:
             f"reference_scale: expected one of the sources {', '.join(names)}, got {reference!r}"
         )
     return [reference, *(str(name) for name in names if name != reference)]
+
+
+def told_apart(
+    source: NDArray[np.str_], ivar: NDArray[np.float64], used: NDArray[np.bool_], reference: str | None
+) -> NDArray[np.str_]:
+    """Return the sources (N,) that the network tells apart: one, if the first has not all pixels of `ivar`."""
+    first = sources_of(source[used], reference)[0]
+    covered = (ivar[used & (source == first)] > 0).mean(axis=0) >= _COVERED
+    return source if covered.mean() >= _WHOLE else np.full_like(source, first)
 
 
 def indicators(source: NDArray[np.str_], sources: Sequence[str]) -> NDArray[np.float64]:
