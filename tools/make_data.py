@@ -2,13 +2,12 @@
 
     pip install ".[train]" torch==2.13.0
     pip install --no-deps sdss-mangadap==4.5.0
-    python tools/make_data.py LAMOST MODELS
+    python tools/make_data.py MODELS
 
-LAMOST is a folder of spectra of DR10, MODELS a file of model spectra: see tools/reference_stars.py. The
-emulator is on the scale and at the resolution of MILES where MILES has data, up to 7400 A; the stars of
-LAMOST add the wavelengths beyond. A random tenth of the stars of MILES, tools/miles_unseen.txt, is not used.
-The demo stars are those of them nearest to a dozen positions in the Kiel diagram, copied without changes.
-Afterwards run tools/lamost_errors.py and tools/lamost_zero_points.py.
+MODELS is a file of model spectra: see tools/reference_stars.py. The emulator learns from MILES, and where MILES
+has few stars, from STELIB (hot stars and cool dwarfs) and models (hot stars). A random tenth of the stars of
+MILES, tools/miles_unseen.txt, is not used. The demo stars are those of them nearest to a dozen positions in the
+Kiel diagram, copied without changes. Afterwards run tools/lamost_errors.py and tools/lamost_zero_points.py.
 """
 
 import argparse
@@ -27,7 +26,7 @@ from maury.readers.miles import MISPRINTS
 DATA = Path(__file__).parents[1] / "python" / "maury" / "data"
 EMULATOR = DATA / "default.onnx"
 UNSEEN = Path(__file__).with_name("miles_unseen.txt")  # a random tenth of the stars of MILES
-WAVELENGTH = (3600.0, 9097.0)  # A
+WAVELENGTH = (3600.0, 7400.0)  # A, those of MILES
 
 # Teff [K], log g, [Fe/H]: dwarfs and giants, metal-rich and metal-poor, cool to hot.
 PLACES = [
@@ -47,18 +46,17 @@ PLACES = [
 UNIT = np.array([0.02, 0.2, 0.15])  # of log10 Teff, log g, [Fe/H]: units of distance
 
 
-def train(lamost: Path, models: Path, folds: int, seed: int, output: Path) -> None:
+def train(models: Path, folds: int, seed: int, output: Path) -> None:
     """Write the emulator."""
     parts = {
         "MILES 9.1": reference_stars.miles(),
-        "LAMOST DR10 (labels of LASP)": reference_stars.lamost(lamost),
         "STELIB 3.2": reference_stars.stelib(),
         "DESI star templates v2.0 (models)": reference_stars.models(models),
     }
     meta = {
-        "name": "MILES and LAMOST",
+        "name": "MILES",
         "training_data": "; ".join(f"{name}, {len(part)} spectra" for name, part in parts.items()),
-        "citation": "; ".join(reference_stars.CITATIONS.values()),
+        "citation": "; ".join(reference_stars.CITATIONS[name] for name in ("MILES", "STELIB", "DESI")),
     }
     done = train_recipe(
         maury.Spectra.concatenate(list(parts.values())),
@@ -98,12 +96,11 @@ def choose() -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("lamost", type=Path)
     parser.add_argument("models", type=Path)
     parser.add_argument("--folds", type=int, default=5, help="networks for the model error")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=EMULATOR)
     options = parser.parse_args()
-    train(options.lamost, options.models, options.folds, options.seed, options.output)
+    train(options.models, options.folds, options.seed, options.output)
     if options.output == EMULATOR:
         choose()
