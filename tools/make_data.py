@@ -4,10 +4,11 @@
     pip install --no-deps sdss-mangadap==4.5.0
     python tools/make_data.py MODELS
 
-MODELS is a file of model spectra: see tools/reference_stars.py. The emulator learns from MILES, and where MILES
-has few stars, from STELIB (hot stars and cool dwarfs) and models (hot stars). A random tenth of the stars of
-MILES, tools/miles_unseen.txt, is not used. The demo stars are those of them nearest to a dozen positions in the
-Kiel diagram, copied without changes. Afterwards run tools/lamost_errors.py and tools/lamost_zero_points.py.
+MODELS is a file of model spectra: see tools/reference_stars.py. The emulator learns from MILES, and where
+MILES has few stars, from STELIB (hot stars and cool dwarfs) and models (hot stars). A random tenth of the
+stars of MILES, tools/miles_unseen.txt, is not used. The demo stars are those of them nearest to a dozen
+positions in the Kiel diagram, copied without changes. Afterwards run tools/lamost_errors.py and
+tools/lamost_zero_points.py.
 """
 
 import argparse

@@ -8,7 +8,7 @@ import pytest
 import made_up_stars
 import maury
 from maury.learn.instruments import variances
-from maury.learn.sources import indicators, layers_of_source, sources_of
+from maury.learn.sources import indicators, layers_of_source, sources_of, told_apart
 from maury.reference.broaden import broadening
 from maury.spectra import Spectra
 
@@ -21,8 +21,17 @@ def test_the_source_of_the_emulator_is_the_first():
     assert sources_of(source, None) == ["b", "a", "c"]
     assert sources_of(source, "c") == ["c", "a", "b"]
     assert sources_of(np.array(["", ""]), None) == [""]
-    with pytest.raises(ValueError, match=r"reference_scale: expected a source .* \(a, b, c\), got 'd'"):
+    with pytest.raises(ValueError, match="reference_scale: expected one of the sources a, b, c, got 'd'"):
         sources_of(source, "d")
+
+
+def test_sources_are_not_told_apart_where_the_first_has_no_data():
+    source, used = np.array(["a", "a", "b"]), np.ones(3, dtype=bool)
+    ivar = np.ones((3, 100))
+    assert told_apart(source, ivar, used, None).tolist() == ["a", "a", "b"]
+    ivar[:2, 90:] = 0.0
+    assert told_apart(source, ivar, used, None).tolist() == ["a", "a", "a"]
+    assert told_apart(source, ivar, used, "b").tolist() == ["a", "a", "b"]
 
 
 def test_the_layers_of_a_source_are_the_network_with_its_indicators():

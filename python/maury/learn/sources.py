@@ -52,7 +52,7 @@ def sources_of(source: NDArray[np.str_], reference: str | None) -> list[str]:
 def told_apart(
     source: NDArray[np.str_], ivar: NDArray[np.float64], used: NDArray[np.bool_], reference: str | None
 ) -> NDArray[np.str_]:
-    """Return the sources (N,) that the network tells apart: one if the first lacks pixels of `ivar` (N, P)."""
+    """Return the sources (N,) that a network tells apart: one if the first lacks pixels of ivar (N, P)."""
     first = sources_of(source[used], reference)[0]
     covered = (ivar[used & (source == first)] > 0).mean(axis=0) >= _COVERED
     return source if covered.mean() >= _WHOLE else np.full_like(source, first)
