@@ -2,9 +2,7 @@
 
 import os
 import signal
-import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -15,42 +13,14 @@ import maury
 from maury.cli.main import main
 from maury.measure.options import Options
 from maury.show.plots import picture_names
-from survey_run import start_run, write_visits
-
-# As the command does, but with small blocks; it sleeps in the phase that is to be interrupted.
-COMMAND = """
-import signal, sys, time
-signal.signal(signal.SIGINT, signal.default_int_handler)
-import maury.cli.fit, maury.cli.main, maury.survey.run as run, maury.show.plots
-from maury.readers import blocks
-blocks.ROWS, blocks.LARGE = 8, 1000
-
-def wait(*_, **__):
-    print("here", flush=True)
-    time.sleep(60)
-
-phase = sys.argv.pop(1)
-module, name = {
-    "start": (run, "describe_run"), "read": (run, "spectra_blocks"), "catalogue": (run, "finished_catalog"),
-    "write": (run, "write_catalog"), "draw": (maury.show.plots, "plot_star"),
-}[phase]
-setattr(module, name, wait)
-maury.cli.main.main()
-"""
+from survey_run import start_command, start_run, write_visits
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a process")
 @pytest.mark.parametrize("phase", ["start", "read", "catalogue", "write", "draw"])
 def test_ctrl_c_in_any_phase_prints_one_line(tmp_path, phase):
     file = write_visits(tmp_path, 20)
-    process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", COMMAND, phase, "fit", file.name,
-         "--emulator", "small.onnx", "--plot", "p"],
-        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    while "here" not in process.stdout.readline():
-        assert process.poll() is None, process.stderr.read()
-    time.sleep(0.1)
+    process = start_command(tmp_path, phase, file.name, "--plot", "p")
     process.send_signal(signal.SIGINT)
     message = process.communicate()[1]
     assert process.returncode == 130

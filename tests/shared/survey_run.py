@@ -1,7 +1,8 @@
-"""A MaStar file of many visits for the small emulator, and a run over it in a process of its own."""
+"""A MaStar file of many visits for the small emulator, and runs over it in processes of their own."""
 
 import subprocess
 import sys
+import time
 
 import mastar_schema as schema
 import numpy as np
@@ -21,6 +22,29 @@ if int(limit):
     import resource
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
 maury.fit_files(file, output, "small.onnx", threads=2)
+"""
+
+# As `maury fit` does, but with small blocks; it sleeps in the phase that is to be interrupted.
+COMMAND = """
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+import maury.cli.fit, maury.cli.main, maury.survey.run as run, maury.show.plots
+from maury.readers import blocks
+blocks.ROWS, blocks.LARGE = 8, 1000
+
+def wait(*_, **__):
+    print("here", flush=True)
+    time.sleep(60)
+
+phase = sys.argv.pop(1)
+phases = {
+    "start": (run, "describe_run"), "read": (run, "spectra_blocks"), "block": (run.Parts, "save"),
+    "catalogue": (run, "finished_catalog"),
+    "write": (run, "write_catalog"), "draw": (maury.show.plots, "plot_star"),
+}
+if phase in phases:
+    setattr(*phases[phase], wait)
+maury.cli.main.main()
 """
 
 
@@ -70,3 +94,16 @@ def start_run(folder, file, output, limit=0):
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def start_command(folder, phase, file, *options):
+    """Start `maury fit`, and return when it has come to the phase where it waits; "none": at once."""
+    command = [sys.executable, "-W", "ignore", "-c", COMMAND, phase]
+    process = subprocess.Popen(
+        [*command, "fit", file, "--emulator", "small.onnx", *options],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while phase != "none" and "here" not in process.stdout.readline():
+        assert process.poll() is None, process.stderr.read()
+    time.sleep(0.1)
+    return process
