@@ -1,4 +1,4 @@
-"""Does this build measure the stars of ``maury demo`` as the one did whose results are in the package?"""
+"""The results of ``maury demo`` that are stored with the package, to which any build must come close."""
 
 from __future__ import annotations
 
