@@ -237,7 +237,7 @@ def _fixed(pairs: tuple[str, ...]) -> dict[str, float]:
 @click.command("demo", short_help="Measure stars with known labels that come with maury.")
 @_emulator
 @_plot
-@click.option("--check", is_flag=True, help="Exit with code 1 unless the results are those stored with maury.")
+@click.option("--check", is_flag=True, help="Exit with code 1 unless the results are those of the release.")
 def demo(emulator: str, plot: Path | None, check: bool) -> None:
     """Measure stars of the MILES library that come with maury, and compare them with their known labels."""
     from maury._version import maker
