@@ -1,5 +1,7 @@
 """Renew `tests/data/frozen_answers.ecsv`, labels and flags of real spectra, and print what changed.
 
+The answers of `maury demo --check`, in the package, are renewed too.
+
     MAURY_TEST_DATA=FOLDER python tools/frozen_answers.py
 
 The test `tests/measure/test_frozen_answers.py` compares the same spectra, measured with the built-in
@@ -17,8 +19,10 @@ from astropy.table import Table
 
 import maury
 from maury.catalog.columns import column_values, label_names
+from maury.cli.check import answers_of
 
 FROZEN = Path(__file__).parents[1] / "tests" / "data" / "frozen_answers.ecsv"
+DEMO = Path(__file__).parents[1] / "python" / "maury" / "data" / "demo_answers.ecsv"
 #: Largest accepted differences: below all errors, and above those between instruction sets, which are 1e-3 of
 #: these, except where one of them rejects another outlier (one star in 57: 1.7 K, 0.008 dex, 0.4 km/s).
 TOLERANCES = {"teff": 3.0, "rv": 0.5}  # K, km/s
@@ -36,8 +40,7 @@ SURVEYS = {
 
 def measure_all(data: Path | None) -> Table:
     """Answers for the stars of `maury demo` and, if there is a folder of `data`, for those of the surveys."""
-    with as_file(files("maury") / "data" / "demo") as folder:
-        parts = [answers("demo", maury.fit(maury.read_spectra(folder)))]
+    parts = [answers("demo", measure_demo())]
     for name, (step, most) in SURVEYS.items() if data else ():
         paths = sorted(path for path in (data / name).iterdir() if ".fit" in path.name)
         parts.append(answers(name, maury.fit(maury.read_spectra(paths[::step][:most]))))
@@ -45,6 +48,12 @@ def measure_all(data: Path | None) -> Table:
     table = Table({key: np.concatenate([part[key] for part in parts]) for key in names})
     table.meta = {"emulator": maury.Emulator.load().file_hash}
     return table
+
+
+def measure_demo() -> Table:
+    """Catalogue of the stars of `maury demo`."""
+    with as_file(files("maury") / "data" / "demo") as folder:
+        return maury.fit(maury.read_spectra(folder))
 
 
 def answers(survey: str, catalog: Table) -> Table:
@@ -94,6 +103,7 @@ def main() -> None:
         found = changes(measured, Table.read(FROZEN))
         print("\n".join(found) or "Nothing changed.")
     measured.write(FROZEN, overwrite=True)
+    answers_of(measure_demo()).write(DEMO, overwrite=True)
     print(f"{len(measured)} spectra in {FROZEN}.")
 
 

@@ -15,6 +15,8 @@ constexpr double same_place = 0.1, same_part = 0.1;
 // A start is given up when it promises less than a tenth of what it is behind.
 constexpr double hopeless = 0.1;
 
+bool has_converged(const Solver& solver) { return converged(solver.result().status) && !solver.running(); }
+
 } // namespace
 
 Search::Search(const Emulator& emulator, const Candidates* candidates, LabelPrior& prior,
@@ -90,8 +92,8 @@ void Search::run(const Quadratic& spectrum, const double* lower, const double* u
 // Of the candidates leaves n, in turn the one of the least chi2 and the one that promises the least; and
 // those that the noise does not tell from the first.
 void Search::narrow(std::size_t n) {
-    for (std::size_t i = 0; i < n_; ++i)
-        paths_[i].chosen = paths_[i].candidate == none;
+    for (std::size_t i = 0; i < n_; ++i) // a candidate may lie where a search would end
+        paths_[i].chosen = paths_[i].candidate == none || has_converged(paths_[i].solver);
     const auto choose_least = [&](auto value) {
         Path* least = nullptr;
         for (std::size_t i = 0; i < n_; ++i) {
@@ -165,7 +167,7 @@ double Search::distance_squared(const double* x, const double* y, std::size_t i)
 void Search::give_up() {
     double least = std::numeric_limits<double>::infinity();
     for (std::size_t i = 0; i < n_; ++i)
-        if (converged(paths_[i].solver.result().status) && !paths_[i].solver.running())
+        if (has_converged(paths_[i].solver))
             least = std::min(least, paths_[i].solver.result().chi2);
     for (std::size_t i = 0; i < n_; ++i) {
         Solver& solver = paths_[i].solver;

@@ -33,6 +33,7 @@ template <class Residual> F each(int m, Residual residual) { // i from 1
         f.push_back(residual(i));
     return f;
 }
+inline Dual& at(F& f, int i) { return f[static_cast<std::size_t>(i)]; } // i from 0
 
 inline F squares(X x, int n) {
     return each(n, [&](int i) { return square(x[i - 1]); });
@@ -157,11 +158,19 @@ inline Residuals watson(int n) {
     };
 }
 inline Residuals extended_rosenbrock(int n) {
-    return [n](X x) { return each(n, [&](int i) { return rosenbrock(x + (i - 1) / 2 * 2)[(i - 1) % 2]; }); };
+    return [n](X x) {
+        return each(n, [&](int i) {
+            F f = rosenbrock(x + (i - 1) / 2 * 2);
+            return at(f, (i - 1) % 2);
+        });
+    };
 }
 inline Residuals extended_powell_singular(int n) {
     return [n](X x) {
-        return each(n, [&](int i) { return powell_singular(x + (i - 1) / 4 * 4)[(i - 1) % 4]; });
+        return each(n, [&](int i) {
+            F f = powell_singular(x + (i - 1) / 4 * 4);
+            return at(f, (i - 1) % 4);
+        });
     };
 }
 inline Residuals penalty_1(int n) {
@@ -278,7 +287,7 @@ inline Residuals chebyquad(int n) { // T_i: the Chebyshev polynomials, shifted t
         for (int j = 0; j < n; ++j) {
             Dual before = 1.0, now = 2.0 * x[j] - 1.0;
             for (int i = 0; i < n; ++i) {
-                f[i] = f[i] + now / n;
+                at(f, i) = at(f, i) + now / n;
                 const Dual next = 2.0 * (2.0 * x[j] - 1.0) * now - before;
                 before = now;
                 now = next;

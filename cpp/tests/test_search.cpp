@@ -158,7 +158,7 @@ void the_least_minimum_is_found(Case& it, double noise) {
     maury::SolveOptions options;
     options.gradient_tol = 1e-3;
     options.chi2_error = 1e-2;
-    for (unsigned seed = 0; seed < 20; ++seed) {
+    for (unsigned seed = 0; seed < 100; ++seed) {
         it.set_spectrum(seed, noise);
         SlowProblem problem(it.form, point, it.n_labels);
         double least = std::numeric_limits<double>::infinity();

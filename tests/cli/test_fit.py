@@ -1,6 +1,7 @@
 """The command line: what it prints, writes and returns, through click and once as a real process."""
 
 import json
+import os
 import subprocess
 import sys
 import types
@@ -13,7 +14,9 @@ from click.testing import CliRunner
 import made_up_stars as made_up
 import maury
 from command_line import fit, run
+from maury import _core
 from maury.catalog.flags import Flag
+from maury.cli.check import stored_answers
 from maury.cli.main import main
 from maury.learn.build import Recipe, Trained
 from maury.learn.flux_errors import flux_errors
@@ -23,6 +26,12 @@ from maury.reference.load import Labelled
 from maury.spectra import Spectra
 
 DOUBT = "label doubtful: given teff = 6500 K, the spectrum gives 4711 K"
+
+
+def in_process(*words, **environment):
+    """A process of its own, in which the core is not loaded yet."""
+    command = [sys.executable, "-W", "ignore", "-m", "maury", *words]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment)
 
 
 @pytest.fixture(scope="module")
@@ -304,7 +313,37 @@ def test_help_shows_examples_line_by_line():
 
 
 def test_version():
-    assert run("--version").stdout == f"maury {maury.__version__}\n"
+    assert run("--version").stdout == f"maury {maury.__version__} (SIMD level {_core.SIMD_LEVEL})\n"
+    other = in_process("--version", MAURY_SIMD="pentium")
+    assert other.returncode == 1
+    assert other.stderr.startswith("Error: MAURY_SIMD: expected one of")
+
+
+@pytest.mark.skipif(_core.SIMD_LEVEL == "baseline", reason="this machine has no other level")
+def test_simd(stars):
+    """Chosen before the core is loaded; afterwards only the level in use is accepted."""
+    told = in_process("fit", "spec-0.fits", "--emulator", "small.onnx", "--simd", "baseline")
+    assert told.returncode == 0, told.stderr
+    assert maury.read_catalog("maury_catalog.fits").meta["SIMD"] == "baseline"
+    outcome = fit("spec-0.fits", "--simd", "baseline", code=1)
+    assert f"Error: --simd: expected {_core.SIMD_LEVEL}, with which the core" in outcome.stderr
+    missing = "neon" if "neon" not in _core.SIMD_LEVELS else "avx2"
+    told = in_process("fit", "spec-0.fits", "--emulator", "small.onnx", "--simd", missing)
+    assert told.returncode == 1
+    assert told.stderr.startswith(f"Error: --simd: expected one of {', '.join(_core.SIMD_LEVELS)}")
+
+
+def test_demo_check(monkeypatch):
+    """The stored results are found; one label or flag off is found too."""
+    told = run("demo", "--check").stdout.splitlines()[-1]
+    assert told.startswith(f"SIMD level {_core.SIMD_LEVEL}: labels within ")
+    run("demo", "--check", "--emulator", "small.onnx", code=2)
+    real = stored_answers()
+    for name, change in (("teff", 0.1), ("flags", 1)):
+        other = real.copy()
+        other[name][3] += change
+        monkeypatch.setattr("maury.cli.check.stored_answers", lambda other=other: other)
+        assert "expected 0.001 formal errors at most" in run("demo", "--check", code=1).stderr
 
 
 def test_many_problems_are_not_all_printed(stars):

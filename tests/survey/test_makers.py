@@ -143,20 +143,34 @@ distributed = pytest.importorskip("distributed", reason="no Dask here; pip insta
 
 
 @pytest.mark.skipif(_core.SIMD_LEVEL == "baseline", reason="this machine has no other level")
-def test_workers_of_another_level_are_refused(tmp_path, monkeypatch):
+def test_workers_of_another_level(tmp_path, monkeypatch):
+    """They load the core with the level of the run; one that has loaded it with another is refused."""
     file = write_visits(tmp_path, 20, "visits.fits").name
+    run(file, "here.fits")
     monkeypatch.setenv("MAURY_SIMD", "baseline")
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0"
     ) as found:
         where = found.scheduler_address
+        run(file, "there.fits", scheduler=where)
+        assert (tmp_path / "there.fits").read_bytes() == (tmp_path / "here.fits").read_bytes()
+        found.scale(2)
+        with distributed.Client(found, set_as_default=False) as client:
+            client.wait_for_workers(2)
+            assert set(map(str, client.run(maker).values())) == {str(maker())}
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0"
+    ) as found:
+        where = found.scheduler_address
+        with distributed.Client(found, set_as_default=False) as client:
+            client.run(maker)
         named = (
             rf"the worker tcp://\S+ has SIMD level baseline in place of {_core.SIMD_LEVEL}; install the same"
         )
         with pytest.raises(ValueError, match=f"^scheduler: {named}"):
             run(file, scheduler=where)
         monkeypatch.setattr(cluster_module, "_check_makers", lambda client: None)  # one that comes later
-        with pytest.raises(ValueError, match=r"scheduler: a worker has .*MAURY_SIMD=baseline"):
+        with pytest.raises(ValueError, match=r"scheduler: a worker has .*MAURY_SIMD\) baseline"):
             run(file, scheduler=where)
     for answer in (ModuleNotFoundError("no module\nmaury"), None, 3):
         assert "has no maury, or another version" in cluster_module._other_maker(answer)

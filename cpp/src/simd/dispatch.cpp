@@ -1,5 +1,6 @@
 #include "kernels.hpp"
 #include "maury/simd.hpp"
+#include "processor.hpp"
 
 #include <cstdlib>
 #include <stdexcept>
@@ -23,12 +24,10 @@ namespace {
 std::vector<const Kernels*> available() {
 #if defined(MAURY_SIMD_X86)
     std::vector<const Kernels*> found;
-    __builtin_cpu_init(); // asks the system too, whether it saves the wide registers
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl"))
+    const Processor machine = processor();
+    if (machine.avx512)
         found.push_back(&kernels_avx512);
-    if (avx2)
+    if (machine.avx2)
         found.push_back(&kernels_avx2);
     found.push_back(&kernels_baseline);
     return found;

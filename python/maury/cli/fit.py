@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from maury._version import use_simd
 from maury.cli.inputs import listed
 from maury.cli.plot import draw
 
@@ -132,6 +133,11 @@ def _how_to_see(command: Any) -> Any:
 @click.option("-q", "--quiet", is_flag=True, help="Print only warnings and errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Print every row and every problem.")
 @click.option("--scheduler", metavar="ADDRESS", help="Use a Dask cluster: its address, or scheduler file.")
+@click.option(
+    "--simd",
+    type=click.Choice(["baseline", "avx2", "avx512", "neon"]),
+    help="Instruction set, here and on a cluster; by default the best of this machine.",
+)
 @_how_to_see
 def fit_command(
     files: tuple[str, ...],
@@ -147,6 +153,7 @@ def fit_command(
     strict: bool,
     quiet: bool,
     verbose: bool,
+    simd: str | None,
     **options: Any,
 ) -> None:
     """Measure the stars in FILES and write a catalogue.
@@ -155,6 +162,8 @@ def fit_command(
     A file that cannot be read becomes a flagged row and does not affect the others. Interrupted runs resume
     where they stopped: give the same command again.
     """
+    if simd is not None:  # before the core is loaded
+        use_simd(simd)
     from maury.emulator import Emulator
     from maury.emulator.builtin import DEFAULT
     from maury.readers import ReadWarning
@@ -237,12 +246,17 @@ def _fixed(pairs: tuple[str, ...]) -> dict[str, float]:
     help="Emulator file; by default the built-in emulator.",
 )
 @_plot
-def demo(emulator: str, plot: Path | None) -> None:
+@click.option("--check", is_flag=True, help="Exit with code 1 unless the results are those of the release.")
+def demo(emulator: str, plot: Path | None, check: bool) -> None:
     """Measure stars of the MILES library that come with maury, and compare them with their known labels."""
+    from maury._version import maker
+    from maury.cli.check import TOLERANCE, difference, stored_answers
     from maury.emulator import Emulator
     from maury.measure.pipeline import fit
     from maury.show.tables import comparison_table, summary_sentence
 
+    if check and emulator != "default":
+        raise click.UsageError("--check and --emulator: the stored results are of the built-in emulator")
     model = Emulator.load(emulator)
     spectra = _demo_stars()
     catalog = fit(spectra, model, progress=True)
@@ -252,6 +266,13 @@ def demo(emulator: str, plot: Path | None) -> None:
     click.echo(summary_sentence(catalog))
     if plot is not None:
         click.echo(draw(enumerate(spectra), catalog, model, plot))
+    if check:
+        off = difference(catalog, stored_answers())
+        click.echo(
+            f"SIMD level {maker()['SIMD level']}: labels within {off:.1e} formal errors of the release"
+        )
+        if off > TOLERANCE:
+            raise click.ClickException(f"expected {TOLERANCE:g} formal errors at most, and the same flags")
 
 
 @click.command("info", short_help="Describe an emulator or a catalogue.")

@@ -68,9 +68,13 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
-        from maury._version import __version__
+        from maury._version import maker
 
-        click.echo(f"maury {__version__}")
+        try:
+            made = maker()
+        except ImportError as error:
+            raise click.ClickException(one_line(error, _LONGEST)) from error
+        click.echo(f"maury {made['version of maury']} (SIMD level {made['SIMD level']})")
         ctx.exit()
 
 
@@ -91,7 +95,7 @@ maury info maury_catalog.fits       describe a catalogue or an emulator
     expose_value=False,
     is_eager=True,
     callback=_show_version,
-    help="Show the version and exit.",
+    help="Show version and SIMD level, and exit.",
 )
 def main() -> None:
     """Measure stellar parameters from stellar spectra."""

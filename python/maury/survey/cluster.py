@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, wait
 from contextlib import contextmanager
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from maury.survey.recipe import Recipe
 
 _AHEAD = 2  # blocks queued per thread of the cluster
-_REMEDY = "install the same build on all machines, or set MAURY_SIMD=baseline on all of them and here"
+_REMEDY = "install the same build on all machines, start new workers, or use --simd (MAURY_SIMD) baseline"
 _LOGGERS = ("tornado.application", "distributed.client", "distributed.batched", "distributed.core")
 _TRIES = 5  # for a block whose worker was lost
 
@@ -59,6 +61,7 @@ def workers_of(
             )
         import dask
 
+        client.register_plugin(_same_level(maker()["SIMD level"]))
         _check_makers(client)
         data = recipe.emulator.to_bytes()
         bare = replace(recipe, emulator=cast("Any", None))
@@ -90,6 +93,20 @@ class _Waiting:
 
     def _lost(self) -> ConnectionError:
         return ConnectionError(errno.ECONNRESET, "the connection to the scheduler was lost")
+
+
+def _same_level(level: str) -> Any:
+    """Plugin that has all workers, also those that join later, load the core with one SIMD level."""
+    from distributed import WorkerPlugin
+
+    class SameLevel(WorkerPlugin):  # type: ignore[misc]  # sent by value, so that nothing of maury is loaded
+        name = "SIMD level of maury"
+
+        def setup(self, worker: Any) -> None:
+            if "maury._core" not in sys.modules:
+                os.environ["MAURY_SIMD"] = level
+
+    return SameLevel()
 
 
 def _check_makers(client: Client) -> None:
