@@ -151,7 +151,7 @@ def test_cited_version_is_this_one():
 
 
 def test_links_between_pages_lead_somewhere():
-    for page in [*HOME.glob("*.md"), *DOCS.glob("*.md")]:
+    for page in [*HOME.glob("*.md"), *DOCS.glob("**/*.md")]:
         for target in re.findall(r"\]\(([^)#:]+?)(?:#[\w-]+)?\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 

@@ -104,7 +104,7 @@ def progress(total: int, what: str, unit: str, wanted: bool = True, done: int = 
     done : int
         Units finished in an earlier run.
     """
-    from tqdm import auto, tqdm
+    from tqdm import tqdm
 
     common = {"total": total, "desc": what, "unit": unit, "initial": done, "disable": not wanted}
     if sys.stderr.isatty():
@@ -112,6 +112,8 @@ def progress(total: int, what: str, unit: str, wanted: bool = True, done: int = 
     if _in_notebook():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # without ipywidgets it is a bar of text
+            from tqdm import auto
+
             return auto.tqdm(**common)
     every = {"mininterval": INTERVAL, "maxinterval": INTERVAL, "delay": INTERVAL, "miniters": 1}
     return tqdm(**common, **every, file=_Log(), ascii=True, ncols=100)
