@@ -110,6 +110,14 @@ def fit_files(
         If the output exists, or is created by another program during the run, and `overwrite` is False.
     OSError
         If something cannot be written, as on a full disk. Finished blocks are kept.
+
+    Examples
+    --------
+    >>> from importlib.resources import files
+    >>> import maury
+    >>> catalog = maury.fit_files(files("maury") / "data" / "demo", "stars.fits")
+    >>> len(catalog), len(maury.read_catalog("stars.fits"))
+    (12, 12)
     """
     if (photometry is None) != (isochrones is None):
         raise ValueError("photometry, isochrones: pass both, or neither")
