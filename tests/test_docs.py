@@ -1,5 +1,6 @@
 """The documentation says what the code does: its tables are compared with it. Examples: test_snippets.py."""
 
+import json
 import re
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -140,6 +141,8 @@ def test_commands_of_the_readme_are_run_by_ci():
 def test_cited_version_is_this_one():
     version = re.search(r'^version = "(.+)"', (HOME / "pyproject.toml").read_text(), re.M).group(1)
     assert f"\nversion: {version}\n" in (HOME / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"version = {{{version}}}" in (HOME / "docs" / "citing.md").read_text(encoding="utf-8")
+    assert json.loads((HOME / "codemeta.json").read_text(encoding="utf-8"))["version"] == version
     assert f"\n## [{version}]" in (HOME / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
