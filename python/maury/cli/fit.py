@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from maury.cli.inputs import listed
+from maury.cli.inputs import listed, plot_option
 from maury.cli.plot import draw
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ _emulator = click.option(
     show_default=True,
     metavar="F.onnx",
     help="Emulator file; by default the built-in emulator.",
-)
-_plot = click.option(
-    "--plot", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Folder for figures."
 )
 
 
@@ -124,7 +121,7 @@ def _how_to_see(command: Any) -> Any:
     help="Catalogue to write: .fits, .ecsv or .parquet.",
 )
 @_emulator
-@_plot
+@plot_option
 @click.option("--format", metavar="NAME", help="Format of the files, if it is not detected.")
 @click.option("--threads", type=click.IntRange(min=1), help="Number of threads; by default all cores.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing catalogue or unfinished run.")
@@ -227,7 +224,7 @@ def _fixed(pairs: tuple[str, ...]) -> dict[str, float]:
 
 @click.command("demo", short_help="Measure stars with known labels that come with maury.")
 @_emulator
-@_plot
+@plot_option
 def demo(emulator: str, plot: Path | None) -> None:
     """Measure stars of the MILES library that come with maury, and compare them with their known labels."""
     from maury.emulator import Emulator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from maury.cli.inputs import sources_option
+from maury.cli.inputs import can_draw, sources_option
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     type=click.Path(file_okay=False, path_type=Path),
     default="plots",
     show_default=True,
+    callback=can_draw,
     metavar="DIR",
     help="Folder for figures.",
 )

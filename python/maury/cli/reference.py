@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from maury.cli.inputs import plot_option
+
 if TYPE_CHECKING:
     from maury.reference.file import Reference
 
@@ -33,9 +35,7 @@ def reference() -> None:
 @click.option("--aspcap", multiple=True, metavar="BIT", help="ASPCAPFLAG bits, in place of the default.")
 @click.option("--star", multiple=True, metavar="BIT", help="STARFLAG bits, in place of the default.")
 @click.option("--vscatter-max", type=float, help="Velocity scatter of a binary [km/s].  [default: 1]")
-@click.option(
-    "--plot", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Folder for figures."
-)
+@plot_option
 @_overwrite
 def mastar_apogee(
     goodspec: str,

@@ -21,9 +21,7 @@ _KEPT = (0.5, 99.5)  # percentiles of the points that define the ends of an axis
 
 def plot_one_to_one(matched: Matched) -> Figure:
     """Theirs against ours, one panel per label, coloured by the number of stars; the line is one to one."""
-    from matplotlib.colors import LogNorm
-
-    from maury.figure import Figure
+    from maury.figure import Figure, LogNorm
 
     n = len(matched.names)
     other = matched.other.replace("$", r"\$")
