@@ -1,7 +1,8 @@
-"""Output files: checked before the work starts, complete or absent; text and progress on a terminal."""
+"""Output files: checked before the work starts, complete or absent; log, text and progress on a terminal."""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
@@ -13,6 +14,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tqdm import tqdm
+
+#: Of the standard logging: INFO for what a user wants to know, DEBUG for each step of a run.
+LOG = logging.getLogger("maury")
 
 #: Seconds between two lines in a log file; shorter runs write none.
 INTERVAL = 30.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import click
 
 from maury.cli.inputs import listed, plot_option
 from maury.cli.plot import draw
+from maury.output import LOG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,9 +130,17 @@ def _how_to_see(command: Any) -> Any:
 @click.option(
     "--models", type=click.Path(path_type=Path), metavar="M.fits", help="Best-fit spectra to write."
 )
+@click.option(
+    "--summary",
+    type=click.Path(path_type=Path),
+    metavar="S.json",
+    help="Counts of rows and flags, ranges of labels, and problems, to write as JSON.",
+)
 @click.option("--strict", is_flag=True, help="Exit with code 3 unless every row is valid.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only warnings and errors.")
-@click.option("-v", "--verbose", is_flag=True, help="Print every row and every problem.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Print every row, every problem, and the steps of the run."
+)
 @click.option("--scheduler", metavar="ADDRESS", help="Use a Dask cluster: its address, or scheduler file.")
 @_how_to_see
 def fit_command(
@@ -144,6 +154,7 @@ def fit_command(
     fixed: tuple[str, ...],
     photometric_prior: bool,
     models: Path | None,
+    summary: Path | None,
     strict: bool,
     quiet: bool,
     verbose: bool,
@@ -155,7 +166,9 @@ def fit_command(
     A file that cannot be read becomes a flagged row and does not affect the others. Interrupted runs resume
     where they stopped: give the same command again.
     """
+    from maury.catalog.summary import write_summary
     from maury.emulator import Emulator
+    from maury.output import check_new_file
     from maury.readers import ReadWarning
     from maury.show.tables import summary_sentence, summary_table
     from maury.survey import fit_files
@@ -163,10 +176,13 @@ def fit_command(
 
     if quiet and verbose:
         raise click.UsageError("--quiet and --verbose: give one of them, got both")
+    LOG.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
     paths = listed(files)
     model = Emulator.load(emulator)
     if models is not None:
         check_models_path(models, options["overwrite"])
+    if summary is not None:
+        check_new_file(summary, options["overwrite"])
     options["fixed"] = _fixed(fixed)
     if keep_all and options["reject"]:
         raise click.UsageError("--reject and --keep-all: give one of them, got both")
@@ -195,18 +211,20 @@ def fit_command(
     problems = catalog["problem"][catalog["problem"] != ""]
     shown = len(catalog) if verbose else _SHOWN
     for problem in problems[:shown]:
-        click.echo(f"Warning: {problem}", err=True)
+        LOG.warning("%s", problem)
     if len(problems) > shown:
-        click.echo(f"Warning: ... and {len(problems) - shown} more; see the column problem", err=True)
+        LOG.warning("... and %d more; see the column problem", len(problems) - shown)
     if not quiet:
         click.echo(summary_table(catalog, shown))
         click.echo()
         click.echo(f"{summary_sentence(catalog)} Written to {output}.")
+    if summary is not None:
+        write_summary(catalog, summary, options["overwrite"])
     if models is not None:
         write_models(catalog, _blocks(paths, options), model, models, options["overwrite"])
     if plot is not None:
         spectra = (one for block in _blocks(paths, options) for one in block)
-        drawn = draw(enumerate(spectra), catalog, model, plot, not quiet)
+        drawn = draw(enumerate(spectra), catalog, model, plot, not quiet, threads=options["threads"])
         if not quiet:
             click.echo(drawn)
     invalid = int((~catalog["valid"]).sum())

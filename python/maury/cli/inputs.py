@@ -18,6 +18,14 @@ def can_draw(_context: click.Context, _option: click.Parameter, path: T) -> T:
     return path
 
 
+#: Colours and magnitudes for the diagrams of a catalogue.
+photometry_option = click.option(
+    "--photometry",
+    type=click.Path(exists=True, dir_okay=False),
+    metavar="TABLE",
+    help="Gaia photometry by star_id, for colour-magnitude diagrams.",
+)
+
 #: Figures of a command that can do without.
 plot_option = click.option(
     "--plot",
