@@ -1,10 +1,7 @@
-"""The documentation says what the code does: tables are compared, examples are run."""
+"""The documentation says what the code does: its tables are compared with it. Examples: test_snippets.py."""
 
+import json
 import re
-import shutil
-import subprocess
-import sys
-import warnings
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -12,6 +9,7 @@ import pytest
 
 import maury
 from maury.measure.fit import Status
+from snippets import blocks
 
 HOME = Path(__file__).parents[1]
 DOCS = HOME / "docs"
@@ -22,10 +20,6 @@ def rows(page, heading):
     text = page.read_text(encoding="utf-8").split(f"# {heading}\n", 1)[1]
     table = re.search(r"(?:^\|.*\n)+", text, re.M).group()
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
-
-
-def blocks(page, language):
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
 
 
 def code(cell):
@@ -147,43 +141,12 @@ def test_commands_of_the_readme_are_run_by_ci():
 def test_cited_version_is_this_one():
     version = re.search(r'^version = "(.+)"', (HOME / "pyproject.toml").read_text(), re.M).group(1)
     assert f"\nversion: {version}\n" in (HOME / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"version = {{{version}}}" in (HOME / "docs" / "citing.md").read_text(encoding="utf-8")
+    assert json.loads((HOME / "codemeta.json").read_text(encoding="utf-8"))["version"] == version
     assert f"\n## [{version}]" in (HOME / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 def test_links_between_pages_lead_somewhere():
-    for page in [*HOME.glob("*.md"), *DOCS.glob("*.md")]:
+    for page in [*HOME.glob("*.md"), *DOCS.glob("**/*.md")]:
         for target in re.findall(r"\]\(([^)#:]+?)(?:#[\w-]+)?\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    """A folder with some spectra in the folder spectra/, where the examples are run."""
-    with as_file(files("maury") / "data" / "demo") as folder:
-        shutil.copytree(folder, tmp_path / "spectra")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.mark.parametrize(
-    "page", ["README.md", "docs/quickstart.md", "docs/training.md", "docs/emulator_file.md"]
-)
-def test_examples_in_python_run(page, place, capsys):
-    names = {}
-    for block in blocks(HOME / page, "python"):
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            exec(compile(block, page, "exec"), names)
-    assert capsys.readouterr().out.strip()
-
-
-def test_examples_on_the_command_line_run(place, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(Path(maury.__file__).parents[1]))  # the same maury as here
-    for command in blocks(DOCS / "quickstart.md", "sh"):
-        for line in command.splitlines():
-            line = line.replace("maury", f"{sys.executable} -m maury", 1)
-            run = subprocess.run(line, shell=True, capture_output=True, text=True)
-            assert run.returncode == 0, f"{line}\n{run.stderr}"
-            assert run.stdout.strip()
-    assert (place / "stars.fits").exists()
-    assert (place / "pictures" / "kiel.png").exists()

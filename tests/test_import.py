@@ -45,3 +45,44 @@ def test_public_names(name):
 def test_unknown_names_are_refused():
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = maury.nonsense
+
+
+WITHOUT_MATPLOTLIB = """
+import sys
+sys.modules["matplotlib"] = None
+from maury.cli.main import main
+main(sys.argv[1:])
+"""
+
+
+def run_without_matplotlib(*words, **options):
+    command = [sys.executable, "-c", WITHOUT_MATPLOTLIB, *words]
+    return subprocess.run(command, capture_output=True, text=True, **options)
+
+
+def test_only_figures_need_matplotlib():
+    run = run_without_matplotlib("demo")
+    assert run.returncode == 0, run.stderr
+    assert "12 converged" in run.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("fit", "no.fits", "--plot", "pictures"),
+        ("plot", "stars.fits"),
+        ("compare", "a.fits", "b.fits", "--plot", "c.png"),
+        ("validate", "miles", "--plot", "pictures"),
+        ("twins", "a.fits", "b.fits", "-o", "twins"),
+    ],
+)
+def test_commands_say_before_they_start_that_matplotlib_is_missing(words, tmp_path):
+    run = run_without_matplotlib(*words, cwd=tmp_path)
+    assert run.returncode == 1
+    assert run.stderr == 'Error: figures require matplotlib: pip install "maury[plot]"\n'
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_report_says_that_matplotlib_is_missing(tmp_path):
+    run = run_without_matplotlib("report", "a.fits", "-o", "a.html", cwd=tmp_path)
+    assert run.stderr == 'Error: a report requires matplotlib: pip install "maury[report]"\n'

@@ -1,8 +1,14 @@
 """Measure stellar parameters from stellar spectra, fast, on a laptop.
 
+>>> from importlib.resources import files
 >>> import maury
->>> spectra = maury.read_spectra("spec-0266-51602-0031.fits")  # doctest: +SKIP
->>> catalog = maury.fit(spectra)  # doctest: +SKIP
+>>> spectra = maury.read_spectra(files("maury") / "data" / "demo")
+>>> catalog = maury.fit(spectra)
+>>> int(catalog["valid"].sum())
+12
+>>> emulator = maury.Emulator.load("default")
+>>> emulator.predict(teff=5772, logg=4.44, fe_h=0.0).shape
+(3129,)
 
 `fit` does everything: rest frame, normalisation, fit, errors, quality flags. `fit_files` does the same for
 files of any size, and resumes interrupted runs; `cluster` uses several machines. `fit_normalized` is the fit

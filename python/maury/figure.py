@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from io import BytesIO
 
-from matplotlib.figure import Figure as _Figure
+try:
+    from matplotlib.colors import LogNorm as LogNorm
+    from matplotlib.figure import Figure as _Figure
+except ImportError as error:
+    raise ImportError('figures require matplotlib: pip install "maury[plot]"') from error
 
 
 class Figure(_Figure):

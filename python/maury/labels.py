@@ -127,9 +127,10 @@ def unscaled(
 
 def offset_and_mad(difference: ArrayLike) -> tuple[float, float]:
     """Median of the differences, and the median absolute deviation from it; NaN is ignored."""
+    from astropy.stats import median_absolute_deviation  # slow to import, and labels are needed everywhere
+
     values = np.asarray(difference, dtype=np.float64)
-    offset = float(np.nanmedian(values))
-    return offset, float(np.nanmedian(np.abs(values - offset)))
+    return float(np.nanmedian(values)), float(median_absolute_deviation(values, ignore_nan=True))
 
 
 def covariance_of(correlation: ArrayLike, sigma: ArrayLike) -> NDArray[np.float64]:

@@ -1,7 +1,8 @@
-"""Output files: checked before the work starts, complete or absent; text and progress on a terminal."""
+"""Output files: checked before the work starts, complete or absent; log, text and progress on a terminal."""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
@@ -13,6 +14,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tqdm import tqdm
+
+#: Of the standard logging: INFO for what a user wants to know, DEBUG for each step of a run.
+LOG = logging.getLogger("maury")
 
 #: Seconds between two lines in a log file; shorter runs write none.
 INTERVAL = 30.0
@@ -104,7 +108,7 @@ def progress(total: int, what: str, unit: str, wanted: bool = True, done: int = 
     done : int
         Units finished in an earlier run.
     """
-    from tqdm import auto, tqdm
+    from tqdm import tqdm
 
     common = {"total": total, "desc": what, "unit": unit, "initial": done, "disable": not wanted}
     if sys.stderr.isatty():
@@ -112,6 +116,8 @@ def progress(total: int, what: str, unit: str, wanted: bool = True, done: int = 
     if _in_notebook():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # without ipywidgets it is a bar of text
+            from tqdm import auto
+
             return auto.tqdm(**common)
     every = {"mininterval": INTERVAL, "maxinterval": INTERVAL, "delay": INTERVAL, "miniters": 1}
     return tqdm(**common, **every, file=_Log(), ascii=True, ncols=100)

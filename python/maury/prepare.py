@@ -61,6 +61,12 @@ def running_median(flux: ArrayLike, window: int = 400, mask: ArrayLike | None = 
     ------
     ValueError
         If a shape is wrong or `window` is below 1.
+
+    Examples
+    --------
+    >>> import maury
+    >>> maury.running_median([1.0, 2.0, 9.0, 4.0, 5.0], window=3)
+    array([1.5, 2. , 4. , 5. , 4.5])
     """
     values = np.asarray(flux)
     if values.dtype not in (np.float32, np.float64):

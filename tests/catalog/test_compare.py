@@ -12,13 +12,12 @@ import maury
 from maury.catalog.compare import (
     add_positions,
     differences,
-    match_names,
-    match_positions,
     match_tables,
     read_table,
     spread_of,
 )
 from maury.catalog.flags import Flag
+from maury.catalog.match import match_names, match_positions
 from maury.catalog.table import write_catalog
 from maury.show.compare_plots import plot_one_to_one, plot_spread
 from maury.show.compare_tables import differences_table, spread_table
@@ -139,7 +138,7 @@ def test_any_table_with_a_column_map(tmp_path):
     np.testing.assert_array_equal(read["teff"], [5000, np.nan])
     (tmp_path / "t.txt").write_text("# of some survey\nName T\na 5000\nb 6000\n")
     assert read_table(tmp_path / "t.txt", {"teff": "T"})[0]["teff"].tolist() == [5000, 6000]
-    with pytest.raises(ValueError, match=r"names of maury must be among teff, .* dec, got feh"):
+    with pytest.raises(ValueError, match=r"names of maury must be among teff, .* dec, .*_err, got feh"):
         read_table(tmp_path / "t.txt", {"teff": "T", "feh": "FEH"})
     with pytest.raises(ValueError, match="no column G for logg; it has Name, T"):
         read_table(tmp_path / "t.ecsv", {"logg": "G"})
@@ -228,6 +227,20 @@ def test_pictures(tmp_path):
         "no star in common",
         "500 stars, offset 0.00, scatter 0.00",
     ]
+
+
+def test_few_stars_are_points_with_the_errors_of_both():
+    ours, theirs = stars(30), stars(30)
+    ours["teff_err"] = np.linspace(10.0, 40.0, 30)
+    ours["teff_err"][3] = np.nan
+    matched = match_tables(ours, theirs, "a survey")
+    np.testing.assert_array_equal(matched.ours_err[:, 0], ours["teff_err"])
+    assert np.isnan(matched.theirs_err).all()
+    axes = plot_one_to_one(matched).axes[0]
+    (bars,) = axes.containers
+    _, _, (across, _) = bars
+    half = [np.ptp(segment[:, 0]) / 2 for segment in across.get_segments()]
+    np.testing.assert_allclose(half, np.nan_to_num(ours["teff_err"]))
 
 
 def test_real_lamost_stars_by_position(data_folder, tmp_path):

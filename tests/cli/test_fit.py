@@ -278,7 +278,7 @@ def test_validate_prints_writes_and_draws(stars, emulator, monkeypatch):
     line = next(line for line in outcome.stdout.splitlines() if line.startswith("4000-6500 K"))
     assert line.split()[2:] == ["3", "30", "0", "0.10", "0.00", "-0.10", "0.00"]
     assert (stars / "table.ecsv").stat().st_size > 300
-    assert "0.0052  0.0052  0.0052" in outcome.stdout
+    assert "0.0052 0.0052 0.0052" in outcome.stdout
     for name in ("validation", "flux_errors"):
         assert (stars / "plots" / f"{name}.png").stat().st_size > 10_000
     assert (

@@ -11,7 +11,7 @@ from astropy.table import Table
 import made_up_stars as made_up
 import maury
 from command_line import fit, run
-from maury.catalog.compare import match_files
+from maury.catalog.match import match_files
 
 FILES = [f"spec-{i}.fits" for i in range(4)]
 

@@ -69,6 +69,12 @@ def test_models_join_the_stars_in_equal_number(stars, tmp_path):
     assert np.median(both.spectra.lsf[n, inside] / wanted) == pytest.approx(1, abs=2e-3)
 
 
+def test_theory_is_drawn(tmp_path):
+    said = theory(*isochrones(), "--n", 20, "-o", tmp_path / "a.fits", "--plot", tmp_path / "plots").output
+    assert "1 figure in" in said  # models have no errors of labels
+    assert [path.name for path in (tmp_path / "plots").iterdir()] == ["reference.png"]
+
+
 def test_options_of_theory_reach_it(tmp_path):
     words = ["--n", 7, "--lsf", 1.9, "--wavelength", 5000, 6000, "--teff-min", 6500, "--method", "linear"]
     outcome = theory(*isochrones(), *words, "--seed", 4, "--snr", 50, "-o", tmp_path / "a.fits")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,17 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maury.catalog.flags import is_valid
+from maury.catalog.match import RADIUS, keys_of_rows, match_files, match_names, match_positions
 from maury.labels import LABELS, TEFF_BINS, offset_and_mad
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
 Array = NDArray[np.float64]
-Rows = NDArray[np.intp]
 
-RADIUS = 3.0  # arcsec
 _TEXT_ENDINGS = (".txt", ".dat", ".asc", ".tsv")  # astropy recognises other formats by name or content
-_OPTIONAL = ("star_id", "visit_id", "file", "ra", "dec")
+_OPTIONAL = ("star_id", "visit_id", "file", "ra", "dec", *(f"{name}_err" for name in LABELS))
 POSITIONS = {"star_id": "star_id|MANGAID", "ra": "ra", "dec": "dec"}
 
 #: Column maps of surveys, ours -> theirs; the first map whose columns are in the table is used. "log10 X"
@@ -70,6 +68,8 @@ class Matched:
         Name of the second table.
     by : str
         How the rows were matched: "id", "file" or "position".
+    ours_err, theirs_err : (M, L), optional
+        Their errors; NaN where a table has none.
     """
 
     names: tuple[str, ...]
@@ -77,6 +77,8 @@ class Matched:
     theirs: Array
     other: str
     by: str
+    ours_err: Array | None = None
+    theirs_err: Array | None = None
 
 
 def read_table(path: str | os.PathLike[str], columns: Mapping[str, str] | None = None) -> tuple[Table, str]:
@@ -199,57 +201,6 @@ def add_positions(table: Table, positions: Table) -> Table:
     return table
 
 
-def match_names(table: Table, other: Table) -> tuple[Rows, Rows]:
-    """Rows of both tables with the same ``star_id``: all of `table`, the first match in `other`.
-
-    Where both have a ``visit_id``, it must be the same too.
-    """
-    wanted, theirs = _keys([table, other])
-    names, first = np.unique(theirs, return_index=True)
-    if not len(names):
-        return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
-    place = np.minimum(np.searchsorted(names, wanted), len(names) - 1)
-    rows = np.flatnonzero((names[place] == wanted) & (wanted != ""))
-    return rows, first[place[rows]]
-
-
-def match_files(table: Table, other: Table) -> tuple[Rows, Rows]:
-    """Rows of both tables with the same name of ``file``, in any folder, if it occurs once in each."""
-    names = [[Path(file).name for file in t["file"]] for t in (table, other)]
-    counts = [Counter(own) for own in names]
-    place = {name: row for row, name in enumerate(names[1])}
-    rows = [i for i, name in enumerate(names[0]) if name and counts[0][name] == counts[1][name] == 1]
-    return np.array(rows, np.intp), np.array([place[names[0][i]] for i in rows], np.intp)
-
-
-def _keys(tables: Sequence[Table]) -> list[NDArray[np.str_]]:
-    """Names of the rows: star, and visit if all tables have one; "" for a row without a name."""
-    keys = [np.asarray(table["star_id"], dtype=str) for table in tables]
-    if all("visit_id" in table.colnames for table in tables):
-        visits = [np.asarray(table["visit_id"], dtype=str) for table in tables]
-        for i, (stars, names) in enumerate(zip(keys, visits, strict=True)):
-            joined = [f"{star} {visit}" if star else "" for star, visit in zip(stars, names, strict=True)]
-            keys[i] = np.array(joined, dtype=str)
-    return keys
-
-
-def match_positions(table: Table, other: Table, radius: float = RADIUS) -> tuple[Rows, Rows]:
-    """Rows of `table`, and the nearest of `other` within `radius` [arcsec]."""
-    from astropy import units as u
-    from astropy.coordinates import SkyCoord
-
-    known = [np.flatnonzero(np.isfinite(t["ra"]) & np.isfinite(t["dec"])) for t in (table, other)]
-    if not all(len(rows) for rows in known):
-        return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
-    ours, theirs = (
-        SkyCoord(np.asarray(t["ra"][rows]) * u.deg, np.asarray(t["dec"][rows]) * u.deg)
-        for t, rows in zip((table, other), known, strict=True)
-    )
-    nearest, separation, _ = ours.match_to_catalog_sky(theirs)
-    near = separation < radius * u.arcsec
-    return known[0][near], known[1][nearest[near]]
-
-
 def match_tables(
     table: Table, other: Table, name: str, by: str | None = None, radius: float = RADIUS
 ) -> Matched:
@@ -298,7 +249,11 @@ def match_tables(
             f"{name}: no star in common with the catalogue by {by}{reach}; names differ between surveys, "
             "positions do not"
         )
-    return Matched(names, _labels(table, names)[ours], _labels(other, names)[theirs], name, by)
+    errors = [f"{label}_err" for label in names]
+    return Matched(
+        names, _values(table, names)[ours], _values(other, names)[theirs], name, by,
+        _values(table, errors)[ours], _values(other, errors)[theirs],
+    )  # fmt: skip
 
 
 def _way(table: Table, other: Table) -> str:
@@ -382,17 +337,19 @@ def spread_of(tables: Sequence[Table], catalogs: Sequence[str]) -> Spread:
         if "star_id" not in table.colnames:
             raise ValueError(f"{name}: no star_id; catalogues are matched by the names of the stars")
     names = tuple(n for n in LABELS if all(n in t.colnames for t in tables))
-    firsts = [dict(zip(*np.unique(key, return_index=True), strict=True)) for key in _keys(tables)]
+    firsts = [dict(zip(*np.unique(key, return_index=True), strict=True)) for key in keys_of_rows(tables)]
     stars = sorted(set(firsts[0]).intersection(*firsts[1:]) - {""})
     if not names or not stars:
         raise ValueError(
             f"catalogs: no {'label' if not names else 'star'} is in all of {', '.join(catalogs)}"
         )
     rows = [[first[star] for star in stars] for first in firsts]
-    values = np.stack([_labels(t, names)[row] for t, row in zip(tables, rows, strict=True)])
+    values = np.stack([_values(t, names)[row] for t, row in zip(tables, rows, strict=True)])
     median = np.median(values, axis=0)
     return Spread(names, tuple(catalogs), median, values - median)
 
 
-def _labels(table: Table, names: Sequence[str]) -> Array:
-    return np.column_stack([np.asarray(table[name], dtype=float) for name in names])
+def _values(table: Table, names: Sequence[str]) -> Array:
+    """Columns (N, C) by name; NaN for those that the table does not have."""
+    missing = np.full(len(table), np.nan)
+    return np.column_stack([np.asarray(table[n], float) if n in table.colnames else missing for n in names])

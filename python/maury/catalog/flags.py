@@ -24,7 +24,16 @@ MAX_UNEXPLAINED_AND = 0.4  # the same with another flag: EMISSION, or one of `EX
 
 
 class Flag(IntFlag):
-    """Bits of the catalogue column ``flags``; 0 means that no flag is set. The meaning of a bit is fixed."""
+    """Bits of the catalogue column ``flags``; 0 means that no flag is set. The meaning of a bit is fixed.
+
+    Examples
+    --------
+    >>> import maury
+    >>> maury.Flag.OUTSIDE_TRAINING in maury.Flag(34)
+    False
+    >>> maury.Flag.OUTSIDE_TRAINING.meaning
+    'the labels are extrapolated: few or no training stars have such labels'
+    """
 
     NOT_CONVERGED = 1 << 0
     AT_BOUND = 1 << 1
@@ -112,5 +121,11 @@ def is_valid(flags: ArrayLike) -> NDArray[np.bool_]:
 
 
 def flag_names(flags: int) -> list[str]:
-    """Names of the bits set in `flags`, in lower case: ``flag_names(34) == ["at bound", "low snr"]``."""
+    """Names of the bits set in `flags`, in lower case: ``flag_names(34) == ["at bound", "low snr"]``.
+
+    Examples
+    --------
+    >>> flag_names(34)
+    ['at bound', 'low snr']
+    """
     return [bit.name.lower().replace("_", " ") for bit in Flag if bit.name and flags & bit]

@@ -177,6 +177,13 @@ def write_catalog(table: QTable, path: str | os.PathLike[str], overwrite: bool =
     ------
     ValueError, FileExistsError, FileNotFoundError
         As `check_output`.
+
+    Examples
+    --------
+    >>> from importlib.resources import files
+    >>> import maury
+    >>> catalog = maury.fit(files("maury") / "data" / "demo")
+    >>> maury.write_catalog(catalog[catalog["valid"]], "good.ecsv")
     """
     path = check_output(path, overwrite)
     ending = _ending(path)
@@ -217,6 +224,15 @@ def read_catalog(path: str | os.PathLike[str]) -> QTable:
         If there is no such file.
     ValueError
         If the file extension is unknown, or the table in the file is not a catalogue of maury.
+
+    Examples
+    --------
+    >>> from importlib.resources import files
+    >>> import maury
+    >>> maury.write_catalog(maury.fit(files("maury") / "data" / "demo"), "stars.fits")
+    >>> catalog = maury.read_catalog("stars.fits")
+    >>> catalog["teff"].unit, catalog.meta["EMULATOR"]
+    (Unit("K"), 'MILES')
     """
     from astropy.table import QTable
 

@@ -113,10 +113,11 @@ def _line(ours: Array, theirs: Array) -> tuple[float, ...]:
     ours = theirs + a + b (theirs - c) is fitted, and solved for theirs: our labels have noise, and a
     regression on them would bias all labels towards the mean.
     """
+    from astropy.stats import mad_std
+
     difference, middle = ours - theirs, float(np.median(theirs))
     design = np.column_stack([np.ones(len(ours)), theirs - middle])
-    typical = np.median(difference)
-    used = np.abs(difference - typical) <= _CLIP * 1.4826 * np.median(np.abs(difference - typical))
+    used = np.abs(difference - np.median(difference)) <= _CLIP * mad_std(difference)
     for _ in range(_ROUNDS):
         line = np.linalg.lstsq(design[used], difference[used], rcond=None)[0]
         residual = difference - design @ line

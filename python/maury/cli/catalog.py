@@ -8,7 +8,16 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from maury.cli.inputs import can_draw
+
 _overwrite = click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+_plot = click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=can_draw,
+    metavar="F.png",
+    help="Figure to write.",
+)
 
 
 def _column_map(_: click.Context, option: click.Parameter, text: str | None) -> dict[str, str] | None:
@@ -34,9 +43,7 @@ def _column_map(_: click.Context, option: click.Parameter, text: str | None) -> 
     show_default=True,
     help="The method of the paper gives errors that are too small by a third.",
 )
-@click.option(
-    "--plot", type=click.Path(dir_okay=False, path_type=Path), metavar="F.png", help="Figure of the pulls."
-)
+@_plot
 @_overwrite
 def errors_command(
     catalogue: str, output: Path | None, method: str, plot: Path | None, overwrite: bool
@@ -100,9 +107,7 @@ def errors_command(
     metavar="TABLE",
     help="If CATALOGUE has no positions: a table with star_id, ra, dec (or MANGAID, RA, DEC).",
 )
-@click.option(
-    "--plot", type=click.Path(dir_okay=False, path_type=Path), metavar="F.png", help="Figure to write."
-)
+@_plot
 @click.option(
     "--calibrate",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from maury._version import use_simd
-from maury.cli.inputs import listed
+from maury.cli.inputs import listed, plot_option
 from maury.cli.plot import draw
+from maury.output import LOG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,10 +20,6 @@ if TYPE_CHECKING:
     from maury.spectra import Spectra
 
 _SHOWN = 20  # number of problems printed
-
-_plot = click.option(
-    "--plot", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Folder for figures."
-)
 
 
 def _how_to_see(command: Any) -> Any:
@@ -122,16 +120,24 @@ def _how_to_see(command: Any) -> Any:
     metavar="F.onnx",
     help="Emulator file, default or lamost.  [default: lamost for LAMOST files, default for all others]",
 )
-@_plot
+@plot_option
 @click.option("--format", metavar="NAME", help="Format of the files, if it is not detected.")
 @click.option("--threads", type=click.IntRange(min=1), help="Number of threads; by default all cores.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing catalogue or unfinished run.")
 @click.option(
     "--models", type=click.Path(path_type=Path), metavar="M.fits", help="Best-fit spectra to write."
 )
+@click.option(
+    "--summary",
+    type=click.Path(path_type=Path),
+    metavar="S.json",
+    help="Counts of rows and flags, ranges of labels, and problems, to write as JSON.",
+)
 @click.option("--strict", is_flag=True, help="Exit with code 3 unless every row is valid.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only warnings and errors.")
-@click.option("-v", "--verbose", is_flag=True, help="Print every row and every problem.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Print every row, every problem, and the steps of the run."
+)
 @click.option("--scheduler", metavar="ADDRESS", help="Use a Dask cluster: its address, or scheduler file.")
 @click.option(
     "--simd",
@@ -150,6 +156,7 @@ def fit_command(
     fixed: tuple[str, ...],
     photometric_prior: bool,
     models: Path | None,
+    summary: Path | None,
     strict: bool,
     quiet: bool,
     verbose: bool,
@@ -164,8 +171,10 @@ def fit_command(
     """
     if simd is not None:  # before the core is loaded
         use_simd(simd)
+    from maury.catalog.summary import write_summary
     from maury.emulator import Emulator
     from maury.emulator.builtin import DEFAULT
+    from maury.output import check_new_file
     from maury.readers import ReadWarning
     from maury.show.tables import summary_sentence, summary_table
     from maury.survey import fit_files
@@ -174,6 +183,7 @@ def fit_command(
 
     if quiet and verbose:
         raise click.UsageError("--quiet and --verbose: give one of them, got both")
+    LOG.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
     paths = listed(files)
     if emulator is None:
         emulator = emulator_of_files(paths, options["format"])
@@ -182,6 +192,8 @@ def fit_command(
     model = Emulator.load(emulator)
     if models is not None:
         check_models_path(models, options["overwrite"])
+    if summary is not None:
+        check_new_file(summary, options["overwrite"])
     options["fixed"] = _fixed(fixed)
     if keep_all and options["reject"]:
         raise click.UsageError("--reject and --keep-all: give one of them, got both")
@@ -210,18 +222,20 @@ def fit_command(
     problems = catalog["problem"][catalog["problem"] != ""]
     shown = len(catalog) if verbose else _SHOWN
     for problem in problems[:shown]:
-        click.echo(f"Warning: {problem}", err=True)
+        LOG.warning("%s", problem)
     if len(problems) > shown:
-        click.echo(f"Warning: ... and {len(problems) - shown} more; see the column problem", err=True)
+        LOG.warning("... and %d more; see the column problem", len(problems) - shown)
     if not quiet:
         click.echo(summary_table(catalog, shown))
         click.echo()
         click.echo(f"{summary_sentence(catalog)} Written to {output}.")
+    if summary is not None:
+        write_summary(catalog, summary, options["overwrite"])
     if models is not None:
         write_models(catalog, _blocks(paths, options), model, models, options["overwrite"])
     if plot is not None:
         spectra = (one for block in _blocks(paths, options) for one in block)
-        drawn = draw(enumerate(spectra), catalog, model, plot, not quiet)
+        drawn = draw(enumerate(spectra), catalog, model, plot, not quiet, threads=options["threads"])
         if not quiet:
             click.echo(drawn)
     invalid = int((~catalog["valid"]).sum())
@@ -245,7 +259,7 @@ def _fixed(pairs: tuple[str, ...]) -> dict[str, float]:
     metavar="F.onnx",
     help="Emulator file; by default the built-in emulator.",
 )
-@_plot
+@plot_option
 @click.option("--check", is_flag=True, help="Exit with code 1 unless the results are those of the release.")
 def demo(emulator: str, plot: Path | None, check: bool) -> None:
     """Measure stars of the MILES library that come with maury, and compare them with their known labels."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import logging
 import signal
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -15,7 +18,7 @@ from maury.cli.plot import plot_command
 from maury.cli.reference import reference
 from maury.cli.report import report_command
 from maury.cli.train import train, twins, validate
-from maury.output import one_line
+from maury.output import LOG, one_line
 
 _LONGEST = 2000  # characters of a message
 
@@ -24,8 +27,8 @@ class _Commands(click.Group):
     """Prints errors that the user can correct as one line, with exit code 1; others keep a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        with warnings.catch_warnings():
-            warnings.showwarning = _show_warning
+        with warnings.catch_warnings(), _log_on_stderr():
+            warnings.showwarning = _log_warning
             try:
                 return super().invoke(ctx)
             except KeyboardInterrupt:
@@ -62,8 +65,29 @@ def _as_typed(error: Exception, options: dict[str, str]) -> str:
     return text.replace("pass overwrite=True", "pass --overwrite")
 
 
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    click.echo("Warning: " + one_line(message, _LONGEST), err=True)
+def _log_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    LOG.warning("%s", message)
+
+
+class _Stderr(logging.Handler):
+    """Prints each message as one line."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        word = "Warning: " if record.levelno >= logging.WARNING else ""
+        click.echo(word + one_line(record.getMessage(), _LONGEST), err=True)
+
+
+@contextmanager
+def _log_on_stderr() -> Iterator[None]:
+    """Print what maury logs, from INFO on; ``maury fit`` has options for less and more."""
+    handler, level = _Stderr(), LOG.level
+    LOG.addHandler(handler)
+    LOG.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        LOG.removeHandler(handler)
+        LOG.setLevel(level)
 
 
 def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from maury.cli.inputs import plot_option
+
 if TYPE_CHECKING:
     from maury.reference.file import Reference
 
@@ -33,9 +35,7 @@ def reference() -> None:
 @click.option("--aspcap", multiple=True, metavar="BIT", help="ASPCAPFLAG bits, in place of the default.")
 @click.option("--star", multiple=True, metavar="BIT", help="STARFLAG bits, in place of the default.")
 @click.option("--vscatter-max", type=float, help="Velocity scatter of a binary [km/s].  [default: 1]")
-@click.option(
-    "--plot", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Folder for figures."
-)
+@plot_option
 @_overwrite
 def mastar_apogee(
     goodspec: str,
@@ -88,6 +88,7 @@ def mastar_apogee(
 @click.option("--wavelength", type=(float, float), metavar="LOW HIGH", help="Range [vacuum Angstrom].")
 @click.option("--method", type=click.Choice(["cubic", "quadratic", "linear"]), help="Interpolation.")
 @click.option("--snr", type=float, help="Assumed signal-to-noise ratio.  [default: 100]")
+@plot_option
 @_overwrite
 def theory(
     grid: str,
@@ -99,6 +100,7 @@ def theory(
     lsf: str | None,
     resolution: float | None,
     air: bool | None,
+    plot: Path | None,
     overwrite: bool,
     **options: Any,
 ) -> None:
@@ -146,6 +148,8 @@ def theory(
             made = Reference.concatenate([stars, made])
     write_reference(made, output, overwrite)
     click.echo(f"{_words(made)} written to {output}.")
+    if plot is not None:
+        _draw(made, plot)
 
 
 def _median_lsf(stars: Reference) -> dict[str, Any]:
@@ -170,5 +174,8 @@ def _draw(made: Reference, folder: Path) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     save_figure(plot_reference(made), folder / "reference.png")
+    if not made.label_errors:  # models have none
+        click.echo(f"1 figure in {folder}.")
+        return
     save_figure(plot_label_errors(made), folder / "label_errors.png")
     click.echo(f"2 figures in {folder}.")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from maury.cli.inputs import sources_option
-from maury.output import one_line
+from maury.cli.inputs import photometry_option, sources_option
+from maury.output import LOG, one_line
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     metavar="COLOUR MAGNITUDE",
     help="Columns of the colour-magnitude diagram, as in bp_rp m_g.",
 )
+@photometry_option
 @click.option("--overwrite", is_flag=True, help="Replace an existing page.")
 def report_command(
     catalogue: str,
@@ -51,6 +52,7 @@ def report_command(
     max_spectra: int,
     emulator: str | None,
     cmd: tuple[str, str] | None,
+    photometry: str | None,
     overwrite: bool,
 ) -> None:
     """Make one HTML page of CATALOGUE that opens offline. Needs bokeh: pip install "maury[report]".
@@ -73,6 +75,12 @@ def report_command(
         )
     catalog = read_catalog(catalogue)
     check_catalog(catalog)
+    if photometry is not None:
+        from astropy.table import Table
+
+        from maury.measure.colours import with_photometry
+
+        catalog = with_photometry(catalog, Table.read(photometry))
     spectra = _spectra(catalog, sources, max_spectra, emulator) if max_spectra else {}
     write_report(catalog, output, spectra, cmd, title=Path(catalogue).name)
     size = output.stat().st_size / 1e6
@@ -99,5 +107,5 @@ def _spectra(
     except ValueError as error:
         if sources or emulator:
             raise
-        click.echo(f"Warning: no spectra in the page: {one_line(error)}", err=True)
+        LOG.warning("no spectra in the page: %s", one_line(error))
         return {}

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from maury.cli.inputs import can_draw, plot_option
+
 if TYPE_CHECKING:
     from maury.learn.validate import Validation
     from maury.reference.load import Library
-
-_plot = click.option(
-    "--plot", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Folder for figures."
-)
 
 
 def _whole_numbers(_: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
@@ -149,7 +147,7 @@ def train(
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Table of all stars: .ecsv, .fits or .parquet."
 )
-@_plot
+@plot_option
 @click.option("--overwrite", is_flag=True, help="Replace an existing table.")
 def validate(
     reference: str,
@@ -214,6 +212,7 @@ def validate(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
     required=True,
+    callback=can_draw,
     metavar="DIR",
     help="Folder for both emulators, a table and figures.",
 )

@@ -47,6 +47,15 @@ def best_fit(catalog: QTable, spectra: Any, emulator: Emulator | str | PathLike[
     ------
     ValueError
         If the catalogue has another number of rows, or was made with another emulator.
+
+    Examples
+    --------
+    >>> from importlib.resources import files
+    >>> import maury
+    >>> star = maury.read_spectra(files("maury") / "data" / "demo" / "MILES_res2.50_star_m0270V.fits.gz")
+    >>> model = maury.best_fit(maury.fit(star), star)
+    >>> model.shape == star.flux.shape
+    True
     """
     return _shown(catalog, *of_catalog(catalog, spectra, emulator))["model"]
 

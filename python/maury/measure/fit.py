@@ -164,6 +164,19 @@ def fit_normalized(
     ValueError
         If a shape does not match the emulator, an interval of the bounds is empty or not finite, a covariance
         is not positive definite, or `lsf` is given and the line-spread function of the emulator is unknown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import maury
+    >>> emulator = maury.Emulator.load("default")
+    >>> flux = emulator.predict(teff=5772, logg=4.44, fe_h=0.0)
+    >>> result = maury.fit_normalized(emulator, flux, np.full(flux.shape, 1e4))  # S/N 100
+    >>> result.table()["teff", "logg", "converged"].pprint()
+    teff logg converged
+     K   dex
+    ---- ---- ---------
+    5772 4.44      True
     """
     flux, ivar, _ = flux_in_one_unit(flux, ivar)
     data, weight = (_rows(name, values, emulator) for name, values in (("flux", flux), ("ivar", ivar)))

@@ -133,6 +133,17 @@ def fit(
     ------
     ValueError
         If an argument is invalid, or none of the files can be read; never for a bad spectrum.
+
+    Examples
+    --------
+    >>> from importlib.resources import files
+    >>> import maury
+    >>> catalog = maury.fit(files("maury") / "data" / "demo" / "MILES_res2.50_star_m0270V.fits.gz")
+    >>> catalog["star_id", "teff", "logg", "fe_h", "valid"].pprint()
+    star_id  teff logg  fe_h valid
+              K   dex   dex
+    -------- ---- ---- ----- -----
+    HD061935 4778 2.48 -0.06  True
     """
     if (photometry is None) != (isochrones is None):
         raise ValueError("photometry, isochrones: pass both, or neither")

@@ -96,6 +96,13 @@ def read_spectra(path: PathLike | Iterable[PathLike], format: str | None = None)
         If a single path cannot be read, or none of the files in a list.
     ValueError
         If `format` is not a known name.
+
+    Examples
+    --------
+    >>> from importlib.resources import files
+    >>> import maury
+    >>> maury.read_spectra(files("maury") / "data" / "demo")
+    <Spectra: 12 x 4300 pixels, 3542-7412 A, 12 stars, labels teff logg fe_h>
     """
     check_format(format)
     with warnings.catch_warnings(record=True) as notes:

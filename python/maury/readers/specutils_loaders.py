@@ -1,9 +1,9 @@
 """LAMOST and MaStar files for users of specutils: importing this module registers them.
 
-specutils has no entry point for loaders; it imports the files in ``~/.specutils``.
+specutils has no entry point for loaders; it imports the files in ``~/.specutils``::
 
->>> import maury.readers.specutils_loaders  # doctest: +SKIP
->>> SpectrumList.read("spec-55859-F5902_sp01-001.fits.gz")  # doctest: +SKIP
+    import maury.readers.specutils_loaders
+    SpectrumList.read("spec-55859-F5902_sp01-001.fits.gz")
 """
 
 from __future__ import annotations

@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 _DPI = 130
 _LINE = "0.5"
 _COLOURS = ("#3b6fb6", "#3f9b5c", "#e3b505", "#d1342f", "#7a4fa3", "#666666")
+_FEW = 200  # stars that are drawn as single points
 _KEPT = (0.5, 99.5)  # percentiles of the points that define the ends of an axis
 
 
 def plot_one_to_one(matched: Matched) -> Figure:
-    """Theirs against ours, one panel per label, coloured by the number of stars; the line is one to one."""
-    from matplotlib.colors import LogNorm
+    """Theirs against ours, one panel per label; the line is one to one.
 
-    from maury.figure import Figure
+    Points with error bars, as far as errors are known, or for many stars cells coloured by their number.
+    """
+    from maury.figure import Figure, LogNorm
 
     n = len(matched.names)
     other = matched.other.replace("$", r"\$")
@@ -40,10 +42,20 @@ def plot_one_to_one(matched: Matched) -> Figure:
             axes.set_title("no star in common", fontsize=10)
             continue
         low, high = _ends(np.concatenate([ours, theirs]))
-        axes.hexbin(
-            ours, theirs, gridsize=60, extent=(low, high, low, high), norm=LogNorm(), mincnt=1,
-            cmap="viridis", linewidths=0.2,
-        )  # fmt: skip
+        if len(ours) > _FEW:
+            axes.hexbin(
+                ours, theirs, gridsize=60, extent=(low, high, low, high), norm=LogNorm(), mincnt=1,
+                cmap="viridis", linewidths=0.2,
+            )  # fmt: skip
+        else:
+            x_err, y_err = (
+                None if errors is None else np.nan_to_num(errors[both, j])
+                for errors in (matched.ours_err, matched.theirs_err)
+            )
+            axes.errorbar(
+                ours, theirs, yerr=y_err, xerr=x_err, fmt="o", ms=4, color=_COLOURS[0], ecolor="0.6",
+                elinewidth=0.8, mec="white", mew=0.4,
+            )  # fmt: skip
         axes.plot([low, high], [low, high], color=_LINE, lw=1)
         axes.set_xlim(low, high)
         axes.set_ylim(low, high)

@@ -43,9 +43,7 @@ def plot_comparison(
     rchi2 : (N,), optional
         Reduced chi-square.
     """
-    from matplotlib.colors import LogNorm
-
-    from maury.figure import Figure
+    from maury.figure import Figure, LogNorm
 
     known, measured = np.asarray(known, dtype=float), np.asarray(measured, dtype=float)
     width = _LEFT + _PANEL * len(names) + _RIGHT

@@ -90,7 +90,7 @@ def plot_chi2(catalog: QTable) -> Figure:
     ValueError
         If the catalogue has no labels ``teff`` and ``logg``.
     """
-    from matplotlib.colors import LogNorm
+    from maury.figure import LogNorm
 
     _need(catalog, ("teff", "logg"), "a Kiel diagram")
     figure, (left, right) = _panels(2, 6.2, 4.8)

@@ -35,9 +35,7 @@ def plot_flux_errors(found: FluxErrors, title: str = "") -> Figure:
     ValueError
         If there are no spectra.
     """
-    from matplotlib.colors import LogNorm
-
-    from maury.figure import Figure
+    from maury.figure import Figure, LogNorm
 
     bins = np.flatnonzero(found.spectra)
     if not len(bins):

@@ -27,9 +27,7 @@ def plot_reference(reference: Reference) -> Figure:
     ValueError
         If the set has no teff, logg or fe_h.
     """
-    from matplotlib.colors import LogNorm
-
-    from maury.figure import Figure
+    from maury.figure import Figure, LogNorm
 
     labels = reference.spectra.labels
     missing = [name for name in ("teff", "logg", "fe_h") if name not in labels]

@@ -5,7 +5,7 @@ Figures are made without pyplot, so that no window opens and no global state cha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +27,8 @@ _OBSERVED, _CONTINUUM = "#333333", "#d1342f"
 _COLOURS = ("#2f6fb0", "#d1342f", "#3f9b5c", "#e3b505")
 WINDOW = 400  # pixels
 SCALE_RANGE = (5400.0, 5600.0)  # Angstrom
+_PARTS = (60, 75, 90, 99.5)  # per cent of the spectra, as in fig. 13
+_CURVE = 1000  # points of a curve
 
 
 def plot_normalisation(spectrum: Spectra, window: int = WINDOW) -> Figure:
@@ -61,6 +63,38 @@ def plot_normalisation(spectrum: Spectra, window: int = WINDOW) -> Figure:
     bottom.set_ylabel("normalised flux")
     _finish([top, bottom])
     return figure
+
+
+def resolution_curves(spectra: Iterable[Spectra]) -> dict[str, tuple[Array, Array]]:
+    """Line-spread functions below which 60, 75, 90 and 99.5 % of spectra are, for `plot_resolution`.
+
+    Returns
+    -------
+    dict
+        By name: wavelengths (P,) and Gaussian sigma (P,) [Angstrom].
+
+    Raises
+    ------
+    ValueError
+        If no spectrum has a line-spread function.
+    """
+    known = []
+    for one in (spectrum for batch in spectra for spectrum in batch):
+        if one.lsf is None:
+            continue
+        wavelength, sigma = np.atleast_2d(one.wavelength)[0], np.atleast_2d(one.lsf)[0]
+        seen = np.isfinite(wavelength) & np.isfinite(sigma)
+        order = np.argsort(wavelength[seen])  # arms may overlap
+        known.append((wavelength[seen][order], sigma[seen][order]))
+    known = [curve for curve in known if len(curve[0])]
+    if not known:
+        raise ValueError("spectra: none of them has a line-spread function")
+    ends = [end for wavelength, _ in known for end in wavelength[[0, -1]]]
+    common = np.geomspace(min(ends), max(ends), _CURVE)
+    sigma = np.array([np.interp(common, *curve, left=np.nan, right=np.nan) for curve in known])
+    seen = np.isfinite(sigma).any(axis=0)
+    common, sigma = common[seen], sigma[:, seen]
+    return {f"{part:g} %": (common, np.nanpercentile(sigma, part, axis=0)) for part in _PARTS}
 
 
 def plot_libraries(

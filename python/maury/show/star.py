@@ -38,6 +38,14 @@ def plot(
     ValueError
         If there is no such row, the number of spectra is another, or the catalogue was made with another
         emulator.
+
+    Examples
+    --------
+    >>> from importlib.resources import files
+    >>> import maury
+    >>> star = files("maury") / "data" / "demo" / "MILES_res2.50_star_m0270V.fits.gz"
+    >>> figure = maury.plot(maury.fit(star), star)
+    >>> figure.savefig("star.png")
     """
     spectra, emulator = of_catalog(catalog, spectra, emulator)
     if isinstance(i, str):

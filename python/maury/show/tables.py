@@ -202,12 +202,9 @@ def _shorten(text: str, width: int) -> str:
 
 def columns_text(head: list[str], rows: list[list[str]]) -> str:
     """Lines of a table; the first column, "unit" and "flags" are text, the others numbers."""
-    widths = [max(len(line[j]) for line in [head, *rows]) for j in range(len(head))]
-    lines = []
-    for cells in [head, *rows]:
-        line = [
-            cell.ljust(width) if j == 0 or head[j] in ("flags", "unit") else cell.rjust(width)
-            for j, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        ]
-        lines.append("  ".join(line).rstrip())
-    return "\n".join(lines)
+    from astropy.table import Table
+
+    table = Table(rows=[head, *rows], names=[str(j) for j in range(len(head))])  # names in head may repeat
+    align = ["<" if j == 0 or name in ("flags", "unit") else ">" for j, name in enumerate(head)]
+    lines = table.pformat(max_lines=-1, max_width=-1, show_name=False, align=align)
+    return "\n".join(line.rstrip() for line in lines)

@@ -222,6 +222,22 @@ class Spectra:
         ------
         ValueError
             As `Spectra`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from astropy import units as u
+        >>> import maury
+        >>> wavelength = np.linspace(500, 510, 6) * u.nm
+        >>> maury.Spectra.from_arrays(wavelength, np.ones(6), snr=50, fwhm=2.5, star_id="mine")
+        <Spectra: 1 x 6 pixels, 5000-5100 A, 1 star>
+
+        Two of different lengths, in air:
+
+        >>> maury.Spectra.from_arrays(
+        ...     [wavelength, wavelength[:4]], [np.ones(6), np.ones(4)], snr=[50, 20], air=True
+        ... )
+        <Spectra: 2 x 6 pixels, 5001-5101 A, 2 stars>
         """
         if ivar is None and error is None and snr is None:
             warnings.warn(arrays.NO_NOISE, stacklevel=2)
@@ -310,7 +326,8 @@ class Spectra:
         text = f"<Spectra: {n} x {n_pixels} pixels"
         if np.isfinite(self.wavelength).any():
             text += f", {np.nanmin(self.wavelength):.0f}-{np.nanmax(self.wavelength):.0f} A"
-        text += f", {len(set(self.star_id.tolist()))} stars"
+        stars = len(set(self.star_id.tolist()))
+        text += f", {stars} {'star' if stars == 1 else 'stars'}"
         if self.labels:
             text += f", labels {' '.join(self.labels)}"
         unreadable = int(np.sum(self.problem != ""))

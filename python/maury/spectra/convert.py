@@ -31,6 +31,15 @@ def air_to_vacuum(wavelength: Any) -> Any:
     ------
     ValueError
         If plain numbers look like nm or micron.
+
+    Examples
+    --------
+    >>> from astropy import units as u
+    >>> from maury.spectra import air_to_vacuum
+    >>> print(f"{air_to_vacuum(6562.79):.2f}")
+    6564.60
+    >>> print(f"{air_to_vacuum(656.279 * u.nm):.3f}")
+    656.460 nm
     """
     air = angstrom(wavelength)
     with np.errstate(divide="ignore"):

@@ -27,6 +27,7 @@ from maury.measure.photometric_prior import needed_for_prior, priors_by_name
 from maury.measure.photometry import labels_by_name, why_none_is_named
 from maury.measure.pipeline import finished_catalog
 from maury.measure.prior import PriorLike, prior_origin
+from maury.output import LOG
 from maury.output import progress as show_progress
 from maury.readers.blocks import Block, count, spectra_blocks
 from maury.readers.read import check_format, file_format, list_files, none_readable
@@ -111,6 +112,14 @@ def fit_files(
         If the output exists, or is created by another program during the run, and `overwrite` is False.
     OSError
         If something cannot be written, as on a full disk. Finished blocks are kept.
+
+    Examples
+    --------
+    >>> from importlib.resources import files
+    >>> import maury
+    >>> catalog = maury.fit_files(files("maury") / "data" / "demo", "stars.fits")
+    >>> len(catalog), len(maury.read_catalog("stars.fits"))
+    (12, 12)
     """
     if (photometry is None) != (isochrones is None):
         raise ValueError("photometry, isochrones: pass both, or neither")
@@ -139,9 +148,14 @@ def fit_files(
         check_output(output, replace)  # again, now that no other run can write it
         total = count(paths, format)
         before = sum(len(columns["star_id"]) for columns in done.values())
+        if done:
+            LOG.info("Resuming: %d blocks with %d spectra are finished.", len(done), before)
         blocks = spectra_blocks(paths, format, frozenset(done))
         n_threads = threads or available_threads()
         first = list(islice(blocks, n_threads))
+        LOG.debug(
+            "%d files, %d spectra, %d threads, emulator %s.", len(paths), total, n_threads, emulator.name
+        )
         threads_each = max(1, n_threads // max(1, len(first)))  # few blocks: several threads per block
         with (
             _workers(recipe, scheduler, n_threads, threads_each) as (submit, most),
@@ -152,6 +166,7 @@ def fit_files(
                     model.check_formats(columns["format"])
                 parts.save(block.number, columns)
                 done[block.number] = columns
+                LOG.debug("Block %d: %d spectra are finished.", block.number, len(columns["star_id"]))
                 bar.update(block.size)
         joined = join_columns([done[number] for number in sorted(done)])
         problem = joined["problem"]
@@ -174,6 +189,7 @@ def fit_files(
         )
         with parts.writing():
             write_catalog(catalog, output, replace)
+        LOG.debug("%d rows are written to %s.", len(catalog), output)
         parts.remove()
     return catalog
 

@@ -70,11 +70,12 @@ def write_report(
 
 
 def need_bokeh() -> None:
-    """Raise ImportError with instructions if bokeh is not installed."""
+    """Raise ImportError with instructions if bokeh, or matplotlib, is not installed."""
     from importlib.util import find_spec
 
-    if find_spec("bokeh") is None:
-        raise ImportError('a report requires bokeh: pip install "maury[report]"')
+    for name in ("bokeh", "matplotlib"):
+        if find_spec(name) is None:
+            raise ImportError(f'a report requires {name}: pip install "maury[report]"')
 
 
 def check_catalog(catalog: QTable) -> None:
