@@ -14,6 +14,8 @@ SIMD_LEVEL: str
 MOST_ARM_SHIFT: float
 MOST_BROADENING: float
 SIMD_LEVELS: tuple[str, ...]
+N_CANDIDATES: int
+REGIONS: dict[str, tuple[bool, tuple[tuple[float, float], ...]]]
 
 def running_median(
     flux: NDArray[_Float], mask: NDArray[np.bool_] | None = None, half: int = 200
@@ -131,3 +133,14 @@ def show(
     *,
     threads: int = 0,
 ) -> dict[str, NDArray[np.float64]]: ...
+def candidate_labels(
+    training_labels: NDArray[np.float64], transforms: Sequence[str], lower: ArrayLike, upper: ArrayLike
+) -> NDArray[np.float64]: ...
+def template_labels(
+    training_labels: NDArray[np.float64],
+    transforms: Sequence[str],
+    label_min: ArrayLike,
+    label_max: ArrayLike,
+    lower: ArrayLike,
+    upper: ArrayLike,
+) -> NDArray[np.float64]: ...
