@@ -1,4 +1,4 @@
-"""Fits one spectrum through the C interface: fit_one.py LIBMAURY MODEL.onnx SPECTRUM.txt; it needs NumPy only."""
+"""Fits one spectrum through the C interface: fit_one.py LIBMAURY MODEL.onnx SPECTRUM.txt; it needs NumPy."""
 
 import ctypes
 import sys
@@ -6,6 +6,10 @@ import sys
 import numpy as np
 
 _numbers = ctypes.POINTER(ctypes.c_double)
+_ARRAYS = """labels errors formal_errors model_errors covariance formal_covariance arm_rv
+    model continuum weight fitted_flux fitted_ivar"""
+_NUMBERS = "chi2 chi2_noise rchi2 rchi2_noise rv rv_err broadening broadening_err snr training_distance"
+_COUNTS = "n_pixels n_clipped n_starts n_agree n_evaluations status converged start"
 
 
 class Spectrum(ctypes.Structure):
@@ -32,23 +36,9 @@ class Result(ctypes.Structure):
     _fields_ = [
         ("n_labels", ctypes.c_size_t),
         ("n_arms", ctypes.c_size_t),
-        *(
-            (name, _numbers)
-            for name in (
-                "labels errors formal_errors model_errors covariance formal_covariance arm_rv "
-                "model continuum weight fitted_flux fitted_ivar"
-            ).split()
-        ),
-        *(
-            (name, ctypes.c_double)
-            for name in (
-                "chi2 chi2_noise rchi2 rchi2_noise rv rv_err broadening broadening_err snr training_distance"
-            ).split()
-        ),
-        *(
-            (name, ctypes.c_int32)
-            for name in "n_pixels n_clipped n_starts n_agree n_evaluations status converged start".split()
-        ),
+        *((name, _numbers) for name in _ARRAYS.split()),
+        *((name, ctypes.c_double) for name in _NUMBERS.split()),
+        *((name, ctypes.c_int32) for name in _COUNTS.split()),
         ("flags", ctypes.c_uint32),
         ("valid", ctypes.c_int32),
         ("problem", ctypes.c_char_p),

@@ -25,7 +25,17 @@ ORDER = [
     ("regions", "option_text", "model_parts", "label_space", "starts", "training_distance", "model_error"),
     ("maury", "emission", "misfit", "quality"),
     ("model_checks", "model_state", "model", "spectrum_checks", "spectrum_result", "fit"),
-    ("onnx_file", "onnx_reading", "onnx_node", "onnx_values", "onnx_graph", "model_metadata", "model_load", "model_no_load", "c_api"),
+    (
+        "onnx_file",
+        "onnx_reading",
+        "onnx_node",
+        "onnx_values",
+        "onnx_graph",
+        "model_metadata",
+        "model_load",
+        "model_no_load",
+        "c_api",
+    ),
 ]
 # Libraries that one file may use, which is built where they are.
 ELSEWHERE = {"protozero/pbf_reader.hpp": "onnx_reading.hpp", "nlohmann/json.hpp": "model_metadata.cpp"}
