@@ -4,8 +4,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 namespace maury {
 namespace {
@@ -185,6 +187,22 @@ std::optional<ModelError> stored_error(const json& told, const std::vector<std::
     if (range.size() != 2 * labels.size())
         refuse("ln_sigma_range: expected two rows");
     const auto half = range.begin() + static_cast<std::ptrdiff_t>(labels.size());
+    const auto check = [&](const char* name, double least, double most) {
+        const std::vector<double> values = numbers(told.at(name));
+        if (values.size() != labels.size() ||
+            !std::all_of(values.begin(), values.end(), [&](double v) { return v >= least && v <= most; }))
+            refuse(std::string("metadata 'maury.model_error': ") + name +
+                   ": expected one number per label, in range");
+    };
+    constexpr double most = std::numeric_limits<double>::max();
+    check("offset", -most, most);
+    check("offset_error", 0.0, most);
+    check("pull_width", 0.0, most);
+    check("outliers", 0.0, 1.0);
+    for (const char* name : {"n_stars", "folds"})
+        if (!told.at(name).is_number_integer() || told.at(name) < 0)
+            refuse(std::string("metadata 'maury.model_error': ") + name +
+                   ": expected a whole number, 0 or more");
     error.least.assign(range.begin(), half);
     error.most.assign(half, range.end());
     return error;

@@ -85,6 +85,13 @@ void Residuals::judge(const NormalisedFit& fit, double rv, double width, double 
     signs.unexplained = unexplained_part(fit, size.cell);
 }
 
+std::uint32_t cautions_of(const std::vector<double>& labels, const std::vector<std::string>& names) {
+    std::uint32_t flags = 0;
+    for (const Caution& caution : cautions)
+        flags |= is_in(caution, labels, names) ? caution.bit : 0;
+    return flags;
+}
+
 std::uint32_t flags_of(const Result& r, const Signs& signs, const ModelParts& parts, double spectrum_rv,
                        double max_rv, bool rejected) {
     if (!r.problem.empty())
@@ -114,8 +121,7 @@ std::uint32_t flags_of(const Result& r, const Signs& signs, const ModelParts& pa
     set(flag::SHARPER, signs.sharper);
     set(flag::RESOLUTION_UNKNOWN, signs.resolution_unknown);
     set(flag::REJECTED, rejected);
-    for (const Caution& caution : cautions)
-        set(caution.bit, is_in(caution, r.labels, parts.labels));
+    flags |= cautions_of(r.labels, parts.labels);
     const bool extrapolated = flags & (flag::AT_BOUND | flag::OUTSIDE_TRAINING), emits = signs.emission;
     const double most = extrapolated || emits ? max_unexplained_and : max_unexplained;
     set(flag::UNLIKE_STARS, signs.unexplained > most || (extrapolated && emits));

@@ -5,6 +5,7 @@
 #include "maury/maury.hpp"
 
 #include <cstddef>
+#include <string>
 #include <vector>
 
 namespace maury {
@@ -29,6 +30,9 @@ class Residuals {
 
 // rms flux error on stars not trained on, and not less than local lines reproduce a running median.
 double usual_error(double held_out_rms);
+
+// Those of the bits that follow from the labels alone: regions to be used with caution. names: of the labels.
+std::uint32_t cautions_of(const std::vector<double>& labels, const std::vector<std::string>& names);
 
 // Result::flags. Of the result everything else is read; the velocity of the spectrum, NaN = unknown;
 // rejected: by the survey.
