@@ -1,6 +1,6 @@
 #include "model_state.hpp"
 
-#include "emulator_checks.hpp"
+#include "low_rank.hpp"
 #include "model_checks.hpp"
 #include "starts.hpp"
 
@@ -11,13 +11,6 @@
 
 namespace maury {
 namespace {
-
-std::unique_ptr<const Emulator> network_of(const ModelParts& parts) {
-    std::vector<Transform> transforms;
-    for (const std::string& name : parts.transforms)
-        transforms.push_back(transform_from_name(name));
-    return std::make_unique<const Emulator>(transforms, parts.label_min, parts.label_max, parts.layers);
-}
 
 std::size_t different_rows(const std::vector<double>& values, std::size_t n_columns) {
     std::set<std::vector<double>> rows;
@@ -49,7 +42,7 @@ std::vector<double> rest_of_scatter(const ModelParts& parts) {
 } // namespace
 
 ModelState::ModelState(ModelParts given)
-    : parts(checked_parts(std::move(given))), emulator(network_of(parts)), distance(parts),
+    : parts(checked_parts(std::move(given))), emulator(compiled(parts)), distance(parts),
       errors(errors_of(parts)) {}
 
 std::shared_ptr<const Plan> ModelState::plan(const std::vector<double>& lower,

@@ -16,6 +16,7 @@ SIMD_LEVEL: str
 MOST_ARM_SHIFT: float
 MOST_BROADENING: float
 SIMD_LEVELS: tuple[str, ...]
+MOST_INPUTS: int
 EMISSION_LINES: dict[str, float]
 N_CANDIDATES: int
 REGIONS: dict[str, tuple[bool, tuple[tuple[float, float], ...]]]
@@ -212,3 +213,20 @@ class ModelErrors:
         correlation: ArrayLike,
     ) -> None: ...
     def predict(self, labels: NDArray[np.float64], distance: NDArray[np.float64]) -> NDArray[np.float64]: ...
+
+def exact_factors(
+    weight: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None: ...
+def make_cut(
+    transforms: Sequence[str],
+    label_min: ArrayLike,
+    label_max: ArrayLike,
+    lower: ArrayLike,
+    upper: ArrayLike,
+    training_labels: NDArray[np.float64],
+    weights: Sequence[ArrayLike],
+    biases: Sequence[ArrayLike],
+    activations: Sequence[str],
+) -> (
+    tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float] | None
+): ...

@@ -23,6 +23,7 @@ ORDER = [
     ("spectrum_fit", "spectrum_search", "spectrum_known", "spectrum_store"),
     # The front door: what a model consists of, the errors and flags of a fit, and all of it together.
     ("regions", "option_text", "model_parts", "label_space", "starts", "training_distance", "model_error"),
+    ("symmetric_eigen", "low_rank"),
     ("maury", "emission", "misfit", "quality"),
     ("model_checks", "model_state", "model", "spectrum_checks", "spectrum_result", "fit"),
     (

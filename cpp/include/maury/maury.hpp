@@ -124,8 +124,7 @@ class MAURY_API Fit {
     Fit& operator=(Fit&&) noexcept;
 
     // A bad spectrum is a result with flags, never an exception. Throws std::invalid_argument for arrays of
-    // different lengths. The one with `result` writes into its memory, and allocates none once all is large
-    // enough.
+    // different lengths. The one with `result` uses its memory again.
     Result operator()(const Spectrum& spectrum);
     void operator()(const Spectrum& spectrum, Result& result);
     Result operator()(View<double> wavelength, View<double> flux, View<double> ivar, View<double> lsf = {});
