@@ -10,10 +10,16 @@ from typing_extensions import NotRequired
 _Float = TypeVar("_Float", np.float32, np.float64)
 
 STATUS: dict[str, tuple[int, str]]
+FLAGS: dict[str, tuple[int, str]]
+DO_NOT_USE: int
 SIMD_LEVEL: str
 MOST_ARM_SHIFT: float
 MOST_BROADENING: float
 SIMD_LEVELS: tuple[str, ...]
+MOST_INPUTS: int
+EMISSION_LINES: dict[str, float]
+N_CANDIDATES: int
+REGIONS: dict[str, tuple[bool, tuple[tuple[float, float], ...]]]
 
 def running_median(
     flux: NDArray[_Float], mask: NDArray[np.bool_] | None = None, half: int = 200
@@ -131,3 +137,96 @@ def show(
     *,
     threads: int = 0,
 ) -> dict[str, NDArray[np.float64]]: ...
+def candidate_labels(
+    training_labels: NDArray[np.float64], transforms: Sequence[str], lower: ArrayLike, upper: ArrayLike
+) -> NDArray[np.float64]: ...
+def template_labels(
+    training_labels: NDArray[np.float64],
+    transforms: Sequence[str],
+    label_min: ArrayLike,
+    label_max: ArrayLike,
+    lower: ArrayLike,
+    upper: ArrayLike,
+) -> NDArray[np.float64]: ...
+def emission_lines(
+    wavelength: NDArray[np.float64],
+    flux: NDArray[np.float64],
+    ivar: NDArray[np.float64],
+    model: NDArray[np.float64],
+    rv: NDArray[np.float64],
+    scatter: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+def shows_emission(height: NDArray[np.float64], significance: NDArray[np.float64]) -> NDArray[np.bool_]: ...
+def cell_sizes(width: NDArray[np.float64], window: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+def smooth_misfit(
+    flux: NDArray[np.float64],
+    ivar: NDArray[np.float64],
+    model: NDArray[np.float64],
+    scatter: NDArray[np.float64],
+    cell: NDArray[np.int64],
+    edge: NDArray[np.int64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+def is_misfit(rms: NDArray[np.float64], worst: NDArray[np.float64], usual: float) -> NDArray[np.bool_]: ...
+def unexplained_part(
+    flux: NDArray[np.float64],
+    ivar: NDArray[np.float64],
+    model: NDArray[np.float64],
+    cell: NDArray[np.int64],
+) -> NDArray[np.float64]: ...
+def flags(
+    names: Sequence[str],
+    training_range: NDArray[np.float64],
+    n_grid: int,
+    max_rv: float,
+    labels: NDArray[np.float64],
+    **kwargs: NDArray[np.float64],
+) -> NDArray[np.int32]: ...
+def cautions(labels: NDArray[np.float64], names: Sequence[str]) -> NDArray[np.int32]: ...
+def usual_error(held_out_rms: float) -> float: ...
+
+@final
+class TrainingDistance:
+    def __init__(
+        self,
+        training_labels: NDArray[np.float64],
+        transforms: Sequence[str],
+        label_min: ArrayLike,
+        label_max: ArrayLike,
+    ) -> None: ...
+    def __call__(self, labels: NDArray[np.float64]) -> NDArray[np.float64]: ...
+
+@final
+class ModelErrors:
+    def __init__(
+        self,
+        labels: Sequence[str],
+        variables: Sequence[str],
+        log10: Sequence[bool],
+        centre: ArrayLike,
+        scale: ArrayLike,
+        low: ArrayLike,
+        high: ArrayLike,
+        terms: Sequence[str],
+        coefficients: ArrayLike,
+        least: ArrayLike,
+        most: ArrayLike,
+        correlation: ArrayLike,
+    ) -> None: ...
+    def predict(self, labels: NDArray[np.float64], distance: NDArray[np.float64]) -> NDArray[np.float64]: ...
+
+def exact_factors(
+    weight: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None: ...
+def make_cut(
+    transforms: Sequence[str],
+    label_min: ArrayLike,
+    label_max: ArrayLike,
+    lower: ArrayLike,
+    upper: ArrayLike,
+    training_labels: NDArray[np.float64],
+    weights: Sequence[ArrayLike],
+    biases: Sequence[ArrayLike],
+    activations: Sequence[str],
+) -> (
+    tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float] | None
+): ...

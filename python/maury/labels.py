@@ -149,17 +149,3 @@ def weighted_sum(terms: NDArray[np.float64], weights: NDArray[np.float64]) -> ND
     for column, weight in zip(terms.T, weights, strict=True):
         total += column.reshape(-1, *[1] * (weights.ndim - 1)) * weight
     return total
-
-
-def spread_labels(bounds: ArrayLike, transforms: Sequence[str], n: int) -> NDArray[np.float64]:
-    """Labels (n, L) that fill the box of `bounds` (L, 2) evenly, in the variables of the network.
-
-    The additive sequence of Roberts (2018): its steps are powers of 1/r, where r is the root above 1 of
-    r**(L + 1) = r + 1. SciPy has similar sequences, but importing them takes half a second.
-    """
-    lower, upper = np.asarray(bounds, dtype=np.float64).T
-    ratio = 2.0
-    for _ in range(64):
-        ratio = (1 + ratio) ** (1 / (len(lower) + 1))
-    points = (0.5 + np.arange(1, n + 1)[:, None] * ratio ** -np.arange(1.0, len(lower) + 1)) % 1.0
-    return np.clip(unscaled(points, lower, upper, transforms), lower, upper)

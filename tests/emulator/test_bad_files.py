@@ -181,7 +181,7 @@ METADATA = {
     ),
     "wavelength overflows": (
         change_entry("wavelength", lambda grid: grid.update(log10_step=1e3)),
-        "wavelength: 39 of 40 values are not finite",
+        "wavelength.*OverflowError",
     ),
     "wavelength in air": (
         change_entry("wavelength", lambda grid: grid.update(medium="air")),

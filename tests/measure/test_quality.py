@@ -7,6 +7,7 @@ import pytest
 
 import made_up_stars as made_up
 import maury
+import maury._core as _core
 from maury.catalog.caution import in_caution
 from maury.catalog.errors import formal_errors, scaled_errors
 from maury.catalog.flags import CAUTION_FLAGS, DO_NOT_USE, KNOW_THIS, Flag, flag_names, is_valid
@@ -302,3 +303,7 @@ def test_formal_errors_of_a_failed_fit_are_nan():
 def test_errors_grow_with_a_bad_chi2_and_never_shrink():
     scaled = scaled_errors(np.ones((3, 2)), [4.0, 0.3, np.nan])
     np.testing.assert_array_equal(scaled, [[2, 2], [1, 1], [1, 1]])
+
+
+def test_the_bits_are_those_of_the_core():
+    assert {bit.name: (int(bit), bit.meaning) for bit in Flag} == _core.FLAGS

@@ -5,6 +5,8 @@ from itertools import pairwise
 import numpy as np
 from scipy.special import erf, expit
 
+from maury.emulator.checks import log10_wavelength
+
 ACTIVATIONS = ("identity", "relu", "leaky_relu", "silu", "tanh", "sigmoid", "gelu")
 
 
@@ -80,7 +82,7 @@ def three_labels(hidden=(12, 9), n_pixels=40, seed=0, **changes):
         "label_min": [3000.0, 0.0, -2.5],
         "label_max": [30000.0, 5.0, 0.5],
         "transforms": ["log10", "linear", "linear"],
-        "wavelength": 10 ** (3.6 + 1e-4 * np.arange(n_pixels)),
+        "wavelength": log10_wavelength(3.6, 1e-4, n_pixels),
     }
     return arguments | changes
 

@@ -1,4 +1,4 @@
-"""A good emulator file, and ways to spoil it."""
+"""A good emulator file, and ways to spoil it, which Python and C++ must refuse alike."""
 
 import json
 
@@ -7,6 +7,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+import front_door
 from maury.emulator.emulator import Emulator
 from maury.emulator.guard import EmulatorFileError
 from network_twin import three_labels
@@ -24,6 +25,8 @@ def tampered(change):
 def refused(data, message):
     with pytest.raises(EmulatorFileError, match=f"^bad.onnx: .*{message}") as caught:
         Emulator.from_bytes(data, "bad.onnx")
+    if front_door.LIBRARY is not None:
+        assert front_door.refusal(data).startswith("bad.onnx: ")
     return str(caught.value)
 
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "maury/activation.hpp"
+#include "maury/export.h"
 
 #include <cstddef>
 #include <string>
@@ -10,7 +11,7 @@
 namespace maury {
 
 // Throws std::invalid_argument, naming the choices, for a name it does not know.
-Activation activation_from_name(const std::string& name);
+MAURY_API Activation activation_from_name(const std::string& name);
 
 // out = activation(weight in + bias). Weights are used in float32, all else in double.
 struct Layer {

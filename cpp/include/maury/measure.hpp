@@ -3,6 +3,7 @@
 #pragma once
 
 #include "maury/emulator.hpp"
+#include "maury/options.hpp"
 #include "maury/wavelength_grid.hpp"
 
 #include <cstddef>
@@ -16,26 +17,6 @@ namespace maury {
 class Candidates;
 class GramStretches;
 struct GridModes;
-
-// Wavelengths [vacuum Angstrom] that are excluded from a fit; in the rest frame of the star if `moves`.
-struct Region {
-    double low, high;
-    bool moves;
-};
-
-// Everything that a user can choose; the same for all spectra of a run.
-struct Options {
-    bool use_scatter = true; // of the emulator, in the weights, and its residual modes
-    bool continuum = true;   // false: the data are normalised, their continuum is 1
-    bool broadening = false; // fit an additional one: rotation, or a resolution lower than stated
-    double max_rv = 1000.0;  // maximum absolute velocity [km/s]
-    double clip = 4.0;       // sigma beyond which a pixel is an outlier; 0 = no clipping
-    int n_starts = 6;        // candidates that are followed; more if noise does not distinguish them
-    int max_evaluations = 200;
-    // Limits of what is fitted besides labels and velocity [pixels of the grid].
-    static constexpr double most_arm_shift = 3.0, most_broadening = 6.0;
-    std::vector<Region> leave_out;
-};
 
 // N spectra of P pixels. Arrays are (N, P), or (P,) for all spectra where one_* says so; null = not known.
 struct Spectra {

@@ -1,6 +1,6 @@
-"""The bits of the column ``flags``, their meaning and their thresholds (Imig et al. 2021, sec. 4.2).
+"""The bits of the column ``flags`` and their meaning (Imig et al. 2021, sec. 4.2), as the core has them.
 
-They are set in `maury.measure.quality`.
+They are set in `maury.measure.quality`; the thresholds are in ``cpp/src/quality.cpp``.
 """
 
 from __future__ import annotations
@@ -10,17 +10,7 @@ from enum import IntFlag
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maury.catalog.caution import CAUTION
-
-MAX_RCHI2_NOISE = 100.0  # such fits are rejected in the paper, sec. 4.2
-MAX_RCHI2 = 10.0  # with the scatter; exceeded by 1.4 % of the MILES stars without another flag
-MIN_SNR = 15.0  # limit of the "good visits" of the paper, sec. 2.2
-MIN_PIXEL_FRACTION = 0.25  # of the emulator's pixels
-MAX_BAD_FRACTION = 0.2  # of the spectrum's pixels within the emulator's range
-MAX_OUTLIERS = 0.015  # of the pixels; exceeded by 2.0 % of the MILES stars without another flag
-MIN_AGREEMENT = 0.5  # of the starts that were followed
-MAX_UNEXPLAINED = 0.7  # of the rms of the features; of 1,679 LAMOST DR10 stars 0.4 % have more
-MAX_UNEXPLAINED_AND = 0.4  # the same with another flag: EMISSION, or one of `EXTRAPOLATED`
+import maury._core as _core
 
 
 class Flag(IntFlag):
@@ -66,52 +56,18 @@ class Flag(IntFlag):
         return "; ".join(_MEANING[bit] for bit in type(self) if bit in self)
 
 
-_MEANING = {
-    Flag.NOT_CONVERGED: "the fit found no minimum; do not use the labels",
-    Flag.AT_BOUND: "a label is at the edge of its allowed range",
-    Flag.OUTSIDE_TRAINING: "the labels are extrapolated: few or no training stars have such labels",
-    Flag.TOO_FEW_PIXELS: f"fewer than {MIN_PIXEL_FRACTION:.0%} of the emulator's pixels could be used",
-    Flag.BAD_CHI2: f"reduced chi2 from the noise alone is above {MAX_RCHI2_NOISE:g}",
-    Flag.LOW_SNR: f"signal-to-noise ratio below {MIN_SNR:g}",
-    Flag.UNREADABLE: "the file could not be read; see the column problem",
-    Flag.RV_UNKNOWN: "velocity unknown: the spectrum was assumed to be at rest",
-    Flag.RV_AT_LIMIT: "the velocity is at the limit of the search range",
-    Flag.SHARPER: "part of the spectrum has a higher resolution than the emulator; it was convolved to match",
-    Flag.HIGH_RCHI2: f"reduced chi2 with the scatter of the emulator is above {MAX_RCHI2:g}",
-    Flag.BAD_PIXELS: f"more than {MAX_BAD_FRACTION:.0%} of the spectrum's pixels are masked",
-    Flag.OUTLIERS: f"more than {MAX_OUTLIERS:.1%} of the pixels were rejected as outliers",
-    Flag.STARTS_DISAGREE: f"fewer than {MIN_AGREEMENT:.0%} of the starts led to the adopted minimum",
-    Flag.EMISSION: "emission lines of hydrogen or ionised calcium in the residual",
-    Flag.VISITS_DISAGREE: "visits of the star differ by more than their errors",
-    Flag.MISFIT: "the residual is smooth over tens of pixels, and larger than the emulator's errors",
-    Flag.RESOLUTION_UNKNOWN: "resolution unknown: that of the emulator was assumed",
-    Flag.UNLIKE_STARS: f"unlike a star: {MAX_UNEXPLAINED:.0%} of the features are not explained; "
-    f"{MAX_UNEXPLAINED_AND:.0%} with EMISSION, AT_BOUND or OUTSIDE_TRAINING; any with EMISSION and another",
-    Flag.REJECTED: "rejected by the survey; see the column mjdqual",
-} | {Flag[region.flag]: region.meaning for region in CAUTION}
+_MEANING = {Flag[name]: meaning for name, (_, meaning) in _core.FLAGS.items()}
 
 
 #: Cautions that follow from the labels alone; the fit itself may be perfect.
-CAUTION_FLAGS = Flag(sum(Flag[region.flag] for region in CAUTION))
+CAUTION_FLAGS = Flag.CAUTION_GAP | Flag.CAUTION_COOL_DWARF | Flag.CAUTION_HOT | Flag.CAUTION_TIP
 
 
 #: Rows that should not be used: failed fits, and spectra of objects that the emulator does not describe.
-DO_NOT_USE = (
-    Flag.NOT_CONVERGED
-    | Flag.BAD_CHI2
-    | Flag.UNREADABLE
-    | Flag.RV_AT_LIMIT
-    | Flag.HIGH_RCHI2
-    | Flag.UNLIKE_STARS
-    | Flag.REJECTED
-)
+DO_NOT_USE = Flag(_core.DO_NOT_USE)
 
 #: Rows that can be used with the limitation that the bit describes: all other bits.
 KNOW_THIS = Flag(sum(Flag)) & ~DO_NOT_USE
-
-#: Labels outside the training set. This is possible for normal stars, but not with
-#: other signs of another class.
-EXTRAPOLATED = Flag.AT_BOUND | Flag.OUTSIDE_TRAINING
 
 
 def is_valid(flags: ArrayLike) -> NDArray[np.bool_]:

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+import maury._core as _core
 from maury.emulator import checks as check
 from maury.emulator.checks import Array
-from maury.labels import covariance_of, weighted_sum
+from maury.labels import covariance_of
 
 #: The variable beside the labels: distance to training stars, see `maury.emulator.distance`.
 DISTANCE = "distance"
-_TINY = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,53 +119,19 @@ class ModelError:
             raise ValueError(f"ln_sigma_range: expected numbers from -{_LARGEST:g} to {_LARGEST:g}")
         if (self.outliers < 0).any() or (self.outliers > 1).any():
             raise ValueError("outliers: expected fractions from 0 to 1")
-        _check_correlation(self.correlation)
-        for term in self.terms:
-            self._term(term, np.zeros((1, n_variables)), np.zeros((1, n_variables)))
+        _compiled(self)
 
     def predict(self, labels: Array, distance: Array) -> Array:
         """Return standard deviations (N, L) at labels (N, L) with distances (N,) to training stars.
 
         NaN where a label is NaN, or not positive where its log10 is taken.
         """
-        columns = {**dict(zip(self.labels, labels.T, strict=True)), DISTANCE: distance}
-        v = np.column_stack([np.empty((len(labels), 0)), *(columns[name] for name in self.variables)])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            v[:, self.log10] = np.log10(v[:, self.log10])
-        v[np.isinf(v)] = np.nan
-        v = np.clip(v, self.low, self.high)
-        z = (v - self.centre) / self.scale
-        phi = np.column_stack([np.empty((len(labels), 0)), *(self._term(term, v, z) for term in self.terms)])
-        sigma: Array = np.exp(np.clip(weighted_sum(phi, self.coefficients), *self.ln_sigma_range))
-        sigma[~np.isfinite(labels).all(axis=1)] = np.nan
-        return sigma
+        rows, far = (np.ascontiguousarray(x, dtype=np.float64) for x in (labels, distance))
+        return _compiled(self).predict(rows, far)
 
     def covariance(self, sigma: Array) -> Array:
         """Covariance (N, L, L) of labels with these standard deviations (N, L)."""
         return covariance_of(self.correlation, sigma)
-
-    def _term(self, term: str, v: Array, z: Array) -> Array:
-        """One function phi (N,) of variables v (N, D) and z = (v - centre) / scale."""
-        name, bend, knot = term.partition(">")
-        if bend:
-            i = self._index(name, term)
-            try:
-                at = float(knot)
-            except ValueError:
-                at = np.nan
-            if not np.isfinite(at) or (self.log10[i] and at <= 0):
-                raise ValueError(f"terms: {term!r} has no valid number after the >")
-            above: Array = np.maximum(v[:, i] - (np.log10(at) if self.log10[i] else at), 0.0) / self.scale[i]
-            return above
-        product = np.ones(len(z))
-        for name in [] if term == "1" else term.split("*"):
-            product = product * z[:, self._index(name, term)]
-        return product
-
-    def _index(self, name: str, term: str) -> int:
-        if name not in self.variables:
-            raise ValueError(f"terms: {term!r} does not consist of the variables {', '.join(self.variables)}")
-        return self.variables.index(name)
 
     @property
     def words(self) -> str:
@@ -218,8 +185,20 @@ _SHAPES = {
 _LARGEST = 50.0  # of |ln sigma|
 
 
-def _check_correlation(correlation: Array) -> None:
-    if not np.array_equal(correlation, correlation.T) or not (np.diag(correlation) == 1.0).all():
-        raise ValueError("correlation: expected a symmetric matrix with a diagonal of 1")
-    if len(correlation) and np.linalg.eigvalsh(correlation).min() < -_TINY:
-        raise ValueError("correlation: expected a positive semidefinite matrix, got a negative eigenvalue")
+@lru_cache(maxsize=8)
+def _compiled(error: ModelError) -> _core.ModelErrors:
+    """Return what evaluates it; raises ValueError for the correlation and the terms."""
+    return _core.ModelErrors(
+        error.labels,
+        error.variables,
+        error.log10.tolist(),
+        error.centre,
+        error.scale,
+        error.low,
+        error.high,
+        error.terms,
+        error.coefficients,
+        error.ln_sigma_range[0],
+        error.ln_sigma_range[1],
+        error.correlation,
+    )

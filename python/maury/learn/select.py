@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from maury.emulator.checks import log10_wavelength
 from maury.labels import LABELS
 from maury.learn.instruments import (
     Instruments,
@@ -287,8 +288,7 @@ def training_grid(reference: Spectra, wavelength: ArrayLike | None) -> Array:
         low, high = np.median(np.nanmin(some, axis=1)), np.median(np.nanmax(some, axis=1))
     first = np.ceil(round(np.log10(low) / _GRID_STEP, 6)) * _GRID_STEP
     count = int((np.log10(high) - first) / _GRID_STEP + 1e-6) + 1
-    grid: Array = 10.0 ** (first + _GRID_STEP * np.arange(count))
-    return grid
+    return log10_wavelength(first, _GRID_STEP, count)
 
 
 def _no_sharper_than(lsf: Array, flux: Array, ivar: Array, own: Array, grid: Array) -> tuple[Array, Array]:

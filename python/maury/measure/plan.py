@@ -10,16 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import maury._core as _core
-from maury.labels import scaled, unscaled
 from maury.measure.starts import candidate_labels
 
 if TYPE_CHECKING:
     from maury.emulator.emulator import Emulator
 
 Array = NDArray[np.float64]
-
-#: Number of spectra of the emulator with which the data are cross-correlated to find the velocity.
-N_TEMPLATES = 32
 
 _kept: WeakKeyDictionary[Emulator, tuple[bytes, bool, _core.Plan]] = WeakKeyDictionary()
 _lock = Lock()
@@ -52,11 +48,7 @@ def fit_plan(emulator: Emulator, bounds: Array, threads: int = 0, velocity: bool
 
 def template_labels(emulator: Emulator) -> Array:
     """Labels (T, L) of the templates: cluster centres of the training labels, or of labels in the bounds."""
-    from scipy.cluster.vq import kmeans2
-
-    labels = np.asarray(emulator.training_labels)
-    if len(labels) < 4 * N_TEMPLATES:
-        labels = candidate_labels(emulator, np.asarray(emulator.bounds))
-    scaling = (emulator.label_min, emulator.label_max, emulator.transforms)
-    centres, _ = kmeans2(scaled(labels, *scaling), N_TEMPLATES, minit="++", seed=0)
-    return np.ascontiguousarray(unscaled(centres, *scaling))
+    known = np.ascontiguousarray(emulator.training_labels)
+    return _core.template_labels(
+        known, emulator.transforms, emulator.label_min, emulator.label_max, *np.asarray(emulator.bounds).T
+    )

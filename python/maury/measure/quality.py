@@ -7,30 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from maury.catalog.caution import in_caution
-from maury.catalog.flags import (
-    EXTRAPOLATED,
-    MAX_BAD_FRACTION,
-    MAX_OUTLIERS,
-    MAX_RCHI2,
-    MAX_RCHI2_NOISE,
-    MAX_UNEXPLAINED,
-    MAX_UNEXPLAINED_AND,
-    MIN_AGREEMENT,
-    MIN_PIXEL_FRACTION,
-    MIN_SNR,
-    Flag,
-)
+import maury._core as _core
 from maury.emulator.distance import training_distance
-from maury.spectra import SPEED_OF_LIGHT
 
 if TYPE_CHECKING:
     from maury.emulator.emulator import Emulator
     from maury.measure.fit import FitResult
     from maury.spectra import Spectra
-
-
-_LIMIT = 0.999
 
 
 def set_flags(
@@ -74,42 +57,37 @@ def set_flags(
     -------
     (N,) int32
     """
-    n_pixels = np.asarray(result.n_pixels)
+    n_labels, n_pixels = len(emulator.labels), np.asarray(result.n_pixels)
+    labels = np.ascontiguousarray(result.labels, dtype=np.float64)
     nothing = np.full(len(n_pixels), np.nan)
     rv, rv_err = (nothing if v is None else v for v in (result.rv, result.rv_err))
-    fitted = np.isfinite(rv_err)
-    n_labels, n_clipped = len(emulator.labels), np.asarray(result.n_clipped)
-    n_agree = np.asarray(result.n_agree)
-    conditions = {
-        Flag.NOT_CONVERGED: ~np.asarray(result.converged, dtype=bool),
-        Flag.AT_BOUND: np.asarray(result.at_bound, dtype=bool).any(axis=1),
-        Flag.OUTSIDE_TRAINING: outside_training(result.labels, emulator),
-        Flag.TOO_FEW_PIXELS: n_pixels < MIN_PIXEL_FRACTION * len(emulator.wavelength),
-        Flag.BAD_CHI2: reduced(result.chi2_noise, n_pixels, n_labels) > MAX_RCHI2_NOISE,
-        Flag.HIGH_RCHI2: reduced(result.chi2, n_pixels, n_labels) > MAX_RCHI2,
-        Flag.BAD_PIXELS: bad_fraction(spectra, emulator) > MAX_BAD_FRACTION,
-        Flag.OUTLIERS: n_clipped > MAX_OUTLIERS * (n_pixels + n_clipped),
-        Flag.STARTS_DISAGREE: n_agree < MIN_AGREEMENT * np.asarray(result.n_starts),
-        Flag.EMISSION: np.broadcast_to(emission, n_pixels.shape),
-        Flag.MISFIT: np.broadcast_to(misfit, n_pixels.shape),
-        Flag.LOW_SNR: np.asarray(spectra.snr) < MIN_SNR,
-        Flag.RV_UNKNOWN: np.isnan(spectra.rv) & ~fitted,
-        # Shifts have the same limit to the blue and to the red; in velocity the blue limit is smaller.
-        Flag.RV_AT_LIMIT: fitted
-        & (np.abs(np.log1p(rv / SPEED_OF_LIGHT)) >= _LIMIT * np.log1p(max_rv / SPEED_OF_LIGHT)),
-        Flag.SHARPER: np.broadcast_to(sharper, n_pixels.shape),
-        Flag.RESOLUTION_UNKNOWN: resolution_unknown(spectra),
-        Flag.REJECTED: (spectra.quality & rejected) != 0,
+    fields = {
+        "converged": result.converged,
+        "at_bound": np.asarray(result.at_bound).any(axis=1),
+        "n_pixels": n_pixels,
+        "n_clipped": result.n_clipped,
+        "n_starts": result.n_starts,
+        "n_agree": result.n_agree,
+        "rchi2": reduced(result.chi2, n_pixels, n_labels),
+        "rchi2_noise": reduced(result.chi2_noise, n_pixels, n_labels),
+        "rv": rv,
+        "rv_err": rv_err,
+        "snr": spectra.snr,
+        "spectrum_rv": spectra.rv,
+        "training_distance": training_distance(labels, emulator),
+        "bad_fraction": bad_fraction(spectra, emulator),
+        "resolution_unknown": resolution_unknown(spectra),
+        "sharper": sharper,
+        "emission": emission,
+        "misfit": misfit,
+        "unexplained": unexplained,
+        "rejected": (spectra.quality & rejected) != 0,
+        "unreadable": np.asarray(spectra.problem) != "",
     }
-    conditions |= {Flag[name]: here for name, here in in_caution(result.labels, emulator.labels).items()}
-    flags = np.zeros(len(n_pixels), dtype=np.int32)
-    for bit, condition in conditions.items():
-        flags[condition] |= bit
-    extrapolated, emits = (flags & EXTRAPOLATED) != 0, (flags & Flag.EMISSION) != 0
-    most = np.where(extrapolated | emits, MAX_UNEXPLAINED_AND, MAX_UNEXPLAINED)
-    flags[(np.asarray(unexplained) > most) | (extrapolated & emits)] |= Flag.UNLIKE_STARS
-    flags[np.asarray(spectra.problem) != ""] = Flag.UNREADABLE | Flag.NOT_CONVERGED
-    return flags
+    by_row = {name: np.broadcast_to(np.asarray(v, dtype=float), len(labels)) for name, v in fields.items()}
+    return _core.flags(
+        emulator.labels, emulator.training_range, len(emulator.wavelength), max_rv, labels, **by_row
+    )
 
 
 def reduced(chi2: ArrayLike, n_pixels: ArrayLike, n_labels: int) -> NDArray[np.float64]:

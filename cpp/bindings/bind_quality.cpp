@@ -1,0 +1,293 @@
+#include "arrays.hpp"
+#include "module.hpp"
+
+#include "misfit.hpp"
+#include "model_error.hpp"
+#include "quality.hpp"
+#include "training_distance.hpp"
+
+#include <pybind11/stl.h>
+
+#include <utility>
+
+namespace maury::bindings {
+namespace {
+
+// Normalised spectra (N, P) with their fits. wavelength (N, P), or (1, P) for all.
+struct FitArrays {
+    py::array_t<double> flux, ivar, model, scatter;
+    py::ssize_t n, n_pixels;
+
+    FitArrays(const py::object& flux_given, const py::object& ivar_given, const py::object& model_given,
+              const py::object& scatter_given)
+        : flux(array<double>(flux_given, "flux", "(N, P)", {any, any})), n(flux.shape(0)),
+          n_pixels(flux.shape(1)) {
+        ivar = array<double>(ivar_given, "ivar", "(N, P)", {n, n_pixels});
+        model = array<double>(model_given, "model", "(N, P)", {n, n_pixels});
+        scatter = array<double>(scatter_given, "scatter", "(N, P) or (1, P)", {any, n_pixels});
+        one_scatter = scatter.shape(0) == 1;
+        if (!one_scatter && scatter.shape(0) != n)
+            throw py::value_error("scatter: expected as many rows as flux, or one");
+    }
+    NormalisedFit row(py::ssize_t i, const double* wavelength) const {
+        const py::ssize_t at = i * n_pixels;
+        return {static_cast<std::size_t>(n_pixels),
+                wavelength,
+                flux.data() + at,
+                ivar.data() + at,
+                model.data() + at,
+                scatter.data() + (one_scatter ? 0 : at)};
+    }
+
+  private:
+    bool one_scatter = false;
+};
+
+std::pair<py::array_t<double>, py::array_t<double>>
+emission(const py::object& wavelength_given, const py::object& flux, const py::object& ivar,
+         const py::object& model, const py::object& rv_given, const py::object& scatter) {
+    const FitArrays fits(flux, ivar, model, scatter);
+    const auto wavelength =
+        array<double>(wavelength_given, "wavelength", "(N, P) or (1, P)", {any, fits.n_pixels});
+    const auto rv = array<double>(rv_given, "rv", "(N,)", {fits.n});
+    const py::ssize_t n_lines = static_cast<py::ssize_t>(emission_lines.size());
+    py::array_t<double> height({fits.n, n_lines}), significance({fits.n, n_lines});
+    double *to_height = height.mutable_data(), *to_significance = significance.mutable_data();
+    const bool one = wavelength.shape(0) == 1;
+    if (!one && wavelength.shape(0) != fits.n)
+        throw py::value_error("wavelength: expected as many rows as flux, or one");
+    {
+        const py::gil_scoped_release release;
+        EmissionSearch search;
+        for (py::ssize_t i = 0; i < fits.n; ++i)
+            for (py::ssize_t line = 0; line < n_lines; ++line)
+                search.find(fits.row(i, wavelength.data() + (one ? 0 : i * fits.n_pixels)), rv.data()[i],
+                            emission_lines[static_cast<std::size_t>(line)].wavelength, *to_height++,
+                            *to_significance++);
+    }
+    return {height, significance};
+}
+
+std::pair<py::array_t<double>, py::array_t<double>> misfit(const py::object& flux, const py::object& ivar,
+                                                           const py::object& model, const py::object& scatter,
+                                                           const py::object& cell_given,
+                                                           const py::object& edge_given) {
+    const FitArrays fits(flux, ivar, model, scatter);
+    const auto cell = array<std::int64_t>(cell_given, "cell", "(N,)", {fits.n}),
+               edge = array<std::int64_t>(edge_given, "edge", "(N,)", {fits.n});
+    py::array_t<double> rms(fits.n), worst(fits.n);
+    double *to_rms = rms.mutable_data(), *to_worst = worst.mutable_data();
+    {
+        const py::gil_scoped_release release;
+        for (py::ssize_t i = 0; i < fits.n; ++i) {
+            const SmoothMisfit found =
+                smooth_misfit(fits.row(i, nullptr), {static_cast<std::size_t>(cell.data()[i]),
+                                                     static_cast<std::size_t>(edge.data()[i])});
+            to_rms[i] = found.rms;
+            to_worst[i] = found.worst;
+        }
+    }
+    return {rms, worst};
+}
+
+py::array_t<double> unexplained(const py::object& flux, const py::object& ivar, const py::object& model,
+                                const py::object& cell_given) {
+    const FitArrays fits(flux, ivar, model, flux); // no scatter is read
+    const auto cell = array<std::int64_t>(cell_given, "cell", "(N,)", {fits.n});
+    py::array_t<double> part(fits.n);
+    double* to = part.mutable_data();
+    {
+        const py::gil_scoped_release release;
+        for (py::ssize_t i = 0; i < fits.n; ++i)
+            to[i] = unexplained_part(fits.row(i, nullptr), static_cast<std::size_t>(cell.data()[i]));
+    }
+    return part;
+}
+
+std::pair<py::array_t<std::int64_t>, py::array_t<std::int64_t>> cells(const py::object& width_given,
+                                                                      double window) {
+    const auto width = array<double>(width_given, "width", "(N,)", {any});
+    py::array_t<std::int64_t> cell(width.shape(0)), edge(width.shape(0));
+    for (py::ssize_t i = 0; i < width.shape(0); ++i) {
+        const CellSize size = cell_size(width.data()[i], window);
+        cell.mutable_data()[i] = static_cast<std::int64_t>(size.cell);
+        edge.mutable_data()[i] = static_cast<std::int64_t>(size.edge);
+    }
+    return {cell, edge};
+}
+
+// Flags (N,) of results, whose fields are arrays (N,) by name; labels (N, L).
+py::array_t<std::int32_t> flags(const std::vector<std::string>& names, const py::object& training_range,
+                                std::size_t n_grid, double max_rv, const py::object& labels_given,
+                                const py::kwargs& fields) {
+    const auto n_labels = static_cast<py::ssize_t>(names.size());
+    const auto labels = array<double>(labels_given, "labels", "(N, L)", {any, n_labels}),
+               range = array<double>(training_range, "training_range", "(L, 2)", {n_labels, 2});
+    const auto field = [&](const char* name) {
+        std::vector<double> values = vector(fields[name], name);
+        if (static_cast<py::ssize_t>(values.size()) != labels.shape(0))
+            throw py::value_error(std::string(name) + ": expected one value per row of labels");
+        return values;
+    };
+    ModelParts parts;
+    parts.labels = names;
+    parts.wavelength.resize(n_grid);
+    for (py::ssize_t l = 0; l < n_labels; ++l) {
+        parts.training_min.push_back(range.at(l, 0));
+        parts.training_max.push_back(range.at(l, 1));
+    }
+    const auto converged = field("converged"), at_bound = field("at_bound"), n_pixels = field("n_pixels"),
+               n_clipped = field("n_clipped"), n_starts = field("n_starts"), n_agree = field("n_agree"),
+               rchi2 = field("rchi2"), rchi2_noise = field("rchi2_noise"), rv = field("rv"),
+               rv_err = field("rv_err"), snr = field("snr"), spectrum_rv = field("spectrum_rv"),
+               distance = field("training_distance"), bad_fraction = field("bad_fraction"),
+               resolution_unknown = field("resolution_unknown"), sharper = field("sharper"),
+               emission = field("emission"), misfit = field("misfit"), unexplained = field("unexplained"),
+               rejected = field("rejected"), unreadable = field("unreadable");
+    py::array_t<std::int32_t> found(labels.shape(0));
+    Result r;
+    for (std::size_t i = 0; i < converged.size(); ++i) {
+        const double* own = labels.data() + i * names.size();
+        r.labels.assign(own, own + names.size());
+        r.converged = converged[i] != 0.0;
+        r.n_pixels = static_cast<int>(n_pixels[i]);
+        r.n_clipped = static_cast<int>(n_clipped[i]);
+        r.n_starts = static_cast<int>(n_starts[i]);
+        r.n_agree = static_cast<int>(n_agree[i]);
+        r.rchi2 = rchi2[i];
+        r.rchi2_noise = rchi2_noise[i];
+        r.rv = rv[i];
+        r.rv_err = rv_err[i];
+        r.snr = snr[i];
+        r.training_distance = distance[i];
+        r.problem = unreadable[i] != 0.0 ? "unreadable" : "";
+        const Signs signs{
+            at_bound[i] != 0.0,           sharper[i] != 0.0, emission[i] != 0.0, misfit[i] != 0.0,
+            resolution_unknown[i] != 0.0, bad_fraction[i],   unexplained[i]};
+        found.mutable_data()[i] =
+            static_cast<std::int32_t>(flags_of(r, signs, parts, spectrum_rv[i], max_rv, rejected[i] != 0.0));
+    }
+    return found;
+}
+
+py::array_t<std::int32_t> cautions(const py::object& labels_given, const std::vector<std::string>& names) {
+    const auto labels =
+        array<double>(labels_given, "labels", "(N, L)", {any, static_cast<py::ssize_t>(names.size())});
+    py::array_t<std::int32_t> found(labels.shape(0));
+    for (py::ssize_t i = 0; i < labels.shape(0); ++i) {
+        const double* own = labels.data() + i * labels.shape(1);
+        found.mutable_data()[i] = static_cast<std::int32_t>(cautions_of({own, own + names.size()}, names));
+    }
+    return found;
+}
+
+TrainingDistance distance_to(const py::object& training_labels, const std::vector<std::string>& transforms,
+                             const py::object& label_min, const py::object& label_max) {
+    ModelParts parts;
+    const auto known = array<double>(training_labels, "training_labels", "(M, L)",
+                                     {any, static_cast<py::ssize_t>(transforms.size())});
+    parts.labels = parts.transforms = transforms;
+    parts.training_labels = {known.data(), known.data() + known.size()};
+    parts.label_min = vector(label_min, "label_min");
+    parts.label_max = vector(label_max, "label_max");
+    const py::gil_scoped_release release;
+    return TrainingDistance(parts);
+}
+
+py::array_t<double> distances(const TrainingDistance& distance, const py::object& labels_given) {
+    const auto labels = array<double>(labels_given, "labels", "(N, L)", {any, any});
+    py::array_t<double> found(labels.shape(0));
+    double* to = found.mutable_data();
+    const py::gil_scoped_release release;
+    for (py::ssize_t i = 0; i < labels.shape(0); ++i)
+        to[i] = distance(labels.data() + i * labels.shape(1));
+    return found;
+}
+
+// Flat values (..., ...) of anything NumPy can make float64 of.
+std::vector<double> flat(const py::object& argument) {
+    const auto given = py::array_t<double, py::array::c_style | py::array::forcecast>::ensure(argument);
+    return {given.data(), given.data() + given.size()};
+}
+
+ModelErrors model_errors(const std::vector<std::string>& labels, const std::vector<std::string>& variables,
+                         const std::vector<bool>& log10, const py::object& centre, const py::object& scale,
+                         const py::object& low, const py::object& high, const std::vector<std::string>& terms,
+                         const py::object& coefficients, const py::object& least, const py::object& most,
+                         const py::object& correlation) {
+    return ModelErrors({variables, log10, flat(centre), flat(scale), flat(low), flat(high), terms,
+                        flat(coefficients), flat(least), flat(most), flat(correlation)},
+                       labels, TrainingDistance::neighbour + 1);
+}
+
+py::array_t<double> predicted(const ModelErrors& errors, const py::object& labels_given,
+                              const py::object& distance_given) {
+    const auto labels = array<double>(labels_given, "labels", "(N, L)", {any, any});
+    const auto distance = array<double>(distance_given, "distance", "(N,)", {labels.shape(0)});
+    py::array_t<double> sigma({labels.shape(0), labels.shape(1)});
+    double* to = sigma.mutable_data();
+    const py::gil_scoped_release release;
+    for (py::ssize_t i = 0; i < labels.shape(0); ++i)
+        errors.predict(labels.data() + i * labels.shape(1), distance.data()[i], to + i * labels.shape(1));
+    return sigma;
+}
+
+} // namespace
+
+void bind_quality(py::module_& m) {
+    py::dict lines;
+    for (const EmissionLine& line : emission_lines)
+        lines[py::str(line.name)] = line.wavelength;
+    m.attr("EMISSION_LINES") = lines;
+    m.def("emission_lines", &emission, py::arg("wavelength"), py::arg("flux"), py::arg("ivar"),
+          py::arg("model"), py::arg("rv"), py::arg("scatter"),
+          "Height and significance (N, M) of emission. See cpp/src/emission.hpp.");
+    m.def(
+        "shows_emission",
+        [](const py::object& height_given, const py::object& significance_given) {
+            const py::ssize_t n_lines = static_cast<py::ssize_t>(emission_lines.size());
+            const auto height = array<double>(height_given, "height", "(N, M)", {any, n_lines});
+            const auto significance =
+                array<double>(significance_given, "significance", "(N, M)", {height.shape(0), n_lines});
+            py::array_t<bool> shows(height.shape(0));
+            for (py::ssize_t i = 0; i < height.shape(0); ++i)
+                shows.mutable_data()[i] =
+                    shows_emission(height.data() + i * n_lines, significance.data() + i * n_lines);
+            return shows;
+        },
+        py::arg("height"), py::arg("significance"), "Whether lines (N, M) are those of an emission star.");
+    m.def("cell_sizes", &cells, py::arg("width"), py::arg("window"),
+          "Pixels (N,) of cells and edges. See cpp/src/misfit.hpp.");
+    m.def("smooth_misfit", &misfit, py::arg("flux"), py::arg("ivar"), py::arg("model"), py::arg("scatter"),
+          py::arg("cell"), py::arg("edge"), "rms and largest value (N,) in cells. See cpp/src/misfit.hpp.");
+    m.def(
+        "is_misfit",
+        [](const py::object& rms, const py::object& worst, double usual) {
+            const auto a = array<double>(rms, "rms", "(N,)", {any}),
+                       b = array<double>(worst, "worst", "(N,)", {a.shape(0)});
+            py::array_t<bool> found(a.shape(0));
+            for (py::ssize_t i = 0; i < a.shape(0); ++i)
+                found.mutable_data()[i] = is_misfit({a.data()[i], b.data()[i]}, usual);
+            return found;
+        },
+        py::arg("rms"), py::arg("worst"), py::arg("usual"), "Whether they exceed the usual error.");
+    m.def("unexplained_part", &unexplained, py::arg("flux"), py::arg("ivar"), py::arg("model"),
+          py::arg("cell"), "Part (N,) of the features. See cpp/src/misfit.hpp.");
+    m.def("flags", &flags, py::arg("names"), py::arg("training_range"), py::arg("n_grid"), py::arg("max_rv"),
+          py::arg("labels"), "Flags (N,) of results. See cpp/src/quality.hpp.");
+    m.def("cautions", &cautions, py::arg("labels"), py::arg("names"),
+          "The flags (N,) that follow from labels (N, L) alone.");
+    m.def("usual_error", &usual_error, py::arg("held_out_rms"), "Not less than the continuum allows.");
+    py::class_<TrainingDistance>(m, "TrainingDistance", "See cpp/src/training_distance.hpp.")
+        .def(py::init(&distance_to), py::arg("training_labels"), py::arg("transforms"), py::arg("label_min"),
+             py::arg("label_max"))
+        .def("__call__", &distances, py::arg("labels"), "labels (N, L) -> (N,)");
+    py::class_<ModelErrors>(m, "ModelErrors", "See cpp/src/model_error.hpp.")
+        .def(py::init(&model_errors), py::arg("labels"), py::arg("variables"), py::arg("log10"),
+             py::arg("centre"), py::arg("scale"), py::arg("low"), py::arg("high"), py::arg("terms"),
+             py::arg("coefficients"), py::arg("least"), py::arg("most"), py::arg("correlation"))
+        .def("predict", &predicted, py::arg("labels"), py::arg("distance"),
+             "Standard deviations (N, L) at labels (N, L) with distances (N,) to the training stars.");
+}
+
+} // namespace maury::bindings
