@@ -10,7 +10,7 @@ using simd::eight;
 
 namespace {
 
-constexpr double hessian_reach = 2.0; // formal errors: farther a hessian is made anew
+constexpr double hessian_reach = 3.0; // formal errors: farther a hessian is made anew
 constexpr double beside = 3e-3;       // scaled labels: a difference of tangents
 
 } // namespace

@@ -71,7 +71,8 @@ class Instrument {
   private:
     void make_rows();
     void begin_row(std::size_t p, std::ptrdiff_t first, std::ptrdiff_t end);
-    void add_average(double scale);
+    void clear_row();
+    void set_average(double scale, bool add);
     void add_edge(const PixelEdge& edge, double scale, std::ptrdiff_t first);
     void add_point(double u, double scale);
     void add_neighbours(std::size_t p, double shift, double variance);

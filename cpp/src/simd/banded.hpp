@@ -105,12 +105,17 @@ void blend_steps(const double* node, std::size_t n, const double* factor, int n_
     }
 }
 
-void add_difference(const double* a, const double* b, double factor, std::size_t n, double* out) {
-    std::size_t k = 0;
-    for (; k + n_doubles <= n; k += n_doubles)
-        store(out + k, load<Doubles>(out + k) + (load<Doubles>(a + k) - load<Doubles>(b + k)) * factor);
-    for (; k < n; ++k)
-        out[k] += factor * (a[k] - b[k]);
+void edge_difference(const double* upper, std::size_t upper_stride, const double* lower,
+                     std::size_t lower_stride, double scale, std::size_t n, int n_derivatives, bool add,
+                     double* weight, double* by_shift, double* by_extra) {
+    double* const out[3] = {weight, by_shift, by_extra};
+    const double factor[3] = {scale, -scale, 0.5 * scale};
+    for (int d = 0; d <= n_derivatives; ++d, upper += upper_stride, lower += lower_stride)
+        for (std::size_t k = 0; k < n; k += 4 / parts_of_four) {
+            const FourDoubles change =
+                (load<FourDoubles>(upper + k) - load<FourDoubles>(lower + k)) * factor[d];
+            store(out[d] + k, add ? load<FourDoubles>(out[d] + k) + change : change);
+        }
 }
 
 } // namespace

@@ -31,7 +31,7 @@ const Kernels MAURY_JOIN(kernels_, MAURY_SIMD_LEVEL){
     banded_derivatives,
     banded_rows,
     blend_steps,
-    add_difference,
+    edge_difference,
     expand_eight,
     banded_eight,
     banded_adjoint,

@@ -97,8 +97,11 @@ struct Kernels {
     // multiple of panel, out (..., out_stride): see step_table.hpp
     void (*blend_steps)(const double* node, std::size_t n, const double* factor, int n_derivatives,
                         double* out, std::size_t out_stride);
-    // out (n,) += factor (a - b)
-    void (*add_difference)(const double* a, const double* b, double factor, std::size_t n, double* out);
+    // weight, by_shift and by_extra (n,), the first 1 + n_derivatives of them, = or += scale, -scale and scale / 2
+    // times upper - lower and its derivatives (..., stride), n a multiple of 4
+    void (*edge_difference)(const double* upper, std::size_t upper_stride, const double* lower,
+                            std::size_t lower_stride, double scale, std::size_t n, int n_derivatives, bool add,
+                            double* weight, double* by_shift, double* by_extra);
 
     // out[p] = rows[p] . columns, in float32: rows (n_pixels, stride), columns (stride, 8), out (n_pixels, 8)
     void (*expand_eight)(const float* rows, std::size_t stride, std::size_t n_pixels, const float* columns,
