@@ -62,11 +62,10 @@ void LocalLine::set(const double* place, const std::vector<std::size_t>& runs, s
     place_ = place;
     n_ = n;
     runs_ = runs;
-    for (auto* values : {&scaled_, &weighted_data_, &weighted_model_, &continuum_})
+    for (auto* values : {&scaled_, &weighted_data_, &weighted_model_, &continuum_, &known_})
         values->resize(n);
     factor_.resize(5 * n);
     sums_.resize(6 * (n + 1));
-    known_.resize(n);
     first_.resize(n);
     end_.resize(n);
     const double reach = half + 1e-3; // centres are half-way in wavelength, not in its logarithm
@@ -91,25 +90,18 @@ void LocalLine::set(const double* place, const std::vector<std::size_t>& runs, s
 // A window is a difference of sums from the start of its run.
 void LocalLine::fit(const double* data, const double* weight, const double* model) {
     model_ = model;
-    for (std::size_t p = 0; p < n_; ++p) {
-        weighted_data_[p] = weight[p] * data[p];
-        weighted_model_[p] = weight[p] * model[p];
-    }
     for (std::size_t r = 0; r + 1 < runs_.size(); ++r)
-        simd::kernels().solve_lines(line(r), sums_.data());
-    for (std::size_t p = 0; p < n_; ++p) {
-        known_[p] = !std::isnan(continuum_[p]);
-        continuum_[p] = known_[p] ? continuum_[p] : 1.0;
-    }
+        simd::kernels().solve_lines(line(r), data + runs_[r], weight + runs_[r], sums_.data());
 }
 
 simd::LineSums LocalLine::line(std::size_t run) {
     const std::size_t begin = runs_[run];
     return {runs_[run + 1] - begin, n_,
-            &weighted_data_[begin], &weighted_model_[begin],
             &scaled_[begin],        model_ + begin,
             &first_[begin],         &end_[begin],
-            &factor_[begin],        &continuum_[begin]};
+            &weighted_data_[begin], &weighted_model_[begin],
+            &factor_[begin],        &continuum_[begin],
+            &known_[begin]};
 }
 
 // With dc_p = sum_k F_kp sum_q (w d, w d t, w f, w f t, w f t^2)_kq df_q over the window of p, and q in the

@@ -42,7 +42,7 @@ class LocalLine {
     // data, weight, model (n,) -> continuum(); 1 where nothing tells it
     void fit(const double* data, const double* weight, const double* model);
     const double* continuum() const { return continuum_.data(); } // (n,)
-    bool known(std::size_t p) const { return known_[p]; }
+    bool known(std::size_t p) const { return known_[p] != 0.0; }
 
     // columns (n, 8) = df -> out (n, 8) = d (c f) = c df + f dc, exactly, at the model of the last fit
     void derivatives(const double* columns, double* out);
@@ -57,9 +57,8 @@ class LocalLine {
     std::vector<std::size_t> runs_;
     std::vector<std::uint32_t> first_, end_; // of windows, within their runs
     std::vector<double> scaled_;             // (u - u of the first pixel of the run) / half
-    std::vector<double> weighted_data_, weighted_model_, continuum_, factor_;
+    std::vector<double> weighted_data_, weighted_model_, continuum_, known_, factor_;
     std::vector<double> sums_; // (6, pixels of a run + 1)
-    std::vector<unsigned char> known_;
 };
 
 } // namespace maury

@@ -19,7 +19,6 @@ namespace {
 constexpr double line_part = 0.5;
 
 constexpr std::size_t few_dropped = 100; // a part in so many of the pixels changes no hessian
-constexpr double no_move = 0.03;         // of the reach
 
 } // namespace
 
@@ -28,7 +27,7 @@ Finish::Finish(const Emulator& emulator, TrunkPoint& point, double window)
       beside_(emulator.trunk(), emulator.n_labels()), instrument_(emulator.n_pixels()),
       half_(std::floor(line_part * 0.5 * window)), n_labels_(emulator.n_labels()),
       grid_model_(emulator.n_pixels() + Instrument::pad), grid_sum_(grid_model_.size()),
-      projected_(std::max(point.stride(), emulator.basis().stride)), tangents_(point.stride() * eight),
+      projected_(std::max(point.stride(), emulator.basis().stride)),
       grid_columns_(grid_model_.size() * eight) {}
 
 void Finish::set(const Pixels& pixels, std::size_t first, std::size_t n, const double* data,
@@ -89,16 +88,22 @@ void Finish::place(const double* x) {
     for (std::size_t arm = 0; arm < shift_.size(); ++arm)
         shift_[arm] = shift + (arm > 0 && nuisances_.arms ? *next++ : 0.0);
     const double extra = nuisances_.extra ? *next : 0.0;
+    if (native_)
+        return;
     bool near = placed_ && extra == placed_extra_;
     for (std::size_t arm = 0; near && arm < shift_.size(); ++arm)
         near = std::abs(shift_[arm] - placed_shift_[arm]) <= reach_;
-    if (native_ || near)
-        return;
-    using Derivatives = Instrument::Derivatives;
-    instrument_.place(shift_, extra, nuisances_.count() > 0 ? Derivatives::both : Derivatives::none);
-    placed_shift_ = shift_;
-    placed_extra_ = extra;
-    placed_ = true;
+    if (!near) {
+        using Derivatives = Instrument::Derivatives;
+        instrument_.place(shift_, extra, nuisances_.count() > 0 ? Derivatives::both : Derivatives::none);
+        placed_shift_ = shift_;
+        placed_extra_ = extra;
+        placed_ = true;
+    }
+    away_ = shift_;
+    for (std::size_t arm = 0; arm < shift_.size(); ++arm)
+        away_[arm] -= placed_shift_[arm];
+    instrument_.move(away_);
 }
 
 void Finish::forget_place() {
@@ -150,7 +155,6 @@ void Finish::see_modes() {
     if (nuisances_.shift)
         here_[n_labels_] = fixed_shift_;
     place(here_.data());
-    move();
     modes_.see(native_ ? nullptr : &instrument_, mode_scale_);
 }
 
@@ -166,13 +170,6 @@ void Finish::set_model(const double* x) {
     if (nuisances_.count() > 0) {
         instrument_.apply_with_derivatives(grid_model_.data(), model_.data(), by_shift_.data(),
                                            by_extra_.data());
-        if (shift_ != placed_shift_)
-            for (std::size_t p = 0; p < n_; ++p) {
-                const auto arm = static_cast<std::size_t>(arm_[p]);
-                const double away = shift_[arm] - placed_shift_[arm];
-                model_[p] += away * (by_shift_[p] + away * by_extra_[p]);
-                by_shift_[p] += 2.0 * away * by_extra_[p];
-            }
     } else if (!native_) {
         instrument_.apply(grid_model_.data(), 0, 1, model_.data(), 0);
     }
@@ -192,23 +189,9 @@ void Finish::set_fitted() {
     fitted_known_ = true;
 }
 
-// The instrument at shift_.
-void Finish::move() {
-    if (native_)
-        return;
-    away_ = shift_;
-    for (std::size_t arm = 0; arm < shift_.size(); ++arm) {
-        away_[arm] -= placed_shift_[arm];
-        if (std::abs(away_[arm]) < no_move * reach_) // too little for the derivatives
-            away_[arm] = 0.0;
-    }
-    instrument_.move(away_);
-}
-
 void Finish::project(const double* v, const float* rows, std::size_t stride, double* out) {
     const double* on_grid = v;
     if (!native_) {
-        move();
         std::fill(grid_sum_.begin(), grid_sum_.end(), 0.0);
         instrument_.apply_adjoint(v, grid_sum_.data());
         on_grid = grid_sum_.data();

@@ -80,7 +80,6 @@ class Finish final : public Problem {
     void set_gradient();
     void set_hessian();
     bool hessian_serves() const;
-    void move();
     void project(const double* v, const float* rows, std::size_t stride, double* out);
     const float* rows() const { return native_ ? emulator_.rows() : spline_.rows.data(); }
     const float* basis_rows() const { return native_ ? emulator_.basis().rows : spline_.basis_rows(); }
@@ -113,8 +112,8 @@ class Finish final : public Problem {
         weight_, ones_, grid_model_, model_, fitted_, explained_fit_, weighted_, adjoint_;
     std::vector<double> by_shift_, by_extra_, grid_sum_;
     Aligned<double> projected_;
-    Aligned<float> tangents_, beside_h_, beside_tangents_,
-        grid_columns_;                   // (stride, 8), (P of the grid + pad, 8)
+    Aligned<float> beside_h_, beside_tangents_;
+    std::vector<double> grid_columns_;   // (8, P of the grid + pad)
     Aligned<double> columns_, jacobian_; // (panels, n, 8): of m, and of c m
 };
 

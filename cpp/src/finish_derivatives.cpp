@@ -10,7 +10,7 @@ using simd::eight;
 
 namespace {
 
-constexpr double hessian_reach = 2.0; // formal errors: farther a hessian is made anew
+constexpr double hessian_reach = 3.0; // formal errors: farther a hessian is made anew
 constexpr double beside = 3e-3;       // scaled labels: a difference of tangents
 
 } // namespace
@@ -145,20 +145,16 @@ void Finish::set_hessian() {
 void Finish::fill_panel(std::size_t panel, const double* tangents) {
     const auto& kernels = simd::kernels();
     const std::size_t begin = panel * eight, end = std::min(begin + eight, n_all_), stride = point_.stride();
-    move();
     double* const out = &columns_[panel * n_ * eight];
     if (begin < n_labels_) {
-        std::fill(tangents_.begin(), tangents_.end(), 0.0f);
-        for (std::size_t l = begin; l < std::min(end, n_labels_); ++l)
-            for (std::size_t k = 0; k < stride; ++k)
-                tangents_[k * eight + l - begin] = static_cast<float>(tangents[l * stride + k]);
-        kernels.expand_eight(rows(), stride, emulator_.n_pixels(), tangents_.data(), grid_columns_.data());
-        if (native_)
-            std::copy_n(grid_columns_.begin(), n_ * eight, out);
-        else
-            instrument_.apply_eight(grid_columns_.data(), out);
-    } else {
-        std::fill_n(out, n_ * eight, 0.0);
+        const std::size_t count = std::min(end, n_labels_) - begin, rows_each = grid_model_.size();
+        kernels.expand(rows(), stride, emulator_.n_pixels(), tangents + begin * stride, count, nullptr,
+                       grid_columns_.data(), rows_each);
+        if (!native_)
+            instrument_.apply(grid_columns_.data(), rows_each, count, out, 1, eight);
+        for (std::size_t p = 0; p < n_ && native_; ++p)
+            for (std::size_t l = 0; l < count; ++l)
+                out[p * eight + l] = grid_columns_[l * rows_each + p];
     }
     for (std::size_t k = std::max(begin, n_labels_); k < end; ++k) {
         const std::size_t nuisance = k - n_labels_, arm = nuisance + (nuisances_.shift ? 0 : 1);

@@ -51,7 +51,7 @@ void Instrument::place(const std::vector<double>& shift, double extra, Derivativ
     shift_ = shift;
     extra_ = extra;
     derivatives_ = derivatives;
-    is_moved_ = false;
+    away_.clear();
     make_rows();
 }
 
@@ -86,7 +86,7 @@ void Instrument::make_rows() {
             steps_->set(*upper_, pixels.high[p] - by, shares_upper ? 0.5 * (variance + next) : variance,
                         n_derivatives);
             begin_row(p, std::min(lower_->first, upper_->first), std::max(lower_->end(), upper_->end()));
-            add_average(1.0 / (pixels.high[p] - pixels.low[p]));
+            set_average(1.0 / (pixels.high[p] - pixels.low[p]), false);
             shares_lower = shares_upper;
         }
         variance = next;
@@ -94,8 +94,8 @@ void Instrument::make_rows() {
     start_[pixels.n] = static_cast<std::uint32_t>(n_weights_);
 }
 
-// Room for the weights of coefficients first to end - 1, from a multiple of pad on, so that vectors of
-// neighbouring rows coincide. Beyond the ends of the grid f is its last value.
+// Room, not filled, for the weights of coefficients first to end - 1, from a multiple of pad on, so that
+// vectors of neighbouring rows coincide. Beyond the ends of the grid f is its last value.
 void Instrument::begin_row(std::size_t p, std::ptrdiff_t first, std::ptrdiff_t end) {
     const std::ptrdiff_t last = static_cast<std::ptrdiff_t>(n_grid_) - 1;
     const std::ptrdiff_t begin =
@@ -109,37 +109,38 @@ void Instrument::begin_row(std::size_t p, std::ptrdiff_t first, std::ptrdiff_t e
     if (weight_.size() < n_weights_)
         for (auto* values : {&weight_, &by_shift_, &by_extra_})
             values->resize(2 * n_weights_);
-    std::fill(&weight_[row_], weight_.data() + n_weights_, 0.0);
-    if (derivatives_ >= Derivatives::shift)
-        std::fill(&by_shift_[row_], by_shift_.data() + n_weights_, 0.0);
-    if (derivatives_ == Derivatives::both)
-        std::fill(&by_extra_[row_], by_extra_.data() + n_weights_, 0.0);
 }
 
-// weight_j += (S(high - j) - S(low - j)) scale; by d S / d shift = -S', d S / d variance = S'' / 2.
-void Instrument::add_average(double scale) {
+void Instrument::clear_row() {
+    std::fill(&weight_[row_], weight_.data() + n_weights_, 0.0);
+    std::fill(&by_shift_[row_], by_shift_.data() + n_weights_, 0.0);
+    std::fill(&by_extra_[row_], by_extra_.data() + n_weights_, 0.0);
+}
+
+// weight_j = (S(high - j) - S(low - j)) scale, or that added; by d S / d shift = -S', d S / d variance = S''
+// / 2.
+void Instrument::set_average(double scale, bool add) {
+    constexpr auto beyond = static_cast<std::ptrdiff_t>(PixelEdge::beyond);
     const std::ptrdiff_t first = std::min(lower_->first, upper_->first),
-                         end = std::max(lower_->end(), upper_->end());
-    const std::ptrdiff_t aside =
-        std::max({lower_->first - first, upper_->first - first, end - lower_->end(), end - upper_->end()});
-    if (first < 0 || end > static_cast<std::ptrdiff_t>(n_grid_) ||
-        aside > static_cast<std::ptrdiff_t>(PixelEdge::beyond)) {
+                         last = std::max(lower_->end(), upper_->end());
+    constexpr auto step = static_cast<std::ptrdiff_t>(pad);
+    const std::ptrdiff_t begin = first / step * step, end = (last + step - 1) / step * step;
+    const auto reaches = [&](const PixelEdge& edge) {
+        return edge.first - begin <= beyond && end - edge.end() <= beyond;
+    };
+    if (first < 0 || last > static_cast<std::ptrdiff_t>(n_grid_) || !reaches(*lower_) || !reaches(*upper_)) {
+        if (!add)
+            clear_row();
         add_edge(*upper_, scale, first);
         add_edge(*lower_, -scale, first);
         return;
     }
-    const std::size_t at = row_ + static_cast<std::size_t>(first - first_of_row_),
-                      n = static_cast<std::size_t>(end - first);
-    const auto add = [&](int derivative, double factor, std::vector<double>& out) {
-        simd::kernels().add_difference(upper_->value(derivative) + (first - upper_->first),
-                                       lower_->value(derivative) + (first - lower_->first), factor, n,
-                                       &out[at]);
-    };
-    add(0, scale, weight_);
-    if (derivatives_ >= Derivatives::shift)
-        add(1, -scale, by_shift_);
-    if (derivatives_ == Derivatives::both)
-        add(2, 0.5 * scale, by_extra_);
+    static const auto difference = simd::kernels().edge_difference;
+    const std::size_t at = row_ + static_cast<std::size_t>(begin - first_of_row_);
+    difference(upper_->value(0) + (begin - upper_->first), upper_->stride,
+               lower_->value(0) + (begin - lower_->first), lower_->stride, scale,
+               static_cast<std::size_t>(end - begin), static_cast<int>(derivatives_), add, &weight_[at],
+               &by_shift_[at], &by_extra_[at]);
 }
 
 // The same of one edge, where the grid ends or the pixel is wide.
@@ -201,59 +202,51 @@ void Instrument::add_neighbours(std::size_t p, double shift, double variance) {
     const double reach = 3.0 + blur_reach * std::sqrt(1.03 * variance); // and a node's reach is a little more
     begin_row(p, static_cast<std::ptrdiff_t>(std::ceil(low - reach)),
               static_cast<std::ptrdiff_t>(std::floor(high + reach)) + 1);
+    clear_row();
     if (variance == 0.0)
         return each([&](double place, double seen) { add_point(place, seen); });
     each([&](double place, double seen) {
         steps_->set(*lower_, place - 0.5, variance, static_cast<int>(derivatives_));
         steps_->set(*upper_, place + 0.5, variance, static_cast<int>(derivatives_));
-        add_average(seen);
+        set_average(seen, true);
     });
 }
 
+simd::Band Instrument::band() const {
+    return {pixels_.n,
+            first_.data(),
+            start_.data(),
+            weight_.data(),
+            by_shift_.data(),
+            by_extra_.data(),
+            away_.empty() ? nullptr : by_pixel_.data()};
+}
+
+void Instrument::move(const std::vector<double>& away) {
+    if (away == away_)
+        return;
+    away_ = away;
+    by_pixel_.resize(pixels_.n);
+    for (std::size_t p = 0; p < pixels_.n; ++p)
+        by_pixel_[p] = away[static_cast<std::size_t>(pixels_.arm ? pixels_.arm[p] : 0)];
+}
+
 void Instrument::apply(const double* coefficients, std::size_t stride, std::size_t n_columns, double* out,
-                       std::size_t out_stride) const {
-    simd::kernels().banded(weight_.data(), first_.data(), start_.data(), pixels_.n, coefficients, stride,
-                           n_columns, out, out_stride);
+                       std::size_t out_stride, std::size_t out_step) const {
+    simd::kernels().banded(band(), coefficients, stride, n_columns, out, out_stride, out_step);
 }
 
 void Instrument::apply_with_derivatives(const double* coefficients, double* out, double* by_shift,
                                         double* by_extra) const {
-    simd::kernels().banded_derivatives(weight_.data(), by_shift_.data(), by_extra_.data(), first_.data(),
-                                       start_.data(), pixels_.n, coefficients, out, by_shift, by_extra);
-}
-
-void Instrument::move(const std::vector<double>& away) {
-    if (is_moved_ && away == away_)
-        return;
-    away_ = away;
-    is_moved_ = std::any_of(away.begin(), away.end(), [](double shift) { return shift != 0.0; });
-    if (!is_moved_)
-        return;
-    moved_.resize(weight_.size());
-    const auto arm_of = [&](std::size_t p) { return pixels_.arm ? pixels_.arm[p] : 0; };
-    for (std::size_t p = 0, end = 0; p < pixels_.n; p = end) {
-        while (end < pixels_.n && arm_of(end) == arm_of(p))
-            ++end;
-        const double by = away[static_cast<std::size_t>(arm_of(p))];
-        const double *at = weight_.data(), *slope = by_shift_.data(), *bend = by_extra_.data();
-        double* const to = moved_.data();
-        for (std::size_t k = start_[p]; k < start_[end]; ++k)
-            to[k] = at[k] + by * (slope[k] + by * bend[k]);
-    }
-}
-
-void Instrument::apply_eight(const float* rows, double* out) const {
-    simd::kernels().banded_eight((is_moved_ ? moved_ : weight_).data(), first_.data(), start_.data(),
-                                 pixels_.n, rows, out);
+    simd::kernels().banded_derivatives(band(), coefficients, out, by_shift, by_extra);
 }
 
 void Instrument::apply_adjoint(const double* values, double* out) const {
-    simd::kernels().banded_adjoint((is_moved_ ? moved_ : weight_).data(), first_.data(), start_.data(),
-                                   pixels_.n, values, out);
+    simd::kernels().banded_adjoint(band(), values, out);
 }
 
 void Instrument::apply_rows(const float* rows, std::size_t stride, float* out) const {
-    simd::kernels().banded_rows(weight_.data(), first_.data(), start_.data(), pixels_.n, rows, stride, out);
+    simd::kernels().banded_rows(band(), rows, stride, out);
 }
 
 } // namespace maury

@@ -47,10 +47,8 @@ Plan::Plan(const Emulator& emulator, WavelengthGrid grid, std::vector<double> lo
     Emulator::Workspace work(emulator);
     for (std::size_t t = 0; t < templates.size(); t += n) {
         emulator.flux(&templates[t], work, flux.data());
-        for (const double f : flux) {
+        for (const double f : flux)
             templates_.push_back(static_cast<float>(f));
-            half_squares_.push_back(static_cast<float>(0.5 * f * f));
-        }
     }
 }
 

@@ -11,16 +11,13 @@ namespace maury {
 using simd::eight;
 
 GridModes::GridModes(const std::vector<double>& modes, std::size_t n)
-    : n_pixels(n), n_panels((modes.size() / n + eight - 1) / eight), rows(n + Instrument::pad),
-      values(n_panels * rows * eight), spline(values.size()) {
-    const std::size_t n_modes = modes.size() / n;
+    : n_modes(modes.size() / n), rows(n + Instrument::pad), values(n_modes * rows), spline(values.size()) {
     std::vector<double> coefficients = modes;
     spline_coefficients(coefficients.data(), n, n_modes);
     for (std::size_t p = 0; p < n; ++p)
         for (std::size_t m = 0; m < n_modes; ++m) {
-            const std::size_t to = (m / eight * rows + p) * eight + m % eight;
-            values[to] = static_cast<float>(modes[p * n_modes + m]);
-            spline[to] = static_cast<float>(coefficients[p * n_modes + m]);
+            values[m * rows + p] = modes[p * n_modes + m];
+            spline[m * rows + p] = coefficients[p * n_modes + m];
         }
 }
 
@@ -30,20 +27,23 @@ void ResidualModes::set(const GridModes* grid, std::size_t n_pixels) {
     if (!grid)
         return;
     n_ = n_pixels;
-    n_modes_ = grid->n_panels * eight;
-    modes_.resize(n_modes_ * n_);
+    n_panels_ = (grid->n_modes + eight - 1) / eight;
+    n_modes_ = n_panels_ * eight;
+    modes_.assign(n_modes_ * n_, 0.0);
     factor_.resize(n_modes_ * n_modes_);
     y_.resize(n_modes_);
     amplitude_.resize(n_modes_);
 }
 
 void ResidualModes::see(const Instrument* instrument, const double* scale) {
-    for (std::size_t i = 0; i < grid_->n_panels; ++i) {
+    for (std::size_t i = 0; i < n_panels_; ++i) {
         double* const to = &modes_[i * n_ * eight];
+        const std::size_t first = i * eight, count = std::min(eight, grid_->n_modes - first);
         if (instrument)
-            instrument->apply_eight(&grid_->spline[i * grid_->rows * eight], to);
-        else
-            std::copy_n(&grid_->values[i * grid_->rows * eight], n_ * eight, to);
+            instrument->apply(&grid_->spline[first * grid_->rows], grid_->rows, count, to, 1, eight);
+        for (std::size_t p = 0; p < n_ && !instrument; ++p)
+            for (std::size_t m = 0; m < count; ++m)
+                to[p * eight + m] = grid_->values[(first + m) * grid_->rows + p];
         for (std::size_t p = 0; p < n_; ++p) {
             const double factor = std::isfinite(scale[p]) ? scale[p] : 0.0;
             for (std::size_t m = 0; m < eight; ++m)
@@ -55,7 +55,7 @@ void ResidualModes::see(const Instrument* instrument, const double* scale) {
 
 void ResidualModes::weigh(const double* weight) {
     const auto& kernels = simd::kernels();
-    for (std::size_t i = 0; i < grid_->n_panels; ++i)
+    for (std::size_t i = 0; i < n_panels_; ++i)
         for (std::size_t j = 0; j <= i; ++j) {
             double block[eight * eight] = {};
             kernels.normal_eight(&modes_[i * n_ * eight], &modes_[j * n_ * eight], weight, n_, block);
@@ -72,7 +72,7 @@ void ResidualModes::weigh(const double* weight) {
 double ResidualModes::explain(const double* weight, const double* data, const double* fitted) {
     if (!weighed_)
         weigh(weight);
-    for (std::size_t i = 0; i < grid_->n_panels; ++i) {
+    for (std::size_t i = 0; i < n_panels_; ++i) {
         const double* mode = &modes_[i * n_ * eight];
         double sum[eight] = {};
         for (std::size_t p = 0; p < n_; ++p, mode += eight) {
@@ -91,7 +91,7 @@ double ResidualModes::explain(const double* weight, const double* data, const do
 }
 
 void ResidualModes::subtract(const double* weight, double* weighted) const {
-    for (std::size_t i = 0; i < grid_->n_panels; ++i) {
+    for (std::size_t i = 0; i < n_panels_; ++i) {
         const double *mode = &modes_[i * n_ * eight], *z = &amplitude_[i * eight];
         for (std::size_t p = 0; p < n_; ++p, mode += eight) {
             double sum = 0.0;
@@ -104,7 +104,7 @@ void ResidualModes::subtract(const double* weight, double* weighted) const {
 
 void ResidualModes::explained(const double* fitted, double* out) const {
     std::copy_n(fitted, n_, out);
-    for (std::size_t i = 0; i < grid_->n_panels; ++i) {
+    for (std::size_t i = 0; i < n_panels_; ++i) {
         const double *mode = &modes_[i * n_ * eight], *z = &amplitude_[i * eight];
         for (std::size_t p = 0; p < n_; ++p, mode += eight)
             for (std::size_t m = 0; m < eight; ++m)
@@ -118,7 +118,7 @@ void ResidualModes::reduce(const double* weight, const double* jacobian, std::si
     const auto& kernels = simd::kernels();
     cross_.resize(n_columns * n_modes_);
     for (std::size_t j = 0; j * eight < n_columns; ++j)
-        for (std::size_t i = 0; i < grid_->n_panels; ++i) {
+        for (std::size_t i = 0; i < n_panels_; ++i) {
             double block[eight * eight] = {};
             kernels.normal_eight(jacobian + j * n_ * eight, &modes_[i * n_ * eight], weight, n_, block);
             for (std::size_t k = 0; k < std::min(eight, n_columns - j * eight); ++k)

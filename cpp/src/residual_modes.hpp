@@ -14,15 +14,15 @@
 
 namespace maury {
 
-// On the grid of the emulator, in panels of eight, filled up with zeros.
+// On the grid of the emulator, a column each.
 struct GridModes {
     GridModes(const std::vector<double>& modes, std::size_t n_pixels); // modes (P, M), in normalised flux
 
-    std::size_t n_pixels, n_panels, rows; // rows: P and what an instrument reads beyond
-    Aligned<float> values, spline;        // (panels, rows, 8); as coefficients of splines
+    std::size_t n_modes, rows;          // rows: P and what an instrument reads beyond
+    std::vector<double> values, spline; // (M, rows); as coefficients of splines
 };
 
-// Of one spectrum; in double but the modes on the grid.
+// Of one spectrum.
 class ResidualModes {
   public:
     // grid: null = none
@@ -49,10 +49,10 @@ class ResidualModes {
 
     const GridModes* grid_ = nullptr;
     bool seen_ = false, weighed_ = false;
-    std::size_t n_ = 0, n_modes_ = 0;   // n_modes_: with the zeros
-    Aligned<double> modes_;             // (panels, n, 8)
-    std::vector<double> factor_;        // of B
-    std::vector<double> y_, amplitude_; // amplitude_: z
+    std::size_t n_ = 0, n_panels_ = 0, n_modes_ = 0; // of eight modes; with the zeros that fill the last
+    Aligned<double> modes_;                          // (panels, n, 8)
+    std::vector<double> factor_;                     // of B
+    std::vector<double> y_, amplitude_;              // amplitude_: z
     std::vector<double> cross_, solved_;
 };
 

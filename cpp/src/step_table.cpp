@@ -95,14 +95,19 @@ const StepTable::Node& StepTable::node_of(Level& level, std::size_t phase) {
 void StepTable::set(PixelEdge& edge, double place, double variance, int n_derivatives) {
     level_of(variance);
     const double phases = level_->variance < smooth ? n_phases : few_phases;
-    const double whole = std::floor(place + 0.5 / phases);
-    const double phase = std::clamp(std::floor((place - whole) * phases + 0.5), 0.0, phases - 1.0) / phases;
-    const Node& node = node_of(*level_, static_cast<std::size_t>(phase * n_phases));
-    const double a = place - whole - phase,
+    const double nearest = place * phases + 0.5;
+    auto number = static_cast<std::ptrdiff_t>(nearest); // of the phase, whole pixels before it included
+    number -= nearest < static_cast<double>(number);
+    const auto each = static_cast<std::ptrdiff_t>(phases);
+    const std::ptrdiff_t whole = (number & ~(each - 1)) / each; // phases are a power of two
+    const std::size_t phase =
+        static_cast<std::size_t>(number & (each - 1)) * (n_phases / static_cast<std::size_t>(each));
+    const Node& node = node_of(*level_, phase);
+    const double a = place - static_cast<double>(number) / phases,
                  v = level_->variance > 0.0 ? 0.5 * (variance - level_->variance) : 0.0;
     const double factor[n_orders] = {
         1.0, a, 0.5 * a * a + v, a * (a * a / 6.0 + v), v * 0.5 * (a * a + v), 0.5 * v * v * a};
-    edge.first = node.first + static_cast<std::ptrdiff_t>(whole);
+    edge.first = node.first + whole;
     edge.n = static_cast<std::ptrdiff_t>(node.n);
     const std::size_t stride = node.stride + 2 * PixelEdge::beyond;
     if (edge.stride != stride || edge.values.empty()) {

@@ -19,8 +19,8 @@ bool VelocityScan::gather(const double* place, const double* flux, const double*
                           bool use_scatter, std::ptrdiff_t most) {
     const WavelengthGrid& grid = plan_.grid();
     const auto last = static_cast<std::ptrdiff_t>(grid.size()) - 1;
-    weights_.assign(static_cast<std::size_t>(last + 1 - 2 * most), 0.0f);
-    products_.assign(weights_.size(), 0.0f);
+    half_weights_.assign(static_cast<std::size_t>(last + 1 - 2 * most), 0.0f);
+    products_.assign(half_weights_.size(), 0.0f);
     double heaviest = 0.0; // float32 has a small range
     for (std::size_t p = 0; p < n; ++p)
         heaviest = std::max(heaviest, weight[p]);
@@ -35,10 +35,10 @@ bool VelocityScan::gather(const double* place, const double* flux, const double*
         const double here = weight[p] / (1.0 + weight[p] * scatter * scatter) / heaviest;
         const double value = here * std::clamp(flux[p], least_flux, most_flux);
         const auto cell = static_cast<std::size_t>(left - most);
-        weights_[cell] += static_cast<float>((1.0 - part) * here);
+        half_weights_[cell] += static_cast<float>(0.5 * (1.0 - part) * here);
         products_[cell] += static_cast<float>((1.0 - part) * value);
-        if (cell + 1 < weights_.size()) {
-            weights_[cell + 1] += static_cast<float>(part * here);
+        if (cell + 1 < products_.size()) {
+            half_weights_[cell + 1] += static_cast<float>(0.5 * part * here);
             products_[cell + 1] += static_cast<float>(part * value);
         }
         any = true;
@@ -53,35 +53,37 @@ double VelocityScan::operator()(const double* place, const double* flux, const d
     if (static_cast<std::ptrdiff_t>(n_grid) <= 2 * most || n_templates == 0 ||
         !gather(place, flux, weight, n, use_scatter, most))
         return std::numeric_limits<double>::quiet_NaN();
-    // chi2 / 2, without the term that is the same for all templates
-    const auto value = [&](std::size_t t, std::ptrdiff_t lag) {
-        const std::ptrdiff_t from = static_cast<std::ptrdiff_t>(t * n_grid) + most - lag;
-        const auto dot = simd::kernels().dot_single;
-        return static_cast<double>(dot(weights_.data(), plan_.half_squares() + from, weights_.size())) -
-               static_cast<double>(dot(products_.data(), plan_.templates() + from, weights_.size()));
+    // chi2 / 2 of template t, without the term that is the same for all, at lags first, first + step, ...
+    const auto values = [&](std::size_t t, std::ptrdiff_t first, std::ptrdiff_t step, std::size_t n_lags) {
+        values_.resize(n_lags);
+        simd::kernels().lags(half_weights_.data(), products_.data(), products_.size(),
+                             plan_.templates() + static_cast<std::ptrdiff_t>(t * n_grid) + most - first, step,
+                             n_lags, values_.data());
     };
     double least = std::numeric_limits<double>::infinity();
     std::size_t best = 0;
     std::ptrdiff_t at = 0;
     for (std::size_t t = 0; t < n_templates; ++t) {
         stop.check();
-        for (std::ptrdiff_t lag = -most; lag <= most; lag += coarse)
-            if (const double here = value(t, lag); here < least) {
-                least = here;
-                best = t;
-                at = lag;
-            }
-    }
-    const std::ptrdiff_t from = std::max(-most, at - coarse), to = std::min(most, at + coarse);
-    for (std::ptrdiff_t lag = from; lag <= to; ++lag)
-        if (const double here = value(best, lag); here < least) {
-            least = here;
-            at = lag;
+        values(t, -most, coarse, static_cast<std::size_t>(2 * most / coarse + 1));
+        const auto lowest = std::min_element(values_.begin(), values_.end());
+        if (*lowest < least) {
+            least = *lowest;
+            best = t;
+            at = coarse * (lowest - values_.begin()) - most;
         }
+    }
+    if (!std::isfinite(least))
+        return std::numeric_limits<double>::quiet_NaN();
+    const std::ptrdiff_t from = std::max(-most, at - coarse), to = std::min(most, at + coarse);
+    values(best, from, 1, static_cast<std::size_t>(to - from + 1));
+    const auto lowest = std::min_element(values_.begin(), values_.end());
+    at = from + (lowest - values_.begin());
     double shift = static_cast<double>(at);
-    if (at > -most && at < most) { // the lowest point of the parabola through three
-        const double before = value(best, at - 1), after = value(best, at + 1);
-        const double bend = before - 2.0 * least + after;
+    if (lowest != values_.begin() &&
+        lowest + 1 != values_.end()) { // the lowest point of the parabola through three
+        const double before = lowest[-1], here = *lowest, after = lowest[1];
+        const double bend = before - 2.0 * here + after;
         if (bend > 0.0)
             shift += 0.5 * (before - after) / bend;
     }

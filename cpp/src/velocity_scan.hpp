@@ -25,7 +25,7 @@ class VelocityScan {
                 bool use_scatter, std::ptrdiff_t most);
 
     const Plan& plan_;
-    std::vector<float> weights_, products_; // on the grid: sums of w, and of w flux
+    std::vector<float> half_weights_, products_, values_; // on the grid: sums of w / 2, and of w flux
 };
 
 } // namespace maury

@@ -196,6 +196,19 @@ void sums_over_pixels() {
             single += static_cast<double>(s[p]) * static_cast<double>(t[p]);
         }
         const double size = static_cast<double>(n);
+        for (const std::size_t n_lags : {1u, 5u, 14u}) { // of templates that begin before and end behind
+            const Aligned<float> templates = random_numbers<float>(n + 3 * n_lags);
+            std::vector<float> values(n_lags);
+            kernels().lags(s.data(), t.data(), n, &templates[3 * (n_lags - 1)], 3, n_lags, values.data());
+            for (std::size_t i = 0; i < n_lags; ++i) {
+                double wanted = 0.0;
+                for (std::size_t p = 0; p < n; ++p) {
+                    const auto f = static_cast<double>(templates[3 * (n_lags - 1 - i) + p]);
+                    wanted += f * (f * static_cast<double>(s[p]) - static_cast<double>(t[p]));
+                }
+                CHECK_NEAR(values[i], wanted, 1e-6 * static_cast<double>(n));
+            }
+        }
         CHECK_NEAR(kernels().weighted_square(w.data(), a.data(), b.data(), n), square, 1e-14 * square);
         CHECK_NEAR(kernels().dot(a.data(), b.data(), n), product, 1e-14 * size);
         CHECK_NEAR(kernels().dot_mixed(s.data(), b.data(), n), mixed, 1e-14 * size);
@@ -220,18 +233,8 @@ void eight_columns() {
             }
         }
         for (const std::size_t k : {16u, 64u}) {
-            const Aligned<float> rows = random_numbers<float>(n * k),
-                                 columns = random_numbers<float>(k * eight), v = random_numbers<float>(n);
-            Aligned<float> out(n * eight), sum(k);
-            kernels().expand_eight(rows.data(), k, n, columns.data(), out.data());
-            for (std::size_t p = 0; p < n; ++p)
-                for (std::size_t c = 0; c < eight; ++c) {
-                    double wanted = 0.0;
-                    for (std::size_t i = 0; i < k; ++i)
-                        wanted += static_cast<double>(rows[p * k + i]) *
-                                  static_cast<double>(columns[i * eight + c]);
-                    CHECK_NEAR(out[p * eight + c], wanted, 3e-5);
-                }
+            const Aligned<float> rows = random_numbers<float>(n * k), v = random_numbers<float>(n);
+            Aligned<float> sum(k);
             std::vector<const float*> addresses;
             for (std::size_t p = 0; p < n; ++p)
                 addresses.push_back(&rows[p * k]);

@@ -14,48 +14,103 @@
 namespace {
 
 using maury::Aligned;
+using maury::simd::Band;
 using maury::simd::CubeTails;
 using maury::simd::kernels;
 using maury::simd::padded;
 
-// Rows of 0, 4, 8, ... weights of what begins anywhere.
-struct Band {
+// Rows of 0, 4, 8, ... weights of what begins anywhere, sometimes where the last began; moved or not.
+struct RandomBand {
     std::vector<std::uint32_t> first, start{0};
-    Aligned<double> weight;
+    Aligned<double> weight, by_shift, by_extra, away;
 
-    Band(std::size_t n_pixels, std::size_t n_rows) {
+    RandomBand(std::size_t n_pixels, std::size_t n_rows) {
         std::uniform_int_distribution<std::uint32_t> length(0, 5),
             place(0, static_cast<std::uint32_t>(n_rows) - 20);
         for (std::size_t p = 0; p < n_pixels; ++p) {
             start.push_back(start.back() + 4 * length(generator));
-            first.push_back(place(generator));
+            first.push_back(p % 3 == 1 ? first.back() : place(generator));
         }
-        weight = random_numbers<double>(start.back());
+        for (auto* values : {&weight, &by_shift, &by_extra})
+            *values = random_numbers<double>(start.back());
+        away = random_numbers<double>(n_pixels);
+        for (std::size_t p = 0; p < n_pixels; p += 4)
+            away[p] = 0.0;
     }
-    template <typename Value> double sum(std::size_t p, Value value) const {
+    Band view(bool moved) const {
+        return {first.size(),
+                first.data(),
+                start.data(),
+                weight.data(),
+                by_shift.data(),
+                by_extra.data(),
+                moved ? away.data() : nullptr};
+    }
+    double at(std::size_t p, std::uint32_t k, bool moved) const {
+        const double by = moved ? away[p] : 0.0;
+        return weight[k] + by * (by_shift[k] + by * by_extra[k]);
+    }
+    template <typename Value> double sum(std::size_t p, bool moved, Value value) const {
         double total = 0.0;
         for (std::uint32_t k = start[p]; k < start[p + 1]; ++k)
-            total += weight[k] * value(first[p] + k - start[p]);
+            total += at(p, k, moved) * value(first[p] + k - start[p]);
         return total;
     }
 };
 
 void banded() {
     constexpr std::size_t n_rows = 50;
-    for (const std::size_t n_pixels : {1u, 7u, 64u})
-        for (std::size_t n_columns = 1; n_columns <= 7; ++n_columns) {
-            const Band band(n_pixels, n_rows);
-            const Aligned<double> columns = random_numbers<double>(n_columns * (n_rows + 1));
-            Aligned<double> out(n_columns * (n_pixels + 2), 7.0);
-            kernels().banded(band.weight.data(), band.first.data(), band.start.data(), n_pixels,
-                             columns.data(), n_rows + 1, n_columns, out.data(), n_pixels + 2);
-            for (std::size_t c = 0; c < n_columns; ++c) {
-                for (std::size_t p = 0; p < n_pixels; ++p)
-                    CHECK_NEAR(out[c * (n_pixels + 2) + p],
-                               band.sum(p, [&](std::size_t row) { return columns[c * (n_rows + 1) + row]; }),
-                               1e-13);
-                CHECK(out[c * (n_pixels + 2) + n_pixels] == 7.0); // not a number too many
+    for (const bool moved : {false, true})
+        for (const std::size_t n_pixels : {1u, 7u, 64u})
+            for (std::size_t n_columns = 1; n_columns <= 9; ++n_columns) {
+                const RandomBand band(n_pixels, n_rows);
+                const Aligned<double> columns = random_numbers<double>(n_columns * (n_rows + 1));
+                for (const bool side_by_side : {false, true}) {
+                    const std::size_t step = side_by_side ? 10 : 1, stride = side_by_side ? 1 : n_pixels + 2;
+                    Aligned<double> out(10 * (n_pixels + 2), 7.0);
+                    kernels().banded(band.view(moved), columns.data(), n_rows + 1, n_columns, out.data(),
+                                     stride, step);
+                    for (std::size_t c = 0; c < n_columns; ++c)
+                        for (std::size_t p = 0; p < n_pixels; ++p)
+                            CHECK_NEAR(
+                                out[c * stride + p * step],
+                                band.sum(p, moved,
+                                         [&](std::size_t row) { return columns[c * (n_rows + 1) + row]; }),
+                                1e-12);
+                    CHECK(out[side_by_side ? n_columns : n_pixels] == 7.0); // not a number too many
+                }
+                Aligned<double> value(n_pixels), slope(n_pixels), bend(n_pixels);
+                kernels().banded_derivatives(band.view(moved), columns.data(), value.data(), slope.data(),
+                                             bend.data());
+                for (std::size_t p = 0; p < n_pixels; ++p) {
+                    double total = 0.0, first = 0.0, second = 0.0;
+                    for (std::uint32_t k = band.start[p]; k < band.start[p + 1]; ++k) {
+                        const double here = columns[band.first[p] + k - band.start[p]];
+                        total += band.at(p, k, moved) * here;
+                        first +=
+                            (band.by_shift[k] + 2.0 * (moved ? band.away[p] : 0.0) * band.by_extra[k]) * here;
+                        second += band.by_extra[k] * here;
+                    }
+                    CHECK_NEAR(value[p], total, 1e-12);
+                    CHECK_NEAR(slope[p], first, 1e-12);
+                    CHECK_NEAR(bend[p], second, 1e-12);
+                }
             }
+}
+
+void banded_adjoint() {
+    constexpr std::size_t n_rows = 50;
+    for (const bool moved : {false, true})
+        for (const std::size_t n_pixels : {1u, 7u, 64u}) {
+            const RandomBand band(n_pixels, n_rows);
+            const Aligned<double> values = random_numbers<double>(n_pixels);
+            Aligned<double> out(n_rows, 1.0), wanted = out;
+            kernels().banded_adjoint(band.view(moved), values.data(), out.data());
+            for (std::size_t p = 0; p < n_pixels; ++p)
+                for (std::uint32_t k = band.start[p]; k < band.start[p + 1]; ++k)
+                    wanted[band.first[p] + k - band.start[p]] += band.at(p, k, moved) * values[p];
+            for (std::size_t i = 0; i < n_rows; ++i)
+                CHECK_NEAR(out[i], wanted[i], 1e-11);
         }
 }
 
@@ -63,19 +118,19 @@ void banded_rows() {
     constexpr std::size_t n_rows = 50;
     for (const std::size_t n : {1u, 16u, 17u, 48u, 64u, 100u, 150u})
         for (const std::size_t n_pixels : {1u, 30u}) {
-            const Band band(n_pixels, n_rows);
+            const RandomBand band(n_pixels, n_rows);
             const std::size_t stride = padded(n);
             const Aligned<float> rows = random_numbers<float>(n_rows * stride);
             Aligned<float> out(n_pixels * stride + 16, 7.0f);
-            kernels().banded_rows(band.weight.data(), band.first.data(), band.start.data(), n_pixels,
-                                  rows.data(), stride, out.data());
+            kernels().banded_rows(band.view(false), rows.data(), stride, out.data());
             for (std::size_t p = 0; p < n_pixels; ++p)
                 for (std::size_t k = 0; k < stride; ++k)
-                    CHECK_NEAR(
-                        out[p * stride + k],
-                        band.sum(
-                            p, [&](std::size_t row) { return static_cast<double>(rows[row * stride + k]); }),
-                        2e-5);
+                    CHECK_NEAR(out[p * stride + k],
+                               band.sum(p, false,
+                                        [&](std::size_t row) {
+                                            return static_cast<double>(rows[row * stride + k]);
+                                        }),
+                               2e-5);
             CHECK(out[n_pixels * stride] == 7.0f);
         }
 }
@@ -128,6 +183,7 @@ int main() {
         return skipped;
     banded();
     banded_rows();
+    banded_adjoint();
     blurred_cubes();
     return check::report();
 }

@@ -9,6 +9,10 @@
 
 namespace maury {
 
+namespace simd {
+struct Band;
+}
+
 struct PixelEdge;
 class StepTable;
 
@@ -51,17 +55,17 @@ class Instrument {
     void forget() { placed_ = false; }
     void place(const std::vector<double>& shift, double extra, Derivatives derivatives);
 
-    // coefficients (n_columns, stride), n_grid + pad readable numbers each -> out (n_columns, out_stride)
+    // All but apply_rows are at shifts away (arms,) from those of place, as A + away A' + away^2 A'' / 2.
+    void move(const std::vector<double>& away);
+
+    // coefficients (n_columns, stride), n_grid + pad readable numbers each -> out[p * out_step + c *
+    // out_stride]
     void apply(const double* coefficients, std::size_t stride, std::size_t n_columns, double* out,
-               std::size_t out_stride) const;
+               std::size_t out_stride, std::size_t out_step = 1) const;
 
     // Of one column: out, d out / d shift, d out / d extra = d2 out / d shift2 / 2
     void apply_with_derivatives(const double* coefficients, double* out, double* by_shift,
                                 double* by_extra) const;
-    // For the next two: shifts away (arms,) from those of place, A + away A' + away^2 A'' / 2.
-    void move(const std::vector<double>& away);
-    // rows (n_grid + pad, 8) -> out (P, 8)
-    void apply_eight(const float* rows, double* out) const;
     // out (n_grid + pad,) += A' values, values (P,)
     void apply_adjoint(const double* values, double* out) const;
 
@@ -69,9 +73,11 @@ class Instrument {
     void apply_rows(const float* rows, std::size_t stride, float* out) const;
 
   private:
+    simd::Band band() const;
     void make_rows();
     void begin_row(std::size_t p, std::ptrdiff_t first, std::ptrdiff_t end);
-    void add_average(double scale);
+    void clear_row();
+    void set_average(double scale, bool add);
     void add_edge(const PixelEdge& edge, double scale, std::ptrdiff_t first);
     void add_point(double u, double scale);
     void add_neighbours(std::size_t p, double shift, double variance);
@@ -87,8 +93,7 @@ class Instrument {
     // Row p: weights start_[p] to start_[p + 1] of coefficients first_[p], ...; filled up with zeros.
     std::vector<std::uint32_t> first_, start_;
     std::vector<double> weight_, by_shift_, by_extra_;
-    std::vector<double> away_, moved_; // moved_: weights there
-    bool is_moved_ = false;
+    std::vector<double> away_, by_pixel_; // of the arms, of each pixel
     std::size_t n_weights_ = 0, row_ = 0; // of the row that is being made: where it starts
     std::ptrdiff_t first_of_row_ = 0;
 };

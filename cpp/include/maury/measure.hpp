@@ -91,8 +91,7 @@ class Plan {
     const GramStretches& gram_stretches() const { return *stretches_; }
     const GridModes* modes() const { return modes_.get(); } // null: none
     std::size_t n_templates() const { return templates_.size() / grid_.size(); }
-    const float* templates() const { return templates_.data(); }       // (T, P) flux
-    const float* half_squares() const { return half_squares_.data(); } // (T, P) flux^2 / 2
+    const float* templates() const { return templates_.data(); } // (T, P) flux
 
   private:
     const Emulator& emulator_;
@@ -101,7 +100,7 @@ class Plan {
     std::unique_ptr<const Candidates> candidates_;
     std::unique_ptr<const GramStretches> stretches_;
     std::unique_ptr<const GridModes> modes_;
-    std::vector<float> templates_, half_squares_;
+    std::vector<float> templates_;
 };
 
 // Each result depends on its own spectrum alone: it is the same, bit for bit, for any number of threads, any

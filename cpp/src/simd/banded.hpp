@@ -14,55 +14,86 @@ namespace {
 using FourDoubles = std::conditional_t<(n_doubles > 4), HalfDoubles, Doubles>;
 constexpr std::size_t parts_of_four = 4 * sizeof(double) / sizeof(FourDoubles);
 
-void banded(const double* weight, const std::uint32_t* first, const std::uint32_t* start,
-            std::size_t n_pixels, const double* columns, std::size_t stride, std::size_t n_columns,
-            double* out, std::size_t out_stride) {
-    for (std::size_t p = 0; p < n_pixels; ++p) {
-        const std::size_t begin = start[p], end = start[p + 1];
-        for (std::size_t c = 0; c < n_columns; ++c) {
-            const double* from = columns + c * stride + first[p];
-            FourDoubles sum[parts_of_four] = {};
-            for (std::size_t k = begin; k < end; k += 4, from += 4)
-                MAURY_UNROLL for (std::size_t v = 0; v < parts_of_four; ++v) sum[v] +=
-                    load<FourDoubles>(weight + k + v * 4 / parts_of_four) *
-                    load<FourDoubles>(from + v * 4 / parts_of_four);
-            double lane[4];
-            MAURY_UNROLL for (std::size_t v = 0; v < parts_of_four; ++v)
-                store(lane + v * 4 / parts_of_four, sum[v]);
-            out[c * out_stride + p] = (lane[0] + lane[2]) + (lane[1] + lane[3]);
+double sum_of_four(FourDoubles v) {
+    double lane[4 / parts_of_four];
+    store(lane, v);
+    return sum_of_lanes(lane);
+}
+
+// Weights k, ... of row p.
+FourDoubles weights_at(const Band& band, std::size_t p, std::size_t k) {
+    const FourDoubles weights = load<FourDoubles>(band.weight + k);
+    const double away = band.away ? band.away[p] : 0.0;
+    return away == 0.0 ? weights
+                       : weights + away * (load<FourDoubles>(band.by_shift + k) +
+                                           away * load<FourDoubles>(band.by_extra + k));
+}
+
+template <std::size_t C>
+void banded_row(std::size_t n_columns, const Band& band, std::size_t p, const double* columns,
+                std::size_t stride, double* out, std::size_t out_stride) {
+    if constexpr (C > 1)
+        if (n_columns < C)
+            return banded_row<C - 1>(n_columns, band, p, columns, stride, out, out_stride);
+    FourDoubles sum[C] = {};
+    const double* from = columns + band.first[p];
+    for (std::size_t k = band.start[p]; k < band.start[p + 1]; k += 4 / parts_of_four) {
+        const FourDoubles weights = weights_at(band, p, k);
+        MAURY_UNROLL for (std::size_t c = 0; c < C; ++c) sum[c] +=
+            weights * load<FourDoubles>(from + c * stride);
+        from += 4 / parts_of_four;
+    }
+    MAURY_UNROLL for (std::size_t c = 0; c < C; ++c) out[c * out_stride] = sum_of_four(sum[c]);
+}
+
+void banded(const Band& band, const double* columns, std::size_t stride, std::size_t n_columns, double* out,
+            std::size_t out_stride, std::size_t out_step) {
+    constexpr std::size_t most = 4;
+    for (std::size_t p = 0; p < band.n_pixels; ++p)
+        for (std::size_t c = 0; c < n_columns; c += most)
+            banded_row<most>(n_columns - c, band, p, columns + c * stride, stride,
+                             out + p * out_step + c * out_stride, out_stride);
+}
+
+void banded_derivatives(const Band& band, const double* column, double* out, double* by_shift,
+                        double* by_extra) {
+    constexpr std::size_t width = 4 / parts_of_four;
+    for (std::size_t p = 0; p < band.n_pixels; ++p) {
+        const double *from = column + band.first[p], away = band.away ? band.away[p] : 0.0;
+        FourDoubles sum[3] = {};
+        for (std::size_t k = band.start[p]; k < band.start[p + 1]; k += width, from += width) {
+            const FourDoubles here = load<FourDoubles>(from);
+            sum[0] += here * load<FourDoubles>(band.weight + k);
+            sum[1] += here * load<FourDoubles>(band.by_shift + k);
+            sum[2] += here * load<FourDoubles>(band.by_extra + k);
         }
+        const double slope = sum_of_four(sum[1]), bend = sum_of_four(sum[2]);
+        out[p] = sum_of_four(sum[0]) + away * (slope + away * bend);
+        by_shift[p] = slope + 2.0 * away * bend;
+        by_extra[p] = bend;
     }
 }
 
-void banded_derivatives(const double* weight, const double* first_derivative, const double* second_derivative,
-                        const std::uint32_t* first, const std::uint32_t* start, std::size_t n_pixels,
-                        const double* column, double* out, double* by_first, double* by_second) {
+// Rows that begin and end alike are summed first: else each would wait for what the last one stored.
+void banded_adjoint(const Band& band, const double* values, double* out) {
     constexpr std::size_t width = 4 / parts_of_four;
-    for (std::size_t p = 0; p < n_pixels; ++p) {
-        const double* from = column + first[p];
-        FourDoubles sum[3][parts_of_four] = {};
-        for (std::size_t k = start[p]; k < start[p + 1]; k += 4, from += 4)
-            MAURY_UNROLL for (std::size_t v = 0; v < parts_of_four; ++v) {
-                const FourDoubles here = load<FourDoubles>(from + v * width);
-                sum[0][v] += here * load<FourDoubles>(weight + k + v * width);
-                sum[1][v] += here * load<FourDoubles>(first_derivative + k + v * width);
-                sum[2][v] += here * load<FourDoubles>(second_derivative + k + v * width);
-            }
-        double total[3];
-        MAURY_UNROLL for (std::size_t d = 0; d < 3; ++d) {
-            double lane[4];
-            MAURY_UNROLL for (std::size_t v = 0; v < parts_of_four; ++v) store(lane + v * width, sum[d][v]);
-            total[d] = (lane[0] + lane[2]) + (lane[1] + lane[3]);
+    for (std::size_t p = 0, end = 0; p < band.n_pixels; p = end) {
+        const std::size_t n = band.start[p + 1] - band.start[p];
+        while (end < band.n_pixels && band.first[end] == band.first[p] &&
+               band.start[end + 1] - band.start[end] == n)
+            ++end;
+        for (std::size_t k = 0; k < n; k += width) {
+            FourDoubles sum = load<FourDoubles>(out + band.first[p] + k);
+            for (std::size_t q = p; q < end; ++q)
+                sum += weights_at(band, q, band.start[q] + k) * values[q];
+            store(out + band.first[p] + k, sum);
         }
-        out[p] = total[0];
-        by_first[p] = total[1];
-        by_second[p] = total[2];
     }
 }
 
 // As many vectors of a row as the registers hold.
 template <std::size_t V>
-void banded_row(const double* weight, std::size_t n, const float* rows, std::size_t stride, float* out) {
+void banded_floats(const double* weight, std::size_t n, const float* rows, std::size_t stride, float* out) {
     Floats sum[V] = {};
     for (std::size_t k = 0; k < n; ++k, rows += stride) {
         const float w = static_cast<float>(weight[k]);
@@ -71,18 +102,18 @@ void banded_row(const double* weight, std::size_t n, const float* rows, std::siz
     MAURY_UNROLL for (std::size_t v = 0; v < V; ++v) store(out + v * n_floats, sum[v]);
 }
 
-void banded_rows(const double* weight, const std::uint32_t* first, const std::uint32_t* start,
-                 std::size_t n_pixels, const float* rows, std::size_t stride, float* out) {
+void banded_rows(const Band& band, const float* rows, std::size_t stride, float* out) {
     constexpr std::size_t one = panel / n_floats, wide = n_sums >= 4 * one ? 4 * one : 2 * one;
-    for (std::size_t p = 0; p < n_pixels; ++p) {
-        const float* from = rows + first[p] * stride;
+    for (std::size_t p = 0; p < band.n_pixels; ++p) {
+        const float* from = rows + band.first[p] * stride;
+        const double* const weight = band.weight + band.start[p];
         float* to = out + p * stride;
-        const std::size_t n = start[p + 1] - start[p];
+        const std::size_t n = band.start[p + 1] - band.start[p];
         std::size_t k = 0;
         for (; k + wide * n_floats <= stride; k += wide * n_floats)
-            banded_row<wide>(weight + start[p], n, from + k, stride, to + k);
+            banded_floats<wide>(weight, n, from + k, stride, to + k);
         for (; k < stride; k += one * n_floats)
-            banded_row<one>(weight + start[p], n, from + k, stride, to + k);
+            banded_floats<one>(weight, n, from + k, stride, to + k);
     }
 }
 
@@ -105,12 +136,17 @@ void blend_steps(const double* node, std::size_t n, const double* factor, int n_
     }
 }
 
-void add_difference(const double* a, const double* b, double factor, std::size_t n, double* out) {
-    std::size_t k = 0;
-    for (; k + n_doubles <= n; k += n_doubles)
-        store(out + k, load<Doubles>(out + k) + (load<Doubles>(a + k) - load<Doubles>(b + k)) * factor);
-    for (; k < n; ++k)
-        out[k] += factor * (a[k] - b[k]);
+void edge_difference(const double* upper, std::size_t upper_stride, const double* lower,
+                     std::size_t lower_stride, double scale, std::size_t n, int n_derivatives, bool add,
+                     double* weight, double* by_shift, double* by_extra) {
+    double* const out[3] = {weight, by_shift, by_extra};
+    const double factor[3] = {scale, -scale, 0.5 * scale};
+    for (int d = 0; d <= n_derivatives; ++d, upper += upper_stride, lower += lower_stride)
+        for (std::size_t k = 0; k < n; k += 4 / parts_of_four) {
+            const FourDoubles change =
+                (load<FourDoubles>(upper + k) - load<FourDoubles>(lower + k)) * factor[d];
+            store(out[d] + k, add ? load<FourDoubles>(out[d] + k) + change : change);
+        }
 }
 
 } // namespace

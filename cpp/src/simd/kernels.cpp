@@ -30,11 +30,9 @@ const Kernels MAURY_JOIN(kernels_, MAURY_SIMD_LEVEL){
     banded,
     banded_derivatives,
     banded_rows,
-    blend_steps,
-    add_difference,
-    expand_eight,
-    banded_eight,
     banded_adjoint,
+    blend_steps,
+    edge_difference,
     line_derivatives,
     solve_lines,
     line_adjoint,
@@ -45,6 +43,7 @@ const Kernels MAURY_JOIN(kernels_, MAURY_SIMD_LEVEL){
     dot,
     dot_mixed,
     dot_single,
+    lags,
     least_of_panels,
 };
 

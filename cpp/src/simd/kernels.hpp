@@ -40,9 +40,18 @@ constexpr std::size_t eight = 8;
 // wd df, wd df t, wf df, wf df t, wf df t^2, with wd weighted data, wf weighted model, t place.
 struct LineSums {
     std::size_t n_pixels, stride;
-    const double *weighted_data, *weighted_model, *place, *model;
+    const double *place, *model;
     const std::uint32_t *first, *end; // neither falls
-    double *factor, *continuum;       // continuum NaN where no pixel in use tells it
+    double *weighted_data, *weighted_model, *factor, *continuum;
+    double* known; // 0 where no pixel in use tells the continuum, which is 1 there
+};
+
+// Row p of a banded matrix: weights start_p to start_{p+1} - 1, a multiple of 4 of them, of what stands from
+// first_p on. With away (n_pixels,) not null it is weight + away_p (by_shift + away_p by_extra).
+struct Band {
+    std::size_t n_pixels;
+    const std::uint32_t *first, *start;
+    const double *weight, *by_shift, *by_extra, *away;
 };
 
 struct Kernels {
@@ -78,42 +87,33 @@ struct Kernels {
     void (*weighted_rows)(const float* rows, std::size_t n_pixels, std::size_t stride, const double* v,
                           double* out);
 
-    // out[c, p] = sum_k weight[start_p + k] columns[c, first_p + k], k < start_{p+1} - start_p, a multiple of
-    // 4 columns (n_columns, stride), out (n_columns, out_stride)
-    void (*banded)(const double* weight, const std::uint32_t* first, const std::uint32_t* start,
-                   std::size_t n_pixels, const double* columns, std::size_t stride, std::size_t n_columns,
-                   double* out, std::size_t out_stride);
-    // The same of one column, with two more matrices of the same shape.
-    void (*banded_derivatives)(const double* weight, const double* first_derivative,
-                               const double* second_derivative, const std::uint32_t* first,
-                               const std::uint32_t* start, std::size_t n_pixels, const double* column,
-                               double* out, double* by_first, double* by_second);
-    // out[p] = sum_k weight[start_p + k] rows[first_p + k], in float32
-    // rows (..., stride), out (n_pixels, stride), stride a multiple of panel
-    void (*banded_rows)(const double* weight, const std::uint32_t* first, const std::uint32_t* start,
-                        std::size_t n_pixels, const float* rows, std::size_t stride, float* out);
+    // out[p * out_step + c * out_stride] = row p of the band times column c. columns (n_columns, stride)
+    void (*banded)(const Band& band, const double* columns, std::size_t stride, std::size_t n_columns,
+                   double* out, std::size_t out_stride, std::size_t out_step);
+    // The same of one column, and its derivatives by away: by_shift the first, by_extra half the second.
+    void (*banded_derivatives)(const Band& band, const double* column, double* out, double* by_shift,
+                               double* by_extra);
+    // out[p] = row p of the weights times rows, in float32: rows (..., stride), out (n_pixels, stride),
+    // stride a multiple of panel
+    void (*banded_rows)(const Band& band, const float* rows, std::size_t stride, float* out);
+    // out += the transpose of the band times values (n_pixels,)
+    void (*banded_adjoint)(const Band& band, const double* values, double* out);
 
     // out[d] = sum_e factor_e node[d + e] for d <= n_derivatives <= 2, factor_0 = 1; node (6, n), n a
     // multiple of panel, out (..., out_stride): see step_table.hpp
     void (*blend_steps)(const double* node, std::size_t n, const double* factor, int n_derivatives,
                         double* out, std::size_t out_stride);
-    // out (n,) += factor (a - b)
-    void (*add_difference)(const double* a, const double* b, double factor, std::size_t n, double* out);
+    // weight, by_shift and by_extra (n,), the first 1 + n_derivatives of them, = or += scale, -scale and
+    // scale / 2 times upper - lower and its derivatives (..., stride), n a multiple of 4
+    void (*edge_difference)(const double* upper, std::size_t upper_stride, const double* lower,
+                            std::size_t lower_stride, double scale, std::size_t n, int n_derivatives,
+                            bool add, double* weight, double* by_shift, double* by_extra);
 
-    // out[p] = rows[p] . columns, in float32: rows (n_pixels, stride), columns (stride, 8), out (n_pixels, 8)
-    void (*expand_eight)(const float* rows, std::size_t stride, std::size_t n_pixels, const float* columns,
-                         float* out);
-    // As banded, of rows (..., 8) float32 -> out (n_pixels, 8)
-    void (*banded_eight)(const double* weight, const std::uint32_t* first, const std::uint32_t* start,
-                         std::size_t n_pixels, const float* rows, double* out);
-    // out[first_p + k] += weight[start_p + k] values[p]: the transpose of banded
-    void (*banded_adjoint)(const double* weight, const std::uint32_t* first, const std::uint32_t* start,
-                           std::size_t n_pixels, const double* values, double* out);
     // columns (n_pixels, 8) = df -> out (n_pixels, 8) = c df + f dc
     void (*line_derivatives)(const LineSums& line, const double* columns, double* out);
-    // -> continuum and factor. sums (6, n_pixels + 1) is written: of wd f, wd f t, wf f, wf f t, wf f t^2 and
-    // pixels in use, of the pixels before each
-    void (*solve_lines)(const LineSums& line, double* sums);
+    // data, weight (n_pixels,) -> all that is not const. sums (6, n_pixels + 1) is written: of wd f, wd f t,
+    // wf f, wf f t, wf f t^2 and pixels in use, of the pixels before each
+    void (*solve_lines)(const LineSums& line, const double* data, const double* weight, double* sums);
     // out = D'v, D the matrix of line_derivatives. sums (5, n_pixels + 1) is written.
     void (*line_adjoint)(const LineSums& line, const double* v, double* sums, double* out);
     // out (8, 8) += sum_p w_p a_p b_p' with a, b (n_pixels, 8)
@@ -135,6 +135,10 @@ struct Kernels {
     double (*dot)(const double* a, const double* b, std::size_t n);
     double (*dot_mixed)(const float* a, const double* b, std::size_t n);
     float (*dot_single)(const float* a, const float* b, std::size_t n);
+    // out[i] = sum_p t_p (w_p t_p / 2 - d_p) with t = templates - i step: chi2 / 2 of a template at n_lags
+    // lags, less what all have
+    void (*lags)(const float* half_w, const float* d, std::size_t n, const float* templates,
+                 std::ptrdiff_t step, std::size_t n_lags, float* out);
 
     // Of the vectors y of n numbers in each panel the least y'Q y - 2 q.y, and which of the panel it is.
     // y (n_panels, n, panel), Q (n, n) symmetric, least and which (n_panels,)

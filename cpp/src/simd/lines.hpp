@@ -4,7 +4,6 @@
 #include "kernels.hpp"
 #include "panels.hpp"
 
-#include <limits>
 #include <utility>
 
 namespace maury::simd {
@@ -32,6 +31,13 @@ Doubles load_some(const double* from, std::size_t n) {
     return load<Doubles>(lane);
 }
 
+void store_some(double* to, Doubles v, std::size_t n) {
+    if (n >= n_doubles)
+        store(to, v);
+    else
+        __builtin_memcpy(to, &v, n * sizeof(double));
+}
+
 template <std::size_t by, std::size_t... i> Doubles moved_up(Doubles v, std::index_sequence<i...>) {
     return __builtin_shufflevector(v, Doubles{}, (i < by ? n_doubles + i : i - by)...);
 }
@@ -53,31 +59,30 @@ template <std::size_t K, typename Each> void running_sums(std::size_t n, double*
         each(q, n - q, term);
         MAURY_UNROLL for (std::size_t k = 0; k < K; ++k) {
             const Doubles total = before[k] + sums_to(term[k]);
-            double* const to = sums + k * (n + 1) + q + 1;
-            if (n - q >= n_doubles)
-                store(to, total);
-            else
-                __builtin_memcpy(to, &total, (n - q) * sizeof(double));
+            store_some(sums + k * (n + 1) + q + 1, total, n - q);
             before[k] = Doubles{} + total[n_doubles - 1];
         }
     }
 }
 
 // See LocalLine::fit.
-void solve_lines(const LineSums& line, double* sums) {
+void solve_lines(const LineSums& line, const double* data, const double* weight, double* sums) {
     constexpr double least_spread = 1e-4; // of t, squared: below, the line is level
     const std::size_t n = line.n_pixels, size = n + 1;
     running_sums<6>(n, sums, [&](std::size_t q, std::size_t left, Doubles(&term)[6]) {
         const Doubles f = load_some(line.model + q, left), t = load_some(line.place + q, left);
-        term[0] = load_some(line.weighted_data + q, left) * f;
+        const Doubles w = load_some(weight + q, left), wd = w * load_some(data + q, left), wf = w * f;
+        store_some(line.weighted_data + q, wd, left);
+        store_some(line.weighted_model + q, wf, left);
+        term[0] = wd * f;
         term[1] = term[0] * t;
-        term[2] = load_some(line.weighted_model + q, left) * f;
+        term[2] = wf * f;
         term[3] = term[2] * t;
         term[4] = term[3] * t;
         term[5] = term[2] > Doubles{} ? Doubles{} + 1.0 : Doubles{};
     });
     const auto solve = [&](const std::uint32_t* first, const std::uint32_t* end, Doubles t, double* continuum,
-                           double* factor, std::size_t stride) {
+                           double* factor, std::size_t stride, double* is_known) {
         const auto window = [&](std::size_t k) {
             return take(sums + k * size, end) - take(sums + k * size, first);
         };
@@ -90,7 +95,8 @@ void solve_lines(const LineSums& line, double* sums) {
         const Doubles by = known ? one / (level ? b0 : det) : zero;
         const Doubles k0 = level ? by : b2p * by, k1 = level ? zero : -b1p * by;
         const Doubles c = k0 * a0 + k1 * a1p, s = level ? zero : (b0 * a1p - b1p * a0) * by;
-        store(continuum, known ? c : zero + std::numeric_limits<double>::quiet_NaN());
+        store(continuum, known ? c : one);
+        store(is_known, known ? one : zero);
         // dc = k0 g0 + k1 g1, in sums about the first pixel of the run
         const Doubles by0 = -2.0 * c * k0, by1 = -2.0 * (s * k0 + c * k1), by2 = -2.0 * s * k1;
         store(factor, k0 - k1 * t);
@@ -102,20 +108,21 @@ void solve_lines(const LineSums& line, double* sums) {
     std::size_t p = 0;
     for (; p + n_doubles <= n; p += n_doubles)
         solve(line.first + p, line.end + p, load<Doubles>(line.place + p), line.continuum + p,
-              line.factor + p, line.stride);
+              line.factor + p, line.stride, line.known + p);
     if (p == n)
         return;
     std::uint32_t first[n_doubles], end[n_doubles];
-    double place[n_doubles], continuum[n_doubles], factor[5 * n_doubles];
+    double place[n_doubles], continuum[n_doubles], factor[5 * n_doubles], known[n_doubles];
     for (std::size_t i = 0; i < n_doubles; ++i) {
         const std::size_t q = p + i < n ? p + i : n - 1;
         first[i] = line.first[q];
         end[i] = line.end[q];
         place[i] = line.place[q];
     }
-    solve(first, end, load<Doubles>(place), continuum, factor, n_doubles);
+    solve(first, end, load<Doubles>(place), continuum, factor, n_doubles, known);
     for (std::size_t i = 0; p + i < n; ++i) {
         line.continuum[p + i] = continuum[i];
+        line.known[p + i] = known[i];
         for (std::size_t k = 0; k < 5; ++k)
             line.factor[k * line.stride + p + i] = factor[k * n_doubles + i];
     }
@@ -142,7 +149,7 @@ void line_adjoint(const LineSums& line, const double* v, double* sums, double* o
             load_some(line.continuum + q, left) * load_some(v + q, left) +
             load_some(line.weighted_data + q, left) * (window(0) + t * window(1)) +
             load_some(line.weighted_model + q, left) * (window(2) + t * (window(3) + t * window(4)));
-        __builtin_memcpy(out + q, &sum, left * sizeof(double));
+        store_some(out + q, sum, left);
     }
 }
 

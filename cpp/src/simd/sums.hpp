@@ -37,6 +37,39 @@ double dot(const double* a, const double* b, std::size_t n) { return dot_of<4, D
 double dot_mixed(const float* a, const double* b, std::size_t n) { return dot_of<2, Doubles>(a, b, n); }
 float dot_single(const float* a, const float* b, std::size_t n) { return dot_of<4, Floats>(a, b, n); }
 
+// C lags at a time, as many as are left.
+template <std::size_t C>
+void lags_of(std::size_t n_lags, const float* half_w, const float* d, std::size_t n, const float* templates,
+             std::ptrdiff_t step, float* out) {
+    if constexpr (C > 1)
+        if (n_lags < C)
+            return lags_of<C - 1>(n_lags, half_w, d, n, templates, step, out);
+    Floats sum[C] = {};
+    std::size_t p = 0;
+    for (; p + n_floats <= n; p += n_floats) {
+        const Floats weight = load<Floats>(half_w + p), product = load<Floats>(d + p);
+        MAURY_UNROLL for (std::size_t c = 0; c < C; ++c) {
+            const Floats t = load<Floats>(templates + p - static_cast<std::ptrdiff_t>(c) * step);
+            sum[c] += t * (t * weight - product);
+        }
+    }
+    for (std::size_t c = 0; c < C; ++c) {
+        out[c] = sum_of(sum[c]);
+        for (std::size_t q = p; q < n; ++q) {
+            const float t = (templates - static_cast<std::ptrdiff_t>(c) * step)[q];
+            out[c] += t * (t * half_w[q] - d[q]);
+        }
+    }
+}
+
+void lags(const float* half_w, const float* d, std::size_t n, const float* templates, std::ptrdiff_t step,
+          std::size_t n_lags, float* out) {
+    constexpr std::size_t most = 6;
+    for (std::size_t i = 0; i < n_lags; i += most)
+        lags_of<most>(n_lags - i, half_w, d, n, templates - static_cast<std::ptrdiff_t>(i) * step, step,
+                      out + i);
+}
+
 double weighted_square(const double* w, const double* a, const double* b, std::size_t n) {
     Doubles sum[4] = {};
     std::size_t p = 0;
