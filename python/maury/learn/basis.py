@@ -24,6 +24,8 @@ from maury.learn.instruments import Instruments
 _BLOCK = 64
 # Fraction of the mean curvature that is added, so that unconstrained basis spectra do not change.
 _RIDGE = 1e-4
+# Pixels that fewer of the spectra have, this fraction or twice the basis spectra, are not learnt: flux 1.
+_COVERED = 0.1
 # Conjugate gradients end at this size of the gradient, relative to the first, or after so many steps: details
 # finer than the instruments resolve would need many more, and are noise.
 _TOLERANCE = 1e-3
@@ -93,7 +95,14 @@ def principal(data: Data, n: int) -> Basis:
     scale = scale.clamp(min=1e-3)
     centred = torch.where(here, flux - mean, torch.zeros(())) * scale
     _, size, components = torch.pca_lowrank(centred, q=n, center=False, niter=6)
-    return Basis(mean, components * (size / len(flux) ** 0.5) / scale[:, None])
+    return _known(data, Basis(mean, components * (size / len(flux) ** 0.5) / scale[:, None]))
+
+
+def _known(data: Data, basis: Basis) -> Basis:
+    """Replace pixels that few spectra have; extrapolated to the others they would be anything."""
+    count = (data.weight > 0).sum(0)
+    few = count < max(_COVERED * len(data.flux), min(2 * basis.spectra.shape[1], len(data.flux)))
+    return Basis(basis.mean.masked_fill(few, 1.0), basis.spectra.masked_fill(few[:, None], 0.0))
 
 
 def compress(data: Data, basis: Basis) -> Compressed:
@@ -158,7 +167,7 @@ def refit(data: Data, coefficients: torch.Tensor, rms: torch.Tensor, basis: Basi
         solved = solve(gradient)
         before, size = size, float((gradient * solved).sum())
         direction = solved + size / before * direction
-    return Basis(found[:, k].float().contiguous(), found[:, :k].float().contiguous())
+    return _known(data, Basis(found[:, k].float().contiguous(), found[:, :k].float().contiguous()))
 
 
 def _through(
