@@ -206,7 +206,9 @@ void test_a_wide_network() {
     const maury::Model model = maury::Model::from_layers(made_up(150));
     const std::vector<double> truth = {5200.0, 3.0, -0.5};
     Data data{model.flux(truth), std::vector<double>(n_pixels, 1e6)};
-    const maury::Result r = maury::Fit(model)(spectrum_of(model, data));
+    maury::Spectrum spectrum = spectrum_of(model, data);
+    spectrum.rv = 0.0;
+    const maury::Result r = maury::Fit(model)(spectrum);
     CHECK(r.converged);
     for (std::size_t l = 0; l < 3; ++l)
         CHECK_NEAR(r.labels[l], truth[l], 0.05 * r.formal_errors[l]);
