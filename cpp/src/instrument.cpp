@@ -190,9 +190,16 @@ void Instrument::add_neighbours(std::size_t p, double shift, double variance) {
     const auto centre_of = [&](std::size_t q) { return 0.5 * (pixels_.low[q] + pixels_.high[q]) - shift; };
     const double centre = centre_of(p), narrowing = pixels_.narrowing[p];
     const auto each = [&](auto&& use) {
+        double at_centre = 0.0; // where nothing is left of the profile
         for (std::size_t d = 0; d < n; ++d)
-            if (resolution[d] != 0.0 && p + d >= side && p + d - side < pixels_.n)
-                use(centre + narrowing * (centre_of(p + d - side) - centre), resolution[d]);
+            if (resolution[d] != 0.0 && p + d >= side && p + d - side < pixels_.n) {
+                if (narrowing == 0.0)
+                    at_centre += resolution[d];
+                else
+                    use(centre + narrowing * (centre_of(p + d - side) - centre), resolution[d]);
+            }
+        if (at_centre != 0.0)
+            use(centre, at_centre);
     };
     double low = centre, high = centre;
     each([&](double place, double) {
