@@ -3,6 +3,7 @@
 
 #include "low_rank.hpp"
 #include "maury/emulator.hpp"
+#include "model_checks.hpp"
 
 #include <pybind11/stl.h>
 
@@ -156,6 +157,7 @@ py::object cut_of(const std::vector<std::string>& transforms, const py::object& 
 } // namespace
 
 void bind_emulator(py::module_& m) {
+    m.attr("COLUMNS") = py::tuple(py::cast(reserved_names()));
     m.attr("MOST_INPUTS") = most_inputs;
     m.def("exact_factors", &factors, py::arg("weight"),
           "Factors (P, K), (K, H) of a matrix (P, H), or None. See cpp/src/low_rank.hpp.");

@@ -1,9 +1,11 @@
 #include "arrays.hpp"
 #include "module.hpp"
 
+#include "maury/parallel.hpp"
 #include "misfit.hpp"
 #include "model_error.hpp"
 #include "quality.hpp"
+#include "residuals.hpp"
 #include "training_distance.hpp"
 
 #include <pybind11/stl.h>
@@ -70,50 +72,66 @@ emission(const py::object& wavelength_given, const py::object& flux, const py::o
 
 std::pair<py::array_t<double>, py::array_t<double>> misfit(const py::object& flux, const py::object& ivar,
                                                            const py::object& model, const py::object& scatter,
-                                                           const py::object& cell_given,
-                                                           const py::object& edge_given) {
+                                                           std::size_t cell, std::size_t edge) {
     const FitArrays fits(flux, ivar, model, scatter);
-    const auto cell = array<std::int64_t>(cell_given, "cell", "(N,)", {fits.n}),
-               edge = array<std::int64_t>(edge_given, "edge", "(N,)", {fits.n});
     py::array_t<double> rms(fits.n), worst(fits.n);
-    double *to_rms = rms.mutable_data(), *to_worst = worst.mutable_data();
-    {
-        const py::gil_scoped_release release;
-        for (py::ssize_t i = 0; i < fits.n; ++i) {
-            const SmoothMisfit found =
-                smooth_misfit(fits.row(i, nullptr), {static_cast<std::size_t>(cell.data()[i]),
-                                                     static_cast<std::size_t>(edge.data()[i])});
-            to_rms[i] = found.rms;
-            to_worst[i] = found.worst;
-        }
+    for (py::ssize_t i = 0; i < fits.n; ++i) {
+        const SmoothMisfit found = smooth_misfit(fits.row(i, nullptr), {cell, edge});
+        rms.mutable_data()[i] = found.rms;
+        worst.mutable_data()[i] = found.worst;
     }
     return {rms, worst};
 }
 
 py::array_t<double> unexplained(const py::object& flux, const py::object& ivar, const py::object& model,
-                                const py::object& cell_given) {
+                                std::size_t cell) {
     const FitArrays fits(flux, ivar, model, flux); // no scatter is read
-    const auto cell = array<std::int64_t>(cell_given, "cell", "(N,)", {fits.n});
     py::array_t<double> part(fits.n);
-    double* to = part.mutable_data();
-    {
-        const py::gil_scoped_release release;
-        for (py::ssize_t i = 0; i < fits.n; ++i)
-            to[i] = unexplained_part(fits.row(i, nullptr), static_cast<std::size_t>(cell.data()[i]));
-    }
+    for (py::ssize_t i = 0; i < fits.n; ++i)
+        part.mutable_data()[i] = unexplained_part(fits.row(i, nullptr), cell);
     return part;
 }
 
-std::pair<py::array_t<std::int64_t>, py::array_t<std::int64_t>> cells(const py::object& width_given,
-                                                                      double window) {
-    const auto width = array<double>(width_given, "width", "(N,)", {any});
-    py::array_t<std::int64_t> cell(width.shape(0)), edge(width.shape(0));
-    for (py::ssize_t i = 0; i < width.shape(0); ++i) {
-        const CellSize size = cell_size(width.data()[i], window);
-        cell.mutable_data()[i] = static_cast<std::int64_t>(size.cell);
-        edge.mutable_data()[i] = static_cast<std::int64_t>(size.edge);
+// Of N fitted spectra: emission, misfit, unexplained, snr (N,) each.
+py::tuple residual_signs(const py::object& wavelength_given, const py::object& flux_given,
+                         const py::object& ivar_given, const py::object& model_given,
+                         const py::object& continuum_given, const py::object& rv_given,
+                         const py::object& grid_given, const py::object& scatter_given, double window,
+                         double held_out_rms, int threads) {
+    const auto flux = array<double>(flux_given, "flux", "(N, P)", {any, any});
+    const py::ssize_t n = flux.shape(0), p = flux.shape(1);
+    const auto ivar = array<double>(ivar_given, "ivar", "(N, P)", {n, p}),
+               model = array<double>(model_given, "model", "(N, P)", {n, p}),
+               continuum = array<double>(continuum_given, "continuum", "(N, P)", {n, p}),
+               wavelength = array<double>(wavelength_given, "wavelength", "(N, P) or (1, P)", {any, p}),
+               rv = array<double>(rv_given, "rv", "(N,)", {n});
+    const bool one = wavelength.shape(0) == 1;
+    if (!one && wavelength.shape(0) != n)
+        throw py::value_error("wavelength: expected as many rows as flux, or one");
+    const std::vector<double> grid = vector(grid_given, "grid"), scatter = vector(scatter_given, "scatter");
+    py::array_t<bool> emission(n), misfit(n);
+    py::array_t<double> unexplained(n), snr(n);
+    bool *to_emission = emission.mutable_data(), *to_misfit = misfit.mutable_data();
+    double *to_unexplained = unexplained.mutable_data(), *to_snr = snr.mutable_data();
+    if (n > 0) {
+        const py::gil_scoped_release release;
+        std::vector<Residuals> workers(worker_count(static_cast<std::size_t>(n), threads),
+                                       Residuals(grid, scatter, window, held_out_rms));
+        parallel_for(
+            static_cast<std::size_t>(n), threads,
+            [&](std::size_t worker, std::size_t i, const StopFlag&) {
+                const auto at = static_cast<py::ssize_t>(i) * p;
+                const ResidualSigns found = workers[worker].judge(
+                    {static_cast<std::size_t>(p), wavelength.data() + (one ? 0 : at), flux.data() + at,
+                     ivar.data() + at, model.data() + at, continuum.data() + at, rv.data()[i]});
+                to_emission[i] = found.emission;
+                to_misfit[i] = found.misfit;
+                to_unexplained[i] = found.unexplained;
+                to_snr[i] = found.snr;
+            },
+            [](std::size_t) { check_signals(); });
     }
-    return {cell, edge};
+    return py::make_tuple(emission, misfit, unexplained, snr);
 }
 
 // Flags (N,) of results, whose fields are arrays (N,) by name; labels (N, L).
@@ -161,11 +179,10 @@ py::array_t<std::int32_t> flags(const std::vector<std::string>& names, const py:
         r.snr = snr[i];
         r.training_distance = distance[i];
         r.problem = unreadable[i] != 0.0 ? "unreadable" : "";
-        const Signs signs{
-            at_bound[i] != 0.0,           sharper[i] != 0.0, emission[i] != 0.0, misfit[i] != 0.0,
-            resolution_unknown[i] != 0.0, bad_fraction[i],   unexplained[i]};
-        found.mutable_data()[i] =
-            static_cast<std::int32_t>(flags_of(r, signs, parts, spectrum_rv[i], max_rv, rejected[i] != 0.0));
+        const ResidualSigns residuals{emission[i] != 0.0, misfit[i] != 0.0, unexplained[i], 0.0};
+        const Signs signs{at_bound[i] != 0.0, sharper[i] != 0.0, resolution_unknown[i] != 0.0,
+                          rejected[i] != 0.0, bad_fraction[i],   spectrum_rv[i]};
+        found.mutable_data()[i] = static_cast<std::int32_t>(flags_of(r, residuals, signs, parts, max_rv));
     }
     return found;
 }
@@ -256,21 +273,12 @@ void bind_quality(py::module_& m) {
             return shows;
         },
         py::arg("height"), py::arg("significance"), "Whether lines (N, M) are those of an emission star.");
-    m.def("cell_sizes", &cells, py::arg("width"), py::arg("window"),
-          "Pixels (N,) of cells and edges. See cpp/src/misfit.hpp.");
+    m.def("residual_signs", &residual_signs, py::arg("wavelength"), py::arg("flux"), py::arg("ivar"),
+          py::arg("model"), py::arg("continuum"), py::arg("rv"), py::arg("grid"), py::arg("scatter"),
+          py::arg("window"), py::arg("held_out_rms"), py::arg("threads") = 0,
+          "Emission, misfit, unexplained part and S/N (N,) of fits. See cpp/src/residuals.hpp.");
     m.def("smooth_misfit", &misfit, py::arg("flux"), py::arg("ivar"), py::arg("model"), py::arg("scatter"),
           py::arg("cell"), py::arg("edge"), "rms and largest value (N,) in cells. See cpp/src/misfit.hpp.");
-    m.def(
-        "is_misfit",
-        [](const py::object& rms, const py::object& worst, double usual) {
-            const auto a = array<double>(rms, "rms", "(N,)", {any}),
-                       b = array<double>(worst, "worst", "(N,)", {a.shape(0)});
-            py::array_t<bool> found(a.shape(0));
-            for (py::ssize_t i = 0; i < a.shape(0); ++i)
-                found.mutable_data()[i] = is_misfit({a.data()[i], b.data()[i]}, usual);
-            return found;
-        },
-        py::arg("rms"), py::arg("worst"), py::arg("usual"), "Whether they exceed the usual error.");
     m.def("unexplained_part", &unexplained, py::arg("flux"), py::arg("ivar"), py::arg("model"),
           py::arg("cell"), "Part (N,) of the features. See cpp/src/misfit.hpp.");
     m.def("flags", &flags, py::arg("names"), py::arg("training_range"), py::arg("n_grid"), py::arg("max_rv"),

@@ -1,7 +1,6 @@
 #include "quality.hpp"
 
 #include "maury/wavelength_grid.hpp"
-#include "misfit.hpp"
 
 #include <algorithm>
 #include <array>
@@ -24,7 +23,6 @@ constexpr double min_agreement = 0.5;  // of the starts that were followed
 constexpr double max_unexplained = 0.7; // of the rms of the features; 0.4 % of LAMOST DR10 stars have more
 constexpr double max_unexplained_and = 0.4; // the same with EMISSION, AT_BOUND or OUTSIDE_TRAINING
 constexpr double limit = 0.999;             // of the largest velocity
-constexpr double least_error = 0.008; // to which local lines reproduce the running median of training spectra
 constexpr double infinite = std::numeric_limits<double>::infinity();
 
 struct Limits {
@@ -72,19 +70,6 @@ bool is_in(const Caution& caution, const std::vector<double>& labels, const std:
 
 } // namespace
 
-double usual_error(double held_out_rms) { return std::max(least_error, held_out_rms); }
-
-void Residuals::judge(const NormalisedFit& fit, double rv, double width, double window, double usual,
-                      Signs& signs) {
-    std::array<double, emission_lines.size()> height, significance;
-    for (std::size_t line = 0; line < emission_lines.size(); ++line)
-        search_.find(fit, rv, emission_lines[line].wavelength, height[line], significance[line]);
-    signs.emission = shows_emission(height.data(), significance.data());
-    const CellSize size = cell_size(width, window);
-    signs.misfit = is_misfit(smooth_misfit(fit, size), usual);
-    signs.unexplained = unexplained_part(fit, size.cell);
-}
-
 std::uint32_t cautions_of(const std::vector<double>& labels, const std::vector<std::string>& names) {
     std::uint32_t flags = 0;
     for (const Caution& caution : cautions)
@@ -92,8 +77,8 @@ std::uint32_t cautions_of(const std::vector<double>& labels, const std::vector<s
     return flags;
 }
 
-std::uint32_t flags_of(const Result& r, const Signs& signs, const ModelParts& parts, double spectrum_rv,
-                       double max_rv, bool rejected) {
+std::uint32_t flags_of(const Result& r, const ResidualSigns& residuals, const Signs& signs,
+                       const ModelParts& parts, double max_rv) {
     if (!r.problem.empty())
         return flag::UNREADABLE | flag::NOT_CONVERGED;
     std::uint32_t flags = 0;
@@ -111,20 +96,20 @@ std::uint32_t flags_of(const Result& r, const Signs& signs, const ModelParts& pa
     set(flag::BAD_PIXELS, signs.bad_fraction > max_bad);
     set(flag::OUTLIERS, r.n_clipped > max_outliers * (r.n_pixels + r.n_clipped));
     set(flag::STARTS_DISAGREE, r.n_agree < min_agreement * r.n_starts);
-    set(flag::EMISSION, signs.emission);
-    set(flag::MISFIT, signs.misfit);
+    set(flag::EMISSION, residuals.emission);
+    set(flag::MISFIT, residuals.misfit);
     set(flag::LOW_SNR, r.snr < min_snr);
-    set(flag::RV_UNKNOWN, std::isnan(spectrum_rv) && !fitted);
+    set(flag::RV_UNKNOWN, std::isnan(signs.spectrum_rv) && !fitted);
     // Shifts have the same limit to the blue and to the red; in velocity the blue limit is smaller.
     set(flag::RV_AT_LIMIT,
         fitted && std::abs(std::log1p(r.rv / speed_of_light)) >= limit * std::log1p(max_rv / speed_of_light));
     set(flag::SHARPER, signs.sharper);
     set(flag::RESOLUTION_UNKNOWN, signs.resolution_unknown);
-    set(flag::REJECTED, rejected);
+    set(flag::REJECTED, signs.rejected);
     flags |= cautions_of(r.labels, parts.labels);
-    const bool extrapolated = flags & (flag::AT_BOUND | flag::OUTSIDE_TRAINING), emits = signs.emission;
+    const bool extrapolated = flags & (flag::AT_BOUND | flag::OUTSIDE_TRAINING), emits = residuals.emission;
     const double most = extrapolated || emits ? max_unexplained_and : max_unexplained;
-    set(flag::UNLIKE_STARS, signs.unexplained > most || (extrapolated && emits));
+    set(flag::UNLIKE_STARS, residuals.unexplained > most || (extrapolated && emits));
     return flags;
 }
 

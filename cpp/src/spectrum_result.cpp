@@ -11,24 +11,13 @@ namespace {
 
 constexpr double not_known = std::numeric_limits<double>::quiet_NaN();
 constexpr double fwhm_per_sigma = 2.3548200450309493;
-constexpr std::size_t every = 8; // pixels: one of so many tells the width of pixels
-
-// As numpy.interp: linear, constant beyond the ends, NaN for NaN.
-double interpolated(double x, const std::vector<double>& at, const std::vector<double>& values) {
-    if (std::isnan(x))
-        return x;
-    if (x <= at.front())
-        return values.front();
-    if (x >= at.back())
-        return values.back();
-    const auto i = static_cast<std::size_t>(std::upper_bound(at.begin(), at.end(), x) - at.begin()) - 1;
-    return (values[i + 1] - values[i]) / (at[i + 1] - at[i]) * (x - at[i]) + values[i];
-}
 
 } // namespace
 
 SpectrumResult::SpectrumResult(const ModelState& model, const Plan& plan, const Options& options)
     : model_(model), plan_(plan), options_(options),
+      residuals_(model.parts.wavelength, model.parts.scatter, static_cast<double>(model.parts.window),
+                 model.parts.held_out_rms),
       at_bound_(std::make_unique<bool[]>(model.parts.labels.size())) {
     spectra_.n = 1;
     spectra_.rv = &rv_;
@@ -59,9 +48,12 @@ void SpectrumResult::operator()(const Spectrum& spectrum, Result& result, const 
     }
     if (result.problem.empty())
         fit_->fit(0, stop);
-    set_numbers(spectrum, result);
+    const ResidualSigns residuals =
+        residuals_.judge({wavelength_.size(), wavelength_.data(), result.flux.data(), result.ivar.data(),
+                          result.model.data(), result.continuum.data(), result.rv});
+    set_numbers(spectrum, residuals, result);
     set_errors(result);
-    set_flags(spectrum, result);
+    set_flags(spectrum, residuals, result);
 }
 
 // The arrays with what is not known as the fit wants it.
@@ -144,7 +136,7 @@ void SpectrumResult::make_room(Result& result) {
     results_.ivar = result.ivar.data();
 }
 
-void SpectrumResult::set_numbers(const Spectrum& spectrum, Result& result) {
+void SpectrumResult::set_numbers(const Spectrum& spectrum, const ResidualSigns& residuals, Result& result) {
     const auto n_labels = static_cast<int>(model_.parts.labels.size());
     result.n_pixels = n_pixels_;
     result.n_clipped = n_clipped_;
@@ -168,15 +160,7 @@ void SpectrumResult::set_numbers(const Spectrum& spectrum, Result& result) {
     result.rchi2 = result.chi2 / per_freedom;
     result.rchi2_noise = result.chi2_noise / per_freedom;
     result.training_distance = model_.distance(result.labels.data());
-    set_normalised(result);
-    result.snr = spectrum.snr;
-    if (!std::isfinite(result.snr)) {
-        sorted_.clear();
-        for (std::size_t p = 0; p < relative_.size(); ++p)
-            if (relative_[p] > 0.0 && !std::isnan(normalised_[p]))
-                sorted_.push_back(normalised_[p] * std::sqrt(relative_[p]));
-        result.snr = sorted_.empty() ? 0.0 : median(sorted_);
-    }
+    result.snr = std::isfinite(spectrum.snr) ? spectrum.snr : residuals.snr;
 }
 
 // The noise is the formal error, more where the fit is worse than the noise; the total has the error of the
@@ -209,24 +193,7 @@ void SpectrumResult::set_errors(Result& result) {
         }
 }
 
-// Data and model without the continuum, and the scatter of the emulator in each pixel.
-void SpectrumResult::set_normalised(const Result& result) {
-    const std::size_t n = spectra_.n_pixels;
-    normalised_.resize(n);
-    relative_.resize(n);
-    model_flux_.resize(n);
-    scatter_.resize(n);
-    const double stretch = 1.0 + (std::isfinite(result.rv) ? result.rv : 0.0) / speed_of_light;
-    for (std::size_t p = 0; p < n; ++p) {
-        const double c = result.continuum[p];
-        normalised_[p] = result.flux[p] / c;
-        model_flux_[p] = result.model[p] / c;
-        relative_[p] = result.ivar[p] * c * c;
-        scatter_[p] = interpolated(wavelength_[p] / stretch, model_.parts.wavelength, model_.parts.scatter);
-    }
-}
-
-void SpectrumResult::set_flags(const Spectrum& spectrum, Result& result) {
+void SpectrumResult::set_flags(const Spectrum& spectrum, const ResidualSigns& residuals, Result& result) {
     const ModelParts& parts = model_.parts;
     const std::size_t n = spectra_.n_pixels;
     Signs signs;
@@ -247,26 +214,9 @@ void SpectrumResult::set_flags(const Spectrum& spectrum, Result& result) {
     }
     signs.bad_fraction = static_cast<double>(n_bad) / static_cast<double>(std::max<std::size_t>(n_inside, 1));
     signs.resolution_unknown = used && !known;
-    sorted_.clear();
-    for (std::size_t p = 0; p + 1 < n; p += every) {
-        const double step =
-            std::abs(wavelength_[p + 1] - wavelength_[p]) / plan_.grid().width(wavelength_[p + 1]);
-        if (std::isfinite(step))
-            sorted_.push_back(step);
-    }
-    const double width = sorted_.empty() ? 1.0 : median(sorted_);
-    residuals_.judge(
-        {n, wavelength_.data(), normalised_.data(), relative_.data(), model_flux_.data(), scatter_.data()},
-        result.rv, width, static_cast<double>(parts.window), usual_error(parts.held_out_rms), signs);
-    result.flags =
-        flags_of(result, signs, parts, rv_, options_.max_rv, (spectrum.quality & options_.reject) != 0);
-}
-
-// Of at least one value; their order changes.
-double SpectrumResult::median(std::vector<double>& values) const {
-    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-    std::nth_element(values.begin(), middle, values.end());
-    return values.size() % 2 ? *middle : 0.5 * (*std::max_element(values.begin(), middle) + *middle);
+    signs.rejected = (spectrum.quality & options_.reject) != 0;
+    signs.spectrum_rv = rv_;
+    result.flags = flags_of(result, residuals, signs, parts, options_.max_rv);
 }
 
 } // namespace maury

@@ -4,6 +4,7 @@
 #include "maury/maury.hpp"
 #include "model_state.hpp"
 #include "quality.hpp"
+#include "residuals.hpp"
 #include "spectrum_fit.hpp"
 
 #include <array>
@@ -24,11 +25,9 @@ class SpectrumResult {
   private:
     void take(const Spectrum& spectrum);
     void make_room(Result& result);
-    void set_numbers(const Spectrum& spectrum, Result& result);
+    void set_numbers(const Spectrum& spectrum, const ResidualSigns& residuals, Result& result);
     void set_errors(Result& result);
-    void set_flags(const Spectrum& spectrum, Result& result);
-    void set_normalised(const Result& result);
-    double median(std::vector<double>& values) const;
+    void set_flags(const Spectrum& spectrum, const ResidualSigns& residuals, Result& result);
 
     const ModelState& model_;
     const Plan& plan_;
@@ -45,7 +44,6 @@ class SpectrumResult {
     std::vector<double> wavelength_, flux_, ivar_, lsf_, resolution_;
     std::vector<char> bad_;
     std::unique_ptr<bool[]> at_bound_;
-    std::vector<double> normalised_, relative_, model_flux_, scatter_, sorted_;
 };
 
 } // namespace maury

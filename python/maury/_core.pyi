@@ -16,6 +16,7 @@ SIMD_LEVEL: str
 MOST_ARM_SHIFT: float
 MOST_BROADENING: float
 SIMD_LEVELS: tuple[str, ...]
+COLUMNS: tuple[str, ...]
 MOST_INPUTS: int
 EMISSION_LINES: dict[str, float]
 N_CANDIDATES: int
@@ -157,21 +158,32 @@ def emission_lines(
     scatter: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
 def shows_emission(height: NDArray[np.float64], significance: NDArray[np.float64]) -> NDArray[np.bool_]: ...
-def cell_sizes(width: NDArray[np.float64], window: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+def residual_signs(
+    wavelength: NDArray[np.float64],
+    flux: NDArray[np.float64],
+    ivar: NDArray[np.float64],
+    model: NDArray[np.float64],
+    continuum: NDArray[np.float64],
+    rv: NDArray[np.float64],
+    grid: ArrayLike,
+    scatter: ArrayLike,
+    window: float,
+    held_out_rms: float,
+    threads: int = 0,
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]: ...
 def smooth_misfit(
     flux: NDArray[np.float64],
     ivar: NDArray[np.float64],
     model: NDArray[np.float64],
     scatter: NDArray[np.float64],
-    cell: NDArray[np.int64],
-    edge: NDArray[np.int64],
+    cell: int,
+    edge: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
-def is_misfit(rms: NDArray[np.float64], worst: NDArray[np.float64], usual: float) -> NDArray[np.bool_]: ...
 def unexplained_part(
     flux: NDArray[np.float64],
     ivar: NDArray[np.float64],
     model: NDArray[np.float64],
-    cell: NDArray[np.int64],
+    cell: int,
 ) -> NDArray[np.float64]: ...
 def flags(
     names: Sequence[str],

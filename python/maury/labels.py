@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+import maury._core as _core
+
 
 @dataclass(frozen=True)
 class Label:
@@ -44,44 +46,7 @@ LABELS: dict[str, Label] = {
 
 
 #: Names of columns of a catalogue, which no label may have; `maury.catalog.table` describes them.
-COLUMNS = frozenset(
-    [
-        "star_id",
-        "visit_id",
-        "file",
-        "format",
-        "ra",
-        "dec",
-        "chi2",
-        "chi2_prior",
-        "fitted_labels",
-        "rchi2",
-        "rchi2_noise",
-        "n_pixels",
-        "n_clipped",
-        "snr",
-        "mjdqual",
-        "rv",
-        "rv_err",
-        "rv_err_formal",
-        "arm_rv",
-        "broadening",
-        "broadening_err",
-        "converged",
-        "status",
-        "flags",
-        "valid",
-        "training_distance",
-        "start",
-        "n_starts",
-        "n_agree",
-        "problem",
-        "covariance",
-        "covariance_formal",
-        "fitted_labels",
-        "chi2_prior",
-    ]
-)
+COLUMNS = frozenset(_core.COLUMNS)
 
 #: Ranges of Teff in table 3 of the paper [K].
 TEFF_BINS = (3000.0, 5000.0, 8000.0, 12000.0, 20000.0, 35000.0)

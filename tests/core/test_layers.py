@@ -24,7 +24,7 @@ ORDER = [
     # The front door: what a model consists of, the errors and flags of a fit, and all of it together.
     ("regions", "option_text", "model_parts", "label_space", "starts", "training_distance", "model_error"),
     ("symmetric_eigen", "low_rank"),
-    ("maury", "emission", "misfit", "quality"),
+    ("maury", "emission", "misfit", "residuals", "quality"),
     ("model_checks", "model_state", "model", "spectrum_checks", "spectrum_result", "fit"),
     (
         "onnx_file",

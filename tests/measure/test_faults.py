@@ -78,7 +78,7 @@ def test_the_part_not_explained_is_that_of_a_slow_loop():
     flux[:, 33:40] += 9.0  # a cosmic ray moves no median
     ivar[:, 40:55] = 0  # a cell that is known by less than half is left out
     model[2, :10] = np.nan
-    part = unexplained_part(flux, ivar, model, np.ones(1), quick_emulator())
+    part = unexplained_part(flux, ivar, model)
     for i in range(3):
         r, m, v = [], [], []
         for cell in range(10):
@@ -102,10 +102,8 @@ def test_nothing_is_unexplained_where_there_is_nothing():
     flux = np.full((2, 50), 2.0)
     ivar, model = np.ones((2, 50)), np.ones((2, 50))
     ivar[0], model[1] = 0, np.nan
-    assert unexplained_part(flux, ivar, model, np.ones(2), quick_emulator()).tolist() == [0, 0]
-    assert unexplained_part(
-        flux[:, :5], ivar[:, :5], model[:, :5], np.ones(2), quick_emulator()
-    ).tolist() == [0, 0]
+    assert unexplained_part(flux, ivar, model).tolist() == [0, 0]
+    assert unexplained_part(flux[:, :5], ivar[:, :5], model[:, :5]).tolist() == [0, 0]
 
 
 def test_stars_beyond_the_training_range_are_marked(good):

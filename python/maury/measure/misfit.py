@@ -26,8 +26,8 @@ def smooth_misfit(
     ivar: ArrayLike,
     model: ArrayLike,
     scatter: ArrayLike,
-    cell: int | NDArray[np.int64] = CELL,
-    edge: int | NDArray[np.int64] = 0,
+    cell: int = CELL,
+    edge: int = 0,
 ) -> tuple[Array, Array]:
     """Rms of the residual in cells of several pixels, and its largest value.
 
@@ -41,7 +41,7 @@ def smooth_misfit(
         Normalised flux, its inverse variance, and that of the fit.
     scatter : (P,) or (N, P)
         Rms that the emulator cannot explain.
-    cell, edge : int or (N,)
+    cell, edge : int
         Pixels per cell, and pixels excluded at either end of a spectrum.
 
     Returns
@@ -51,8 +51,7 @@ def smooth_misfit(
     """
     data = rows(flux)
     noise = np.ascontiguousarray(np.broadcast_to(np.asarray(scatter, dtype=float), data.shape))
-    sizes = (np.full(len(data), value, dtype=np.int64) for value in (cell, edge))
-    return _core.smooth_misfit(data, rows(ivar), rows(model), noise, *sizes)
+    return _core.smooth_misfit(data, rows(ivar), rows(model), noise, cell, edge)
 
 
 def usual_error(emulator: Emulator) -> float:
@@ -63,22 +62,10 @@ def usual_error(emulator: Emulator) -> float:
     return _core.usual_error(float((emulator.meta or {}).get("held_out_rms", np.inf)))
 
 
-def is_misfit(
-    flux: Array, ivar: Array, model: Array, scatter: Array, width: Array, emulator: Emulator
-) -> NDArray[np.bool_]:
-    """Whether spectra (N,) differ from their fits by more than the emulator typically does from stars.
-
-    `width` (N,) or (1,) is the width of a pixel, in pixels of the emulator; other arguments as in
-    `smooth_misfit`.
-    """
-    found = smooth_misfit(flux, ivar, model, scatter, *_sizes(len(flux), width, emulator))
-    return _core.is_misfit(*found, usual_error(emulator))
-
-
-def unexplained_part(flux: Array, ivar: Array, model: Array, width: Array, emulator: Emulator) -> Array:
+def unexplained_part(flux: ArrayLike, ivar: ArrayLike, model: ArrayLike, cell: int = CELL) -> Array:
     """Return rms of the residual over that of the features of spectra, (N,): near 0 for a star, else near 1.
 
-    In cells of 20 pixels of the emulator r is the median of flux - model, m the mean of model - 1. With
+    In cells of some pixels r is the median of flux - model, m the mean of model - 1. With
     weights g = 1/(v + 0.01^2), v the variance of r by the noise,
 
         part^2 = [<g^2 r^2> - <g^2 v> - 3 sqrt(2 <g^4 v^2>)] / max(<g^2 (r + m)^2> - <g^2 v>, <g^2 m^2>)
@@ -91,14 +78,7 @@ def unexplained_part(flux: Array, ivar: Array, model: Array, width: Array, emula
     ----------
     flux, ivar, model : (N, P)
         Normalised flux, its inverse variance, and that of the fit.
-    width : (N,) or (1,)
-        Median width of a pixel, in pixels of the emulator.
-    emulator : Emulator
+    cell : int
+        Pixels per cell.
     """
-    cell, _ = _sizes(len(flux), width, emulator)
     return _core.unexplained_part(rows(flux), rows(ivar), rows(model), cell)
-
-
-def _sizes(n: int, width: Array, emulator: Emulator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pixels in the cells and edges of n spectra."""
-    return _core.cell_sizes(np.full(n, width, dtype=np.float64), float(emulator.window))

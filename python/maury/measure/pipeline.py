@@ -15,8 +15,9 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+import maury._core as _core
 from maury.catalog.columns import Columns, join_columns
 from maury.catalog.error_file import apply_errors, errors_for
 from maury.catalog.errors import AND, NO_MODEL_WORDS, NOISE_WORDS, ErrorModel
@@ -24,13 +25,12 @@ from maury.catalog.table import catalog_table
 from maury.catalog.zero_points import ZeroPoints, apply_zero_points, zero_points_for
 from maury.emulator.builtin import emulator_of_formats
 from maury.emulator.emulator import Emulator
-from maury.emulator.grid import pixel_width, to_shift
+from maury.emulator.grid import to_shift
 from maury.measure.columns import catalog_columns
-from maury.measure.emission import emission_lines, shows_emission
+from maury.measure.emission import rows
 from maury.measure.fit import FitResult, Models, checked_start, checked_threads, fit_spectra
 from maury.measure.jobs import Ended, run_jobs
 from maury.measure.lsf import with_lsf
-from maury.measure.misfit import is_misfit, unexplained_part
 from maury.measure.options import Options, Velocity
 from maury.measure.overlap import warn_without_overlap
 from maury.measure.photometric_prior import named_priors, needed_for_prior, priors_by_name
@@ -39,17 +39,15 @@ from maury.measure.prior import Prior, PriorLike, checked_prior, prior_origin
 from maury.measure.star_prior import StarPrior
 from maury.output import one_line
 from maury.output import progress as show_progress
-from maury.prepare import signal_to_noise
 from maury.readers.accept import spectra_of
 from maury.readers.mastar_bits import PAPER_BITS, bit_mask
-from maury.spectra import SPEED_OF_LIGHT, Spectra
+from maury.spectra import Spectra
 
 if TYPE_CHECKING:
     from astropy.table import QTable, Table
 
 
 _ROWS = 40  # per job: its arrays stay in the cache
-_EVERY = 8  # pixels: one of so many tells the width of pixels
 
 
 def fit(
@@ -288,7 +286,7 @@ def measure(
         result, models = fit_spectra(emulator, own, options, own_starts, guess, own_prior, threads_each, show)
         if of_stars is not None:
             result = of_stars.of_stars(result, rows)
-        return _columns(own, emulator, options, result, models)
+        return _columns(own, emulator, options, result, models, threads_each)
 
     def work(rows: slice, show: Callable[[int], None]) -> Columns:
         own = spectra[rows]
@@ -330,39 +328,26 @@ def _one_row(measured: Callable[[Spectra], Columns], spectrum: Spectra) -> Colum
 
 
 def _columns(
-    spectra: Spectra, emulator: Emulator, options: Options, result: FitResult, models: Models
+    spectra: Spectra, emulator: Emulator, options: Options, result: FitResult, models: Models, threads: int
 ) -> Columns:
     """Add the flags derived from the residuals, and the S/N where the file gives none."""
-    with np.errstate(divide="ignore", invalid="ignore"):  # NaN where the continuum is not known
-        flux, model = models.flux / models.continuum, models.model / models.continuum
-    ivar = models.ivar * models.continuum * models.continuum
-    snr = spectra.snr.copy()
-    unknown = ~np.isfinite(snr)
-    snr[unknown] = signal_to_noise(flux[unknown], np.nan_to_num(ivar[unknown]))
-    spectra = copy(spectra)  # shallow: the arrays are shared
-    spectra.snr = snr
-    rv = np.nan_to_num(cast("Any", result.rv))
-    if len(rv) and (rv == rv[0]).all():  # computed once for all spectra
-        rv = rv[:1]
-    wavelength = np.atleast_2d(spectra.wavelength)
-    rest = wavelength / (1.0 + rv / SPEED_OF_LIGHT)[:, None]
-    scatter = np.interp(rest, emulator.wavelength, emulator.scatter)
-    emission = shows_emission(*emission_lines(spectra.wavelength, flux, ivar, model, rv, scatter))
+    emission, misfit, unexplained, snr = _core.residual_signs(
+        rows(spectra.wavelength),
+        models.flux,
+        models.ivar,
+        models.model,
+        models.continuum,
+        cast("Any", result.rv),
+        emulator.wavelength,
+        emulator.scatter,
+        emulator.window,
+        float((emulator.meta or {}).get("held_out_rms", np.inf)),
+        threads,
+    )
     rejected = bit_mask(options.reject)
-    widths = _pixel_widths(wavelength, emulator)
-    misfit = is_misfit(flux, ivar, model, scatter, widths, emulator)
-    unexplained = unexplained_part(flux, ivar, model, widths, emulator)
+    spectra = copy(spectra)  # shallow: the arrays are shared
+    spectra.snr = np.where(np.isfinite(spectra.snr), spectra.snr, snr)
     sharper = cast("Any", result.sharper)
     return catalog_columns(
         result, spectra, emulator, options.max_rv, sharper, emission, misfit, unexplained, rejected
     )
-
-
-def _pixel_widths(wavelength: NDArray[np.float64], emulator: Emulator) -> NDArray[np.float64]:
-    """Median width (N or 1,) of the pixels of spectra, in pixels of the emulator."""
-    left, right = wavelength[:, :-1:_EVERY], wavelength[:, 1::_EVERY]
-    step = np.abs(right - left) / pixel_width(right, emulator)
-    some = np.isfinite(step).any(axis=1)
-    widths = np.ones(len(step))
-    widths[some] = np.nanmedian(step[some], axis=1)
-    return widths

@@ -1,0 +1,91 @@
+#include "residuals.hpp"
+
+#include "misfit.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace maury {
+namespace {
+
+constexpr double least_error = 0.008; // to which local lines reproduce the running median of training spectra
+constexpr std::size_t every = 8;      // pixels: one of so many tells the width of pixels
+
+// As numpy.interp: linear, constant beyond the ends, NaN for NaN.
+double interpolated(double x, const std::vector<double>& at, const std::vector<double>& values) {
+    if (std::isnan(x))
+        return x;
+    if (x <= at.front())
+        return values.front();
+    if (x >= at.back())
+        return values.back();
+    const auto i = static_cast<std::size_t>(std::upper_bound(at.begin(), at.end(), x) - at.begin()) - 1;
+    return (values[i + 1] - values[i]) / (at[i + 1] - at[i]) * (x - at[i]) + values[i];
+}
+
+// Of values, whose order changes.
+double median(std::vector<double>& values, double of_none) {
+    if (values.empty())
+        return of_none;
+    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::nth_element(values.begin(), middle, values.end());
+    return values.size() % 2 ? *middle : 0.5 * (*std::max_element(values.begin(), middle) + *middle);
+}
+
+} // namespace
+
+double usual_error(double held_out_rms) { return std::max(least_error, held_out_rms); }
+
+Residuals::Residuals(const std::vector<double>& wavelength, const std::vector<double>& scatter, double window,
+                     double held_out_rms)
+    : wavelength_(wavelength), scatter_(scatter), grid_(wavelength, {}, {}, 1), window_(window),
+      usual_(usual_error(held_out_rms)) {}
+
+ResidualSigns Residuals::judge(const FittedSpectrum& spectrum) {
+    normalise(spectrum);
+    const NormalisedFit fit{spectrum.n,   spectrum.wavelength, flux_.data(),
+                            ivar_.data(), model_.data(),       noise_.data()};
+    ResidualSigns signs;
+    std::array<double, emission_lines.size()> height, significance;
+    for (std::size_t line = 0; line < emission_lines.size(); ++line)
+        search_.find(fit, spectrum.rv, emission_lines[line].wavelength, height[line], significance[line]);
+    signs.emission = shows_emission(height.data(), significance.data());
+    const CellSize size = cell_size(pixel_width(spectrum), window_);
+    signs.misfit = is_misfit(smooth_misfit(fit, size), usual_);
+    signs.unexplained = unexplained_part(fit, size.cell);
+    some_.clear();
+    for (std::size_t p = 0; p < spectrum.n; ++p)
+        if (ivar_[p] > 0.0 && !std::isnan(flux_[p]))
+            some_.push_back(flux_[p] * std::sqrt(ivar_[p]));
+    signs.snr = median(some_, 0.0);
+    return signs;
+}
+
+// Data and model without the continuum, and the scatter of the emulator in each pixel.
+void Residuals::normalise(const FittedSpectrum& spectrum) {
+    for (auto* values : {&flux_, &ivar_, &model_, &noise_})
+        values->resize(spectrum.n);
+    const double stretch = 1.0 + (std::isfinite(spectrum.rv) ? spectrum.rv : 0.0) / speed_of_light;
+    for (std::size_t p = 0; p < spectrum.n; ++p) {
+        const double c = spectrum.continuum[p];
+        flux_[p] = spectrum.flux[p] / c;
+        model_[p] = spectrum.model[p] / c;
+        ivar_[p] = spectrum.ivar[p] * c * c;
+        noise_[p] = interpolated(spectrum.wavelength[p] / stretch, wavelength_, scatter_);
+    }
+}
+
+// Median width of the pixels, in pixels of the emulator.
+double Residuals::pixel_width(const FittedSpectrum& spectrum) {
+    some_.clear();
+    for (std::size_t p = 0; p + 1 < spectrum.n; p += every) {
+        const double right = spectrum.wavelength[p + 1],
+                     step = std::abs(right - spectrum.wavelength[p]) / grid_.width(right);
+        if (std::isfinite(step))
+            some_.push_back(step);
+    }
+    return median(some_, 1.0);
+}
+
+} // namespace maury
