@@ -63,6 +63,7 @@ def test_pulls_have_width_one_in_each_bin(visits, model):
     assert ((model.outliers > 0.05) & (model.outliers < 0.2)).all()
 
 
+@pytest.mark.slow
 def test_errors_follow_the_fit_and_the_resolution():
     """Visits differ by what no label tells: noise that the fit knows, and sharper spectra."""
     visits = make_visits(outliers=0.01, variables=0, seed=5)
@@ -83,6 +84,7 @@ def test_errors_follow_the_fit_and_the_resolution():
     assert widths(visits, errors["paper"]).mean() > 1.3
 
 
+@pytest.mark.slow
 def test_hot_stars_have_errors_of_their_own_where_there_are_enough(model):
     """Errors of hot stars that follow S/N and outliers in their own way."""
     visits = make_visits(n_stars=2500, n_visits=6500, outliers=0.0, variables=0.0, seed=9)
@@ -111,6 +113,7 @@ def test_the_bias_of_the_paper_and_its_size():
     assert round(BIAS_OF_LOGARITHM, 2) == -0.41
 
 
+@pytest.mark.slow
 def test_the_paper_beside_the_likelihood():
     """Equal S/N in a pair, no outliers: the paper's errors are too small by exp(-0.41), the others right."""
     clean = make_visits(outliers=0, variables=0, seed=3)
@@ -213,6 +216,7 @@ def test_pulls_left_out_do_not_see_their_own_star():
     assert abs(pulls[7]) > 100
 
 
+@pytest.mark.slow
 def test_rows_that_tell_nothing_are_left_out(visits):
     catalog = visits.catalog.copy()
     at_bound = np.arange(0, len(catalog), 7)

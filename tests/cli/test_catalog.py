@@ -30,6 +30,7 @@ def run(*words):
     return CliRunner().invoke(main, [str(word) for word in words])
 
 
+@pytest.mark.slow
 def test_errors(folder, tmp_path):
     words = ["errors", folder / "c0.fits", "-o", tmp_path / "e.ecsv", "--plot", tmp_path / "pulls.png"]
     done = run(*words)

@@ -47,6 +47,7 @@ def test_the_cut_reproduces_the_flux_as_well_as_it_says(emulator):
     assert cut.error < 1e-3
 
 
+@pytest.mark.slow
 def test_no_cut_of_the_same_rank_is_better(emulator):
     """Over the labels it was made for, by the singular values of the fluxes themselves (Eckart & Young)."""
     labels = random_labels(emulator, 700, seed=4)

@@ -51,7 +51,7 @@ def twin(emulator, spectra, i, weight, start, options):
 
 
 @pytest.mark.parametrize("arms", [False, True])
-@pytest.mark.parametrize("broadening", [False, True])
+@pytest.mark.parametrize("broadening", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_agrees_with_scipy(emulator, broadening, arms):
     """Not the continuum of its making: a slope and a ripple, and a step between the arms."""
     wavelength = np.arange(4900.0, 5400.0, 1.5)

@@ -91,6 +91,7 @@ def test_normalised_spectra_agree_with_scipy(emulator, snr):
         check_twin(result, i, fit_slowly(residual, mean[i], covariance, start))
 
 
+@pytest.mark.slow
 def test_observed_spectra_agree_with_scipy(emulator):
     """With the continuum, the instrument and a known velocity."""
     wavelength = np.arange(4900.0, 5400.0, 1.5)

@@ -52,7 +52,7 @@ def with_modes(emulator):
 
 
 @pytest.mark.parametrize("modes", [False, True])
-@pytest.mark.parametrize("i", range(2))
+@pytest.mark.parametrize("i", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_agrees_with_scipy(spectra, i, modes):
     emulator = maury.Emulator.load("default").without_modes()
     if modes:

@@ -44,7 +44,7 @@ def same(one, other, rtol=0.0):
         np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=rtol)
 
 
-@pytest.mark.parametrize("n_modes", [1, 8, 11])
+@pytest.mark.parametrize("n_modes", [1, 8, pytest.param(11, marks=pytest.mark.slow)])
 def test_agrees_with_dense_covariance(n_modes):
     known = emulator(modes(n_modes))
     _, flux, ivar = wrong(known)

@@ -123,6 +123,7 @@ def peak(found):
     return most, n
 
 
+@pytest.mark.slow
 def test_a_desi_file_of_500_spectra_with_matrices_takes_the_memory_of_a_block(tmp_path):
     peaks = []
     for n in (150, 500):
@@ -149,6 +150,7 @@ def test_a_compressed_desi_file_takes_no_more(tmp_path, monkeypatch):
     assert peaks[1] < 1.1 * peaks[0] + 1_000_000  # a step of unpacking
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [write_lamost_image, write_lamost_table, write_sdss])
 def test_a_list_of_files_takes_the_memory_of_a_block(tmp_path, write):
     file = write(tmp_path / "spec-1.fits")

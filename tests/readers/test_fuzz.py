@@ -34,6 +34,7 @@ def test_past_failures(path):
     assert done.stdout in ("read\n", "refused\n"), done.stderr
 
 
+@pytest.mark.slow
 def test_a_short_run(tmp_path):
     command = [sys.executable, str(FUZZ / "run.py"), "--inputs", "60", "--seed", "7", "--save", "failed"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
@@ -61,6 +62,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_what_hangs_or_ends_is_found(tmp_path):
     """The inputs before and after it are read."""
     (tmp_path / "broken.py").write_text(BROKEN)

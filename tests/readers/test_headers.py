@@ -152,6 +152,7 @@ def bomb(head, n_bytes, level=1):
     return b"".join([*parts, packer.flush()])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits of memory there")
 @pytest.mark.parametrize("honest, more", [(True, ()), (False, ()), (True, ("generic",))])
 def test_a_gzip_member_that_unpacks_to_gigabytes(tmp_path, honest, more):

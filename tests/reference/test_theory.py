@@ -228,6 +228,7 @@ def test_isochrones_in_the_holes(isochrones):
         draw_labels(made_up_grid(holes=checkerboard), isochrones, 5)
 
 
+@pytest.mark.slow
 def test_a_set_of_the_size_of_the_paper_from_real_models(data_folder):
     """1,675 spectra from the Kurucz models."""
     grid = read_grid(data_folder / "theory" / "kurucz_stds_v5.fit", resolution=1850)

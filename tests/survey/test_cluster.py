@@ -33,6 +33,7 @@ def cluster():
         yield cluster
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_changes_nothing(tmp_path, small_blocks, cluster):
     file = write_visits(tmp_path)
     maury.fit_files(file, "here.fits", "small.onnx")

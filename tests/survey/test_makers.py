@@ -176,6 +176,7 @@ def test_workers_of_another_level(tmp_path, monkeypatch):
         assert "has no maury, or another version" in cluster_module._other_maker(answer)
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_goes_away(tmp_path):
     """One sentence, and how to resume."""
     file = write_visits(tmp_path, 400).name

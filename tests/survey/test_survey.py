@@ -60,6 +60,7 @@ def test_the_same_bytes_on_any_number_of_threads(tmp_path, ending):
     assert len(written) == 1
 
 
+@pytest.mark.slow
 def test_a_run_killed_ten_times_writes_the_same_bytes(tmp_path):
     file = write_visits(tmp_path)
     rng = np.random.default_rng(8)
