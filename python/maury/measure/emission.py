@@ -107,8 +107,8 @@ def _strongest(velocity: Array, residual: Array, weight: Array) -> tuple[Array, 
     if len(velocity) > 1:
         velocity = velocity[known]
     residual, weight, beside = residual[known], weight[known], beside[known]
-    above = residual - _median(residual, beside)[:, None]
-    worse = np.maximum(1.0, _median(np.abs(above) * np.sqrt(weight), beside) / _NORMAL_MEDIAN)
+    above = residual - masked_median(residual, beside)[:, None]
+    worse = np.maximum(1.0, masked_median(np.abs(above) * np.sqrt(weight), beside) / _NORMAL_MEDIAN)
     best = np.full((2, len(known)), np.nan)
     for width in WIDTHS:
         profile = np.exp(-0.5 * (velocity / width) ** 2)
@@ -119,7 +119,7 @@ def _strongest(velocity: Array, residual: Array, weight: Array) -> tuple[Array, 
     return best[0], best[1]
 
 
-def _median(values: Array, mask: NDArray[np.bool_]) -> Array:
+def masked_median(values: Array, mask: NDArray[np.bool_]) -> Array:
     """Medians (N,) of the masked values of each row, one at least."""
     ordered = np.sort(np.where(mask, values, np.inf), axis=1)
     last = mask.sum(axis=1) - 1

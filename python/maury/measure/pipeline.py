@@ -25,7 +25,7 @@ from maury.catalog.zero_points import ZeroPoints, apply_zero_points, zero_points
 from maury.emulator.emulator import Emulator
 from maury.emulator.grid import pixel_width, to_shift
 from maury.measure.columns import catalog_columns
-from maury.measure.emission import emission_lines, shows_emission
+from maury.measure.emission import emission_lines, masked_median, shows_emission
 from maury.measure.fit import FitResult, Models, checked_start, checked_threads, fit_spectra
 from maury.measure.jobs import Ended, run_jobs
 from maury.measure.lsf import with_lsf
@@ -349,5 +349,5 @@ def _pixel_widths(wavelength: NDArray[np.float64], emulator: Emulator) -> NDArra
     step = np.abs(right - left) / pixel_width(right, emulator)
     some = np.isfinite(step).any(axis=1)
     widths = np.ones(len(step))
-    widths[some] = np.nanmedian(step[some], axis=1)
+    widths[some] = masked_median(step[some], np.isfinite(step[some]))
     return widths
