@@ -1,15 +1,20 @@
-"""Run every benchmark, or those named: python bench/run.py [real_spectra] [running_median] [fit] ..."""
+"""Measure all goals in one table: python bench/run.py; or run the benchmarks named, or all of them.
+
+python bench/run.py [goals] [real_spectra] [running_median] [fit] ... | all
+"""
 
 import sys
 from importlib import import_module
 
 import machine
 
-ALL = ("real_spectra", "running_median", "fit", "scaling", "memory", "accuracy", "reading")
+ALL = ("goals", "real_spectra", "running_median", "fit", "scaling", "memory", "accuracy", "reading")
 
 
 def main():
-    names = sys.argv[1:] or ALL
+    names = sys.argv[1:] or ALL[:1]
+    if names == ["all"]:
+        names = ALL
     unknown = sorted(set(names) - set(ALL))
     if unknown:
         sys.exit(f"no benchmark {', '.join(unknown)}; there are {', '.join(ALL)}")

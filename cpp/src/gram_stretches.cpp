@@ -46,8 +46,15 @@ void GramStretches::make(std::size_t level) const {
         Instrument instrument(n_pixels);
         instrument.set(pixels);
         instrument.place({0.0}, 0.0, Instrument::Derivatives::none);
-        blurred.resize(n_pixels * stride);
-        instrument.apply_rows(emulator_.spline().basis_rows(), stride, blurred.data());
+        const std::size_t rows_each = n_pixels + Instrument::pad;
+        std::vector<double> columns(n * rows_each), seen(n_pixels * stride);
+        for (std::size_t i = 0; i < n_pixels; ++i)
+            for (std::size_t k = 0; k < n; ++k)
+                columns[k * rows_each + i] =
+                    static_cast<double>(emulator_.spline().basis_rows()[i * stride + k]);
+        instrument.apply(columns.data(), rows_each, n, seen.data(), 1, stride);
+        for (const double value : seen)
+            blurred.push_back(static_cast<float>(value));
         rows = blurred.data();
     }
     Aligned<float>& matrices = levels_[level].matrices;

@@ -252,8 +252,4 @@ void Instrument::apply_adjoint(const double* values, double* out) const {
     simd::kernels().banded_adjoint(band(), values, out);
 }
 
-void Instrument::apply_rows(const float* rows, std::size_t stride, float* out) const {
-    simd::kernels().banded_rows(band(), rows, stride, out);
-}
-
 } // namespace maury

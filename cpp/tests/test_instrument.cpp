@@ -192,29 +192,6 @@ void the_transpose() {
     }
 }
 
-void rows_and_columns_agree() {
-    constexpr std::size_t stride = 16;
-    std::vector<float> rows((n_grid + Instrument::pad) * stride);
-    const Vector numbers = random_numbers(n_grid * stride);
-    std::copy(numbers.begin(), numbers.end(), rows.begin());
-    for (const Pixels& pixels : samplings()) {
-        Instrument instrument(n_grid);
-        instrument.set(pixels.view());
-        instrument.place({0.4, 0.1}, 0.0, Derivatives::none);
-        std::vector<float> out(pixels.size() * stride);
-        instrument.apply_rows(rows.data(), stride, out.data());
-        const std::size_t length = n_grid + Instrument::pad;
-        Vector columns(3 * length), model(3 * (pixels.size() + 2));
-        for (std::size_t c = 0; c < 3; ++c)
-            for (std::size_t i = 0; i < n_grid; ++i)
-                columns[c * length + i] = static_cast<double>(rows[i * stride + 5 * c]);
-        instrument.apply(columns.data(), length, 3, model.data(), pixels.size() + 2);
-        for (std::size_t c = 0; c < 3; ++c)
-            for (std::size_t p = 0; p < pixels.size(); ++p)
-                CHECK_NEAR(out[p * stride + 5 * c], model[c * (pixels.size() + 2) + p], 2e-5);
-    }
-}
-
 } // namespace
 
 int main() {
@@ -231,6 +208,5 @@ int main() {
     extra_is_a_variance();
     one_instrument_serves_many_spectra();
     the_transpose();
-    rows_and_columns_agree();
     return check::report();
 }

@@ -114,27 +114,6 @@ void banded_adjoint() {
         }
 }
 
-void banded_rows() {
-    constexpr std::size_t n_rows = 50;
-    for (const std::size_t n : {1u, 16u, 17u, 48u, 64u, 100u, 150u})
-        for (const std::size_t n_pixels : {1u, 30u}) {
-            const RandomBand band(n_pixels, n_rows);
-            const std::size_t stride = padded(n);
-            const Aligned<float> rows = random_numbers<float>(n_rows * stride);
-            Aligned<float> out(n_pixels * stride + 16, 7.0f);
-            kernels().banded_rows(band.view(false), rows.data(), stride, out.data());
-            for (std::size_t p = 0; p < n_pixels; ++p)
-                for (std::size_t k = 0; k < stride; ++k)
-                    CHECK_NEAR(out[p * stride + k],
-                               band.sum(p, false,
-                                        [&](std::size_t row) {
-                                            return static_cast<double>(rows[row * stride + k]);
-                                        }),
-                               2e-5);
-            CHECK(out[n_pixels * stride] == 7.0f);
-        }
-}
-
 // Tails that are any polynomial: the kernel does not know whose they are. t(z) = tail(|z|) + z^3 + 3 z for z
 // > 0, t' = 3 (z^2 + 1) - tail', t'' = tail'' + 6 z, t''' = 6 - tail'''; where |z| > end the tail is that at
 // end.
@@ -182,7 +161,6 @@ int main() {
     if (level_is_missing())
         return skipped;
     banded();
-    banded_rows();
     banded_adjoint();
     blurred_cubes();
     return check::report();

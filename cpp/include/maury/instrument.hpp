@@ -55,7 +55,7 @@ class Instrument {
     void forget() { placed_ = false; }
     void place(const std::vector<double>& shift, double extra, Derivatives derivatives);
 
-    // All but apply_rows are at shifts away (arms,) from those of place, as A + away A' + away^2 A'' / 2.
+    // What follows is at shifts away (arms,) from those of place, as A + away A' + away^2 A'' / 2.
     void move(const std::vector<double>& away);
 
     // coefficients (n_columns, stride), n_grid + pad readable numbers each -> out[p * out_step + c *
@@ -68,9 +68,6 @@ class Instrument {
                                 double* by_extra) const;
     // out (n_grid + pad,) += A' values, values (P,)
     void apply_adjoint(const double* values, double* out) const;
-
-    // rows (n_grid + pad, stride) -> out (P, stride), stride a multiple of 16
-    void apply_rows(const float* rows, std::size_t stride, float* out) const;
 
   private:
     simd::Band band() const;

@@ -91,32 +91,6 @@ void banded_adjoint(const Band& band, const double* values, double* out) {
     }
 }
 
-// As many vectors of a row as the registers hold.
-template <std::size_t V>
-void banded_floats(const double* weight, std::size_t n, const float* rows, std::size_t stride, float* out) {
-    Floats sum[V] = {};
-    for (std::size_t k = 0; k < n; ++k, rows += stride) {
-        const float w = static_cast<float>(weight[k]);
-        MAURY_UNROLL for (std::size_t v = 0; v < V; ++v) sum[v] += w * load<Floats>(rows + v * n_floats);
-    }
-    MAURY_UNROLL for (std::size_t v = 0; v < V; ++v) store(out + v * n_floats, sum[v]);
-}
-
-void banded_rows(const Band& band, const float* rows, std::size_t stride, float* out) {
-    constexpr std::size_t one = panel / n_floats, wide = n_sums >= 4 * one ? 4 * one : 2 * one;
-    for (std::size_t p = 0; p < band.n_pixels; ++p) {
-        const float* from = rows + band.first[p] * stride;
-        const double* const weight = band.weight + band.start[p];
-        float* to = out + p * stride;
-        const std::size_t n = band.start[p + 1] - band.start[p];
-        std::size_t k = 0;
-        for (; k + wide * n_floats <= stride; k += wide * n_floats)
-            banded_floats<wide>(weight, n, from + k, stride, to + k);
-        for (; k < stride; k += one * n_floats)
-            banded_floats<one>(weight, n, from + k, stride, to + k);
-    }
-}
-
 void blend_steps(const double* node, std::size_t n, const double* factor, int n_derivatives, double* out,
                  std::size_t out_stride) {
     for (std::size_t k = 0; k < n; k += n_doubles) {

@@ -29,7 +29,6 @@ const Kernels MAURY_JOIN(kernels_, MAURY_SIMD_LEVEL){
     weighted_rows,
     banded,
     banded_derivatives,
-    banded_rows,
     banded_adjoint,
     blend_steps,
     edge_difference,

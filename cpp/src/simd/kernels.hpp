@@ -93,9 +93,6 @@ struct Kernels {
     // The same of one column, and its derivatives by away: by_shift the first, by_extra half the second.
     void (*banded_derivatives)(const Band& band, const double* column, double* out, double* by_shift,
                                double* by_extra);
-    // out[p] = row p of the weights times rows, in float32: rows (..., stride), out (n_pixels, stride),
-    // stride a multiple of panel
-    void (*banded_rows)(const Band& band, const float* rows, std::size_t stride, float* out);
     // out += the transpose of the band times values (n_pixels,)
     void (*banded_adjoint)(const Band& band, const double* values, double* out);
 

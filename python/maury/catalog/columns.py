@@ -32,6 +32,8 @@ def label_names(catalog: QTable) -> list[str]:
 
 def join_columns(parts: Sequence[Columns]) -> Columns:
     """All rows of the parts, in order; NaN where a part lacks a column, or some of the arms, of another."""
+    if len(parts) == 1:
+        return dict(parts[0])
     names: list[str] = []
     for part in parts:  # a column that only some have keeps its place after the one before it
         for before, name in zip([None, *part], part, strict=False):
