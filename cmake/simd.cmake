@@ -22,11 +22,12 @@ elseif(MAURY_PROCESSOR MATCHES "^(aarch64|arm64|ARM64)$")
 else()
     set(MAURY_SIMD_LEVELS baseline)
 endif()
+# Products and sums are fused where the level can: a*b + c is rounded once. Of a source, so that it comes last.
+set_source_files_properties(cpp/src/simd/kernels.cpp PROPERTIES COMPILE_OPTIONS -ffp-contract=fast)
 foreach(level IN LISTS MAURY_SIMD_LEVELS)
     add_library(maury_simd_${level} OBJECT cpp/src/simd/kernels.cpp)
     target_compile_definitions(maury_simd_${level} PRIVATE MAURY_SIMD_LEVEL=${level})
-    # Products and sums are fused where the level can: a*b + c is rounded once.
-    target_compile_options(maury_simd_${level} PRIVATE ${MAURY_SIMD_FLAGS_${level}} -ffp-contract=fast)
+    target_compile_options(maury_simd_${level} PRIVATE ${MAURY_SIMD_FLAGS_${level}})
     target_include_directories(maury_simd_${level} PRIVATE cpp/include cpp/src)
     target_link_libraries(maury_simd_${level} PRIVATE maury_flags)
     set_target_properties(maury_simd_${level} PROPERTIES POSITION_INDEPENDENT_CODE ON
