@@ -116,7 +116,7 @@ def test_agrees_with_scipy(spectra, i, modes):
     )
     covariance = np.linalg.inv(solution.jac.T @ solution.jac) * SCALE * SCALE[:, None]
     error = np.sqrt(np.diagonal(covariance))
-    # The width of the instrument in pixels is that where the round before the last ended, not at the solution:
+    # The width of the instrument in pixels is that where the round before the last ended, not the last:
     # velocities differ by up to 1.6e-3 of their errors.
     assert (np.abs(here - solution.x * SCALE) < np.array([1, 1, 1, 3, 3]) * 1e-3 * error).all()
     # The place of the modes is found from the weights: chi2 of the second star is off by 1.7e-6 with modes.
