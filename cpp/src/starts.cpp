@@ -10,7 +10,8 @@ namespace maury {
 namespace {
 
 constexpr std::size_t most_known = n_candidates / 2;
-constexpr int n_rounds = 10; // of moving the centres
+constexpr int n_rounds = 10;                    // of moving the centres
+constexpr double golden = 0.618033988749894848; // the step of the even sequence
 
 double distance_squared(const double* x, const double* y, std::size_t n) {
     double sum = 0.0;
@@ -19,30 +20,33 @@ double distance_squared(const double* x, const double* y, std::size_t n) {
     return sum;
 }
 
-// The first centre is the point nearest to the mean, each next one the point that is farthest from those
-// before; then every centre moves to the mean of the points that are nearest to it.
+// The first centre is the point nearest to the mean. Each next one is a point that is likely in proportion to
+// its squared distance from those before (k-means++), drawn by an even sequence instead of a random number.
+// Then every centre moves to the mean of the points that are nearest to it.
 std::vector<double> cluster_centres(const std::vector<double>& points, std::size_t n_labels,
                                     std::size_t n_centres) {
     const std::size_t n = points.size() / n_labels;
-    std::vector<double> centres(n_labels, 0.0), nearest(n, std::numeric_limits<double>::infinity());
+    std::vector<double> centres(n_labels, 0.0), nearest(n);
     for (std::size_t i = 0; i < points.size(); ++i)
         centres[i % n_labels] += points[i] / static_cast<double>(n);
+    std::size_t chosen = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+        nearest[i] = distance_squared(&points[i * n_labels], centres.data(), n_labels);
+        chosen = nearest[i] < nearest[chosen] ? i : chosen;
+    }
+    std::fill(nearest.begin(), nearest.end(), std::numeric_limits<double>::infinity());
+    centres.clear();
     for (std::size_t c = 0; c < n_centres; ++c) {
-        std::size_t chosen = 0;
-        double most = -std::numeric_limits<double>::infinity();
-        for (std::size_t i = 0; i < n; ++i) {
-            const double* point = &points[i * n_labels];
-            const double here = c == 0 ? -distance_squared(point, centres.data(), n_labels) : nearest[i];
-            if (here > most) {
-                most = here;
-                chosen = i;
-            }
-        }
         const double* point = &points[chosen * n_labels];
-        centres.resize(c * n_labels);
         centres.insert(centres.end(), point, point + n_labels);
-        for (std::size_t i = 0; i < n; ++i)
+        double total = 0.0;
+        for (std::size_t i = 0; i < n; ++i) {
             nearest[i] = std::min(nearest[i], distance_squared(&points[i * n_labels], point, n_labels));
+            total += nearest[i];
+        }
+        double left = total * std::fmod(static_cast<double>(c + 1) * golden, 1.0);
+        for (chosen = 0; chosen + 1 < n && left >= nearest[chosen]; ++chosen)
+            left -= nearest[chosen];
     }
     for (int round = 0; round < n_rounds; ++round) {
         std::vector<double> sum(centres.size(), 0.0), count(n_centres, 0.0);
