@@ -99,7 +99,7 @@ def test_examples_with_a_catalogue_run(place):
     photometry(catalog["star_id"]).write("gaia.csv")
     for _ in range(2):
         run_python("docs/report.md", {})
-    assert maury.read_catalog("stars-gaia.fits")["m_g"][0] == pytest.approx(9.5 - 5)
+    assert maury.read_catalog("stars-gaia.fits")["m_g"].value[0] == pytest.approx(9.5 - 5)
     assert Path("chi2.png").stat().st_size > 1000
 
 
