@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as processors: threads of torch would only wait
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Made-up survey files are written by the benchmarks too.
 sys.path.append(str(Path(__file__).parents[1] / "bench"))
 

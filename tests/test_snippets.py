@@ -7,7 +7,6 @@ import gzip
 import shutil
 import sys
 import types
-import warnings
 from glob import glob
 from importlib.resources import as_file, files
 from itertools import chain
@@ -55,9 +54,7 @@ def place(request, tmp_path, monkeypatch):
 
 def run_python(page, names):
     for block in blocks(HOME / page, "python"):
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            exec(compile(block, page, "exec"), names)
+        exec(compile(block, page, "exec"), names)
 
 
 @pytest.mark.parametrize("page", BEGINNERS)
@@ -99,7 +96,7 @@ def test_examples_with_a_catalogue_run(place):
     photometry(catalog["star_id"]).write("gaia.csv")
     for _ in range(2):
         run_python("docs/report.md", {})
-    assert maury.read_catalog("stars-gaia.fits")["m_g"][0] == pytest.approx(9.5 - 5)
+    assert maury.read_catalog("stars-gaia.fits")["m_g"].value[0] == pytest.approx(9.5 - 5)
     assert Path("chi2.png").stat().st_size > 1000
 
 

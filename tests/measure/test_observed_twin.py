@@ -50,7 +50,7 @@ def twin(emulator, spectra, i, weight, start, options):
     return solution.x * scale, covariance, 2 * solution.cost
 
 
-@pytest.mark.parametrize("arms", [False, True])
+@pytest.mark.parametrize("arms", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("broadening", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_agrees_with_scipy(emulator, broadening, arms):
     """Not the continuum of its making: a slope and a ripple, and a step between the arms."""

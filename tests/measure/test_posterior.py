@@ -33,6 +33,7 @@ def values(data, name, spectrum=0):
     return data.posterior[name].to_numpy()[:, :, spectrum].ravel()
 
 
+@pytest.mark.slow
 def test_agrees_with_the_covariance(emulator):
     spectra = stars(emulator)[1:3]
     data = maury.posterior(spectra, emulator, draws=600)

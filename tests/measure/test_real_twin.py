@@ -51,7 +51,7 @@ def with_modes(emulator):
     return replace(emulator, modes=0.004 * np.sin(phase), scatter=scatter)
 
 
-@pytest.mark.parametrize("modes", [False, True])
+@pytest.mark.parametrize("modes", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("i", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_agrees_with_scipy(spectra, i, modes):
     emulator = maury.Emulator.load("default").without_modes()
