@@ -119,7 +119,6 @@ def peers(options):
     assert_no_lower(result, batch(), spectra, double)
     times = least({"maury": lambda: fit_mock(emulator, spectra), "curve_fit": curve, "batch": batch}, 3)
     each = times["maury"] / N_MOCK
-    yield Figure("five labels, maury", 1e3 * each, 0.15, "ms")
     yield Figure("curve_fit / maury", times["curve_fit"] / N_SCIPY / each, 150, "times", at_least=True)
     yield Figure("batched NumPy / maury", times["batch"] / N_MOCK / each, 10, "times", at_least=True)
 

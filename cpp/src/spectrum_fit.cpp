@@ -271,7 +271,7 @@ bool SpectrumFit::leave_out_outliers() {
 // tolerance: gradient_tol; 0 = that of the end. The step after it leaves less than a tenth of that.
 SolveResult SpectrumFit::solve(double* x, double tolerance, int most_evaluations) {
     SolveOptions options;
-    options.gradient_tol = tolerance > 0.0 ? tolerance : 3e-3;
+    options.gradient_tol = tolerance > 0.0 ? tolerance : 2e-3;
     options.step_tol = 1e-6;
     options.chi2_error = nuisances_.count() > 0 ? (tolerance > 0.0 ? 1e-2 : 1e-5) : 0.0; // of the reach
     options.first_damping = newton;
