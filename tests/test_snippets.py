@@ -153,7 +153,7 @@ def test_no_page_has_an_example_that_is_not_run():
 def test_commands_have_these_options(page):
     for words in commands(page):
         command, context = main, click.Context(main)
-        while isinstance(command, click.Group):
+        while isinstance(command, click.Group) and not words[0].startswith("-"):
             command = command.get_command(context, words[0])
             assert command is not None, words
             context, words = click.Context(command), words[1:]

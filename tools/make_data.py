@@ -1,33 +1,35 @@
-"""Make the files of python/maury/data: the default emulator and the stars of `maury demo`.
+"""Make the files of python/maury/data: the built-in emulator and the stars of `maury demo`.
 
     pip install ".[train]" torch==2.13.0
     pip install --no-deps sdss-mangadap==4.5.0
-    python tools/make_data.py MODELS
+    python tools/make_data.py                 # or: python tools/make_data.py FOLDER_OF_MILES
+    python tools/make_data.py --errors-only   # the network and the demo stars stay as they are
 
-MODELS is a file of model spectra: see tools/reference_stars.py. The emulator learns from MILES, and where
-MILES has few stars, from STELIB (hot stars and cool dwarfs) and models (hot stars). A random tenth of the
-stars of MILES, tools/miles_unseen.txt, is not used. The demo stars are those of them nearest to a dozen
-positions in the Kiel diagram, copied without changes. Afterwards run tools/lamost_errors.py and
-tools/lamost_zero_points.py.
+The emulator is that of `maury train miles`. With --errors-only only its model error is estimated again, by
+networks of the same recipe without the validation stars. The demo stars are selected among the stars
+withheld from its training: the nearest to a dozen positions in the Kiel diagram, copied without changes from
+the library.
 """
 
 import argparse
 import gzip
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
-import reference_stars
 
 import maury
 from maury.learn.build import Recipe
-from maury.learn.train import train_recipe
+from maury.learn.folds import residuals_unseen
+from maury.learn.model_error import fit_model_error
+from maury.learn.select import select
 from maury.readers.miles import MISPRINTS
+from maury.reference.load import load_reference, open_reference
 
 DATA = Path(__file__).parents[1] / "python" / "maury" / "data"
 EMULATOR = DATA / "default.onnx"
-UNSEEN = Path(__file__).with_name("miles_unseen.txt")  # a random tenth of the stars of MILES
-WAVELENGTH = (3600.0, 7400.0)  # A, those of MILES
 
 # Teff [K], log g, [Fe/H]: dwarfs and giants, metal-rich and metal-poor, cool to hot.
 PLACES = [
@@ -47,34 +49,45 @@ PLACES = [
 UNIT = np.array([0.02, 0.2, 0.15])  # of log10 Teff, log g, [Fe/H]: units of distance
 
 
-def train(models: Path, folds: int, seed: int, output: Path) -> None:
+def train(reference: str) -> None:
     """Write the emulator."""
-    parts = {
-        "MILES 9.1": reference_stars.miles(),
-        "STELIB 3.2": reference_stars.stelib(),
-        "DESI star templates v2.0 (models)": reference_stars.models(models),
-    }
-    meta = {
-        "name": "MILES",
-        "training_data": "; ".join(f"{name}, {len(part)} spectra" for name, part in parts.items()),
-        "citation": "; ".join(reference_stars.CITATIONS[name] for name in ("MILES", "STELIB", "DESI")),
-    }
-    done = train_recipe(
-        maury.Spectra.concatenate(list(parts.values())),
-        Recipe(validation_fraction=0.0, reference_scale=reference_stars.MILES, seed=seed),
-        wavelength=WAVELENGTH,
-        folds=folds,
-        meta=meta,
-        withheld=UNSEEN.read_text().split(),
-        progress=True,
-    )
-    done.emulator.save(output)
+    DATA.mkdir(exist_ok=True)
+    command = [
+        sys.executable,
+        "-m",
+        "maury",
+        "train",
+        reference,
+        "-o",
+        str(EMULATOR),
+        "--name",
+        "MILES",
+        "--overwrite",
+    ]
+    subprocess.run(command, check=True)
 
 
-def choose() -> None:
+def learn_errors(reference: str, folds: int = 5) -> None:
+    """Write the emulator again, with its model error."""
+    emulator = maury.Emulator.load(EMULATOR)
+    stars = open_reference(reference)
+    told = emulator.meta["recipe"]
+    modes = told.get("modes", 0) if emulator.modes.size else 0
+    recipe = Recipe(**{**told, "hidden": tuple(told["hidden"]), "modes": modes})
+    meta = emulator.meta
+    chosen = select(stars.spectra, emulator.labels, emulator.wavelength, emulator.window, meta["teff_max"])
+    rows = ~np.isin(chosen.star_id, meta["validation_stars"])
+    residuals = residuals_unseen(stars.spectra, chosen, rows, recipe, folds, progress=True)
+    if not residuals.modes:
+        emulator = emulator.without_modes()
+    emulator.with_model_error(fit_model_error(residuals)).save(EMULATOR)
+
+
+def choose(reference: str) -> None:
     """Copy the demo stars, with their lines of the table of labels."""
-    stars = reference_stars.miles()
-    stars = stars[np.isin(stars.star_id, UNSEEN.read_text().split())]
+    unseen = maury.Emulator.load(EMULATOR).meta["validation_stars"]
+    stars = load_reference(reference)
+    stars = stars[np.isin(stars.star_id, unseen)]
     known = np.column_stack([np.log10(stars.labels["teff"]), stars.labels["logg"], stars.labels["fe_h"]])
     chosen: list[int] = []
     for teff, logg, fe_h in PLACES:
@@ -97,11 +110,11 @@ def choose() -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", type=Path)
-    parser.add_argument("--folds", type=int, default=5, help="networks for the model error")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, default=EMULATOR)
+    parser.add_argument("reference", nargs="?", default="miles")
+    parser.add_argument("--errors-only", action="store_true")
     options = parser.parse_args()
-    train(options.models, options.folds, options.seed, options.output)
-    if options.output == EMULATOR:
-        choose()
+    if options.errors_only:
+        learn_errors(options.reference)
+    else:
+        train(options.reference)
+        choose(options.reference)

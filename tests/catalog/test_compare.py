@@ -246,7 +246,7 @@ def test_few_stars_are_points_with_the_errors_of_both():
 def test_real_lamost_stars_by_position(data_folder, tmp_path):
     """46 LAMOST spectra against the labels listed for them, which have positions and no names."""
     files = sorted((data_folder / "lamost_dr1").glob("*.fits"))
-    write_catalog(maury.fit(maury.read_spectra(files)), tmp_path / "c.fits")
+    write_catalog(maury.fit(maury.read_spectra(files), "default"), tmp_path / "c.fits")
     theirs, name = read_table(data_folder / "lamost_dr1" / "labels.csv")
     assert name == "LAMOST"
     matched = match_tables(read_table(tmp_path / "c.fits")[0], theirs, name)

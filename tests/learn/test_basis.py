@@ -141,3 +141,16 @@ def test_refit_through_instruments_is_the_coupled_least_squares(mixed):
 
     least = -right @ np.linalg.solve(normal, right)
     assert loss(new) - least < 1e-3 * (loss(old) - least)
+
+
+def test_pixels_that_few_spectra_have_are_flat():
+    rng = np.random.default_rng(3)
+    flux = torch.as_tensor(1 + rng.normal(0, 0.1, (60, 30)), dtype=torch.float32)
+    weight = torch.ones(60, 30)
+    weight[5:, 0] = 0.0
+    data = Data(flux, weight, same_instrument(60))
+    basis = principal(data, 4)
+    refitted = refit(data, compress(data, basis).best, torch.ones(60), basis)
+    for found in (basis, refitted):
+        assert found.mean[0] == 1.0 and (found.spectra[0] == 0.0).all()
+        assert (found.spectra[1:] != 0.0).any(dim=1).all()

@@ -22,9 +22,11 @@ from maury.learn.instruments import Instruments
 
 # Rows or pixels processed at a time, few enough that their K x P or K x N numbers stay in the cache.
 _BLOCK = 64
-# Fraction of the mean curvature that is added, so that unconstrained basis spectra do not change.
+# Fraction of the mean curvature that is added, so that unconstrained basis spectra do not change: that of the
+# pixel, or of all pixels if it has hardly any data.
 _RIDGE = 1e-4
-# Pixels that fewer of the spectra have, this fraction or twice the basis spectra, are not learnt: flux 1.
+_LEAST = 0.01
+# Pixels that a smaller fraction of the spectra have are not learnt: flux 1.
 _COVERED = 0.1
 # Conjugate gradients end at this size of the gradient, relative to the first, or after so many steps: details
 # finer than the instruments resolve would need many more, and are noise.
@@ -100,8 +102,7 @@ def principal(data: Data, n: int) -> Basis:
 
 def _known(data: Data, basis: Basis) -> Basis:
     """Replace pixels that few spectra have; extrapolated to the others they would be anything."""
-    count = (data.weight > 0).sum(0)
-    few = count < max(_COVERED * len(data.flux), min(2 * basis.spectra.shape[1], len(data.flux)))
+    few = (data.weight > 0).sum(0) < _COVERED * len(data.flux)
     return Basis(basis.mean.masked_fill(few, 1.0), basis.spectra.masked_fill(few[:, None], 0.0))
 
 
@@ -183,12 +184,12 @@ def _each_pixel(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Inverse (P, K, K) of the curvature of each pixel alone, and the ridge (P,) in it."""
     n, k = weight.shape[1], columns.shape[1]
-    inverse, ridge = torch.empty(n, k, k), torch.empty(n, dtype=torch.float64)
+    mean = ((weight * star[:, None]).T @ columns.square().mean(1)).double()
+    inverse, ridge = torch.empty(n, k, k), _RIDGE * mean.clamp(min=_LEAST * float(mean.mean()))
     for first in range(0, n, _BLOCK):
         pixels = slice(first, first + _BLOCK)
         part = (weight[:, pixels] * star[:, None]).T.contiguous()
         curvature = ((columns.T * part[:, None, :]) @ columns).double()
-        ridge[pixels] = _RIDGE * curvature.diagonal(dim1=1, dim2=2).mean(1) + torch.finfo(torch.float32).tiny
         lower = torch.linalg.cholesky(curvature + ridge[pixels, None, None] * torch.eye(k))
         inverse[pixels] = torch.cholesky_inverse(lower).float()
     return inverse, ridge

@@ -115,20 +115,14 @@ def train_recipe(
     folds: int = 5,
     label_errors: Mapping[str, ArrayLike] | None = None,
     meta: Mapping[str, Any] | None = None,
-    withheld: Sequence[str] = (),
     progress: bool | str = False,
 ) -> Trained:
-    """Train as `train` does, and return how each spectrum of the reference set was used; see there.
-
-    Stars whose `star_id` is in `withheld` are withheld for validation, with those that the recipe draws.
-    """
+    """Train as `train` does, and return how each spectrum of the reference set was used; see there."""
     chosen = select(
         reference, labels, wavelength, recipe.window, teff_max, label_errors, recipe.reference_scale
     )
     parts = (recipe.stop_fraction, recipe.validation_fraction)
     stop, validation = split_stars(chosen.star_id, parts, recipe.seed)
-    validation |= np.isin(chosen.star_id, list(withheld))
-    stop &= ~validation
     origin = {
         **(meta or {}),
         "teff_max": teff_max,
