@@ -13,11 +13,11 @@ import pytest
 import front_door
 import maury
 from maury.catalog.flags import flag_names
+from maury.emulator.builtin import built_in_file, emulator_of_formats
 from network_twin import ACTIVATIONS, random_labels, three_labels
 
 pytestmark = pytest.mark.skipif(front_door.FOLDER is None, reason=front_door.WHY_NOT)
 EXAMPLES = Path(__file__).parents[2] / "cpp" / "examples"
-MODEL = str(files("maury").joinpath("data/default.onnx"))
 SURVEYS = {
     "LAMOST DR10": "lamost_dr10/spec-59522-EG224840N075042B03_sp03-194.fits.gz",
     "LAMOST DR1": "lamost_formats/spec-55859-F5902_sp01-013_dr8.fits.gz",
@@ -25,6 +25,11 @@ SURVEYS = {
     "SDSS, an M dwarf": "sdss/spec-0618-52049-0372.fits",
     "MaStar": "mastar_dr17/goodspec.fits",
 }
+
+
+def model_of(spectra):
+    """Return the emulator file that maury.fit takes for spectra of these files."""
+    return files("maury") / "data" / f"{emulator_of_formats(spectra.format)}.onnx"
 
 
 def write_text(spectra, path):
@@ -76,22 +81,22 @@ def survey(request, data_folder, tmp_path_factory):
         spectra = maury.read_spectra(data_folder / SURVEYS[request.param])[:1]
     path = tmp_path_factory.mktemp("text") / "spectrum.txt"
     write_text(spectra, path)
-    return path, maury.fit(spectra, threads=1)
+    return model_of(spectra), path, maury.fit(spectra, threads=1)
 
 
 def test_the_program_prints_what_maury_fit_gives(survey):
-    path, catalog = survey
-    assert run(front_door.FOLDER / "cpp/examples/fit_one", MODEL, path) == printed(catalog)
+    model, path, catalog = survey
+    assert run(front_door.FOLDER / "cpp/examples/fit_one", model, path) == printed(catalog)
 
 
 def test_the_c_program_prints_the_same(survey):
-    path, catalog = survey
-    assert run(front_door.FOLDER / "cpp/examples/fit_one_c", MODEL, path) == printed(catalog)
+    model, path, catalog = survey
+    assert run(front_door.FOLDER / "cpp/examples/fit_one_c", model, path) == printed(catalog)
 
 
 def test_python_through_the_c_interface_prints_the_same(survey):
-    path, catalog = survey
-    found = run(sys.executable, EXAMPLES / "fit_one.py", front_door.FOLDER / "libmaury.so", MODEL, path)
+    model, path, catalog = survey
+    found = run(sys.executable, EXAMPLES / "fit_one.py", front_door.FOLDER / "libmaury.so", model, path)
     wanted = printed(catalog)
     n = len(found) - 1
     assert found[:n] == [" ".join(line.split()[:3]) for line in wanted[:n]]
@@ -102,8 +107,8 @@ def test_the_fortran_program_prints_the_same(survey):
     program = front_door.FOLDER / "cpp/examples/fit_one_f"
     if not program.exists():
         pytest.skip("no Fortran compiler when the library was built")
-    path, catalog = survey
-    found = run(program, MODEL, path)
+    model, path, catalog = survey
+    found = run(program, model, path)
     for line, name in zip(found[:-1], catalog.meta["LABELS"].split(","), strict=True):
         assert line.split() == [f"{value(catalog, name):.6E}", f"{value(catalog, f'{name}_err'):.4E}"]
     assert found[-1] == f"flags {catalog['flags'][0]}"
@@ -115,7 +120,7 @@ def test_many_spectra_with_threads_are_those_of_maury_fit(data_folder, tmp_path)
     write_text(spectra, tmp_path / "spectra.txt")
     catalog = maury.fit(spectra, leave_out=["telluric"], threads=2)
     found = {
-        n: run(front_door.FOLDER / "cpp/examples/fit_many", MODEL, tmp_path / "spectra.txt", n)
+        n: run(front_door.FOLDER / "cpp/examples/fit_many", model_of(spectra), tmp_path / "spectra.txt", n)
         for n in (1, 2)
     }
     assert found[1] == found[2]
@@ -143,7 +148,7 @@ def test_what_python_writes_is_accepted_and_computes_the_same(activation):
 
 def test_the_errors_of_the_model_are_those_of_python():
     emulator, library, pointer = maury.Emulator.load(), front_door.LIBRARY, ctypes.c_void_p
-    model, data = pointer(), Path(MODEL).read_bytes()
+    model, data = pointer(), built_in_file("default")
     library.maury_model_from_bytes(data, len(data), b"", ctypes.byref(model))
     library.maury_model_error.argtypes = [pointer, pointer, pointer]
     labels = random_labels(emulator, 200)
@@ -172,7 +177,7 @@ def test_the_errors_of_the_model_are_those_of_python():
 )
 def test_options_that_make_no_sense_are_named(options, message):
     library, pointer = front_door.LIBRARY, ctypes.c_void_p
-    model, fit, data = pointer(), pointer(), Path(MODEL).read_bytes()
+    model, fit, data = pointer(), pointer(), built_in_file("default")
     library.maury_model_from_bytes(data, len(data), b"", ctypes.byref(model))
     library.maury_fit_new.argtypes = [pointer, ctypes.c_char_p, ctypes.POINTER(pointer)]
     assert library.maury_fit_new(model, options, ctypes.byref(fit)) == 1
