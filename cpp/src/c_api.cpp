@@ -57,6 +57,18 @@ template <typename T> T& needed(T* pointer, const char* name) {
     return *pointer;
 }
 
+using OfLabels = std::vector<double> (maury::Model::*)(const std::vector<double>&) const;
+
+maury_code computed(const maury_model* model, const double* labels, OfLabels what, double* to,
+                    const char* name) {
+    return guarded([&] {
+        const maury::Model& own = needed(model, "model").model;
+        const double* from = &needed(labels, "labels");
+        const std::vector<double> found = (own.*what)({from, from + own.n_labels()});
+        std::copy(found.begin(), found.end(), &needed(to, name));
+    });
+}
+
 template <typename T> maury::View<T> view(const T* data, std::size_t size) {
     return data ? maury::View<T>(data, size) : maury::View<T>();
 }
@@ -152,21 +164,11 @@ const double* maury_model_wavelength(const maury_model* model) {
 }
 
 maury_code maury_model_flux(const maury_model* model, const double* labels, double* flux) {
-    return guarded([&] {
-        const maury::Model& own = needed(model, "model").model;
-        const double* from = &needed(labels, "labels");
-        const std::vector<double> found = own.flux({from, from + own.n_labels()});
-        std::copy(found.begin(), found.end(), &needed(flux, "flux"));
-    });
+    return computed(model, labels, &maury::Model::flux, flux, "flux");
 }
 
 maury_code maury_model_error(const maury_model* model, const double* labels, double* error) {
-    return guarded([&] {
-        const maury::Model& own = needed(model, "model").model;
-        const double* from = &needed(labels, "labels");
-        const std::vector<double> found = own.error({from, from + own.n_labels()});
-        std::copy(found.begin(), found.end(), &needed(error, "error"));
-    });
+    return computed(model, labels, &maury::Model::error, error, "error");
 }
 
 maury_code maury_fit_new(const maury_model* model, const char* options, maury_fit** fit) {

@@ -1,6 +1,7 @@
 #include "emission.hpp"
 
 #include "maury/wavelength_grid.hpp"
+#include "median.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -81,12 +82,11 @@ void EmissionSearch::find(const NormalisedFit& fit, double rv, double line, doub
 }
 
 double EmissionSearch::median_beside(const std::vector<double>& values) {
-    sorted_.clear();
+    some_.clear();
     for (std::size_t i = 0; i < values.size(); ++i)
         if (beside_[i])
-            sorted_.push_back(values[i]);
-    std::sort(sorted_.begin(), sorted_.end());
-    return 0.5 * (sorted_[(sorted_.size() - 1) / 2] + sorted_[sorted_.size() / 2]);
+            some_.push_back(values[i]);
+    return median(some_);
 }
 
 bool shows_emission(const double* height, const double* significance) {

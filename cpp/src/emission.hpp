@@ -41,7 +41,7 @@ class EmissionSearch {
   private:
     double median_beside(const std::vector<double>& values);
 
-    std::vector<double> velocity_, residual_, smooth_, weight_, above_, sorted_;
+    std::vector<double> velocity_, residual_, smooth_, weight_, above_, some_;
     std::vector<char> beside_;
 };
 

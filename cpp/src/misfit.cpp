@@ -1,5 +1,7 @@
 #include "misfit.hpp"
 
+#include "median.hpp"
+
 #include <algorithm>
 #include <cmath>
 
@@ -79,8 +81,7 @@ double unexplained_part(const NormalisedFit& fit, std::size_t cell) {
         const std::size_t count = residual.size();
         Cell here{0.0, count ? features / static_cast<double>(count) : 0.0, 0.0, 0.0};
         if (2 * count > cell) {
-            std::sort(residual.begin(), residual.end());
-            here.r = 0.5 * (residual[(count - 1) / 2] + residual[count / 2]);
+            here.r = median(residual);
             here.v = of_median / inverse;
             here.g = 1.0 / (here.v + feature * feature);
         }

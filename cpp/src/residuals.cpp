@@ -1,5 +1,6 @@
 #include "residuals.hpp"
 
+#include "median.hpp"
 #include "misfit.hpp"
 
 #include <algorithm>
@@ -22,15 +23,6 @@ double interpolated(double x, const std::vector<double>& at, const std::vector<d
         return values.back();
     const auto i = static_cast<std::size_t>(std::upper_bound(at.begin(), at.end(), x) - at.begin()) - 1;
     return (values[i + 1] - values[i]) / (at[i + 1] - at[i]) * (x - at[i]) + values[i];
-}
-
-// Of values, whose order changes.
-double median(std::vector<double>& values, double of_none) {
-    if (values.empty())
-        return of_none;
-    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-    std::nth_element(values.begin(), middle, values.end());
-    return values.size() % 2 ? *middle : 0.5 * (*std::max_element(values.begin(), middle) + *middle);
 }
 
 } // namespace
@@ -58,7 +50,7 @@ ResidualSigns Residuals::judge(const FittedSpectrum& spectrum) {
     for (std::size_t p = 0; p < spectrum.n; ++p)
         if (ivar_[p] > 0.0 && !std::isnan(flux_[p]))
             some_.push_back(flux_[p] * std::sqrt(ivar_[p]));
-    signs.snr = median(some_, 0.0);
+    signs.snr = some_.empty() ? 0.0 : median(some_);
     return signs;
 }
 
@@ -85,7 +77,7 @@ double Residuals::pixel_width(const FittedSpectrum& spectrum) {
         if (std::isfinite(step))
             some_.push_back(step);
     }
-    return median(some_, 1.0);
+    return some_.empty() ? 1.0 : median(some_);
 }
 
 } // namespace maury

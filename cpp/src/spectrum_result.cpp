@@ -169,15 +169,14 @@ void SpectrumResult::set_errors(Result& result) {
     const std::size_t n = model_.parts.labels.size();
     const double factor = std::sqrt(std::fmax(1.0, result.rchi2));
     model_.error_at(result.labels.data(), result.model_errors.data());
-    std::array<std::vector<double>*, 2> errors = {&result.formal_errors, &result.errors};
     const auto known = [](double value) { return std::isnan(value) ? 0.0 : value; };
     for (std::size_t l = 0; l < n; ++l) {
         const double variance = result.formal_covariance[l * n + l];
         const double formal = variance >= 0.0 ? std::sqrt(variance) : not_known, noise = formal * factor;
         if (formal == 0.0)
             result.model_errors[l] = 0.0;
-        (*errors[0])[l] = formal;
-        (*errors[1])[l] = std::hypot(noise, known(result.model_errors[l]));
+        result.formal_errors[l] = formal;
+        result.errors[l] = std::hypot(noise, known(result.model_errors[l]));
     }
     const auto larger = [&](std::size_t l) {
         const double formal = result.formal_errors[l];

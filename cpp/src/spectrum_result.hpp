@@ -7,7 +7,6 @@
 #include "residuals.hpp"
 #include "spectrum_fit.hpp"
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>

@@ -8,7 +8,18 @@ import pytest
 CPP = Path(__file__).parents[2] / "cpp"
 # Ground floor first, then the stages in the order the data moves.
 ORDER = [
-    ("codes", "export", "parallel", "cholesky", "aligned", "activation", "layer", "simd", "options"),
+    (
+        "codes",
+        "export",
+        "parallel",
+        "cholesky",
+        "median",
+        "aligned",
+        "activation",
+        "layer",
+        "simd",
+        "options",
+    ),
     ("kernels", "vector", "affine", "activate", "rows", "gram", "sums", "banded", "cubes", "panels", "lines"),
     ("processor", "dispatch"),
     ("rank_sort", "narrow_median", "running_median"),
