@@ -7,5 +7,6 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
     maury::bindings::bind_emulator(m);
     maury::bindings::bind_measure(m);
     maury::bindings::bind_starts(m);
+    maury::bindings::bind_residuals(m);
     maury::bindings::bind_quality(m);
 }

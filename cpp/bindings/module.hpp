@@ -19,6 +19,7 @@ void bind_running_median(py::module_& m);
 void bind_emulator(py::module_& m);
 void bind_measure(py::module_& m);
 void bind_starts(py::module_& m);
+void bind_residuals(py::module_& m);
 void bind_quality(py::module_& m);
 
 } // namespace maury::bindings
