@@ -9,13 +9,18 @@ from scipy.optimize import least_squares, minimize_scalar
 
 import maury
 from instrument_twin import edges, place, seen
-from maury.emulator.grid import pixel_velocity, pixel_width
+from maury.emulator.grid import pixel_velocity
 from maury.measure.fit import fit_spectra
 from maury.measure.options import Options
 from maury.spectra import SPEED_OF_LIGHT
 
 HALF = 100.0  # pixels of the emulator on each side of a line
 SCALE = np.array([1000.0, 1.0, 1.0, 1.0, 1.0])
+
+
+def pixel_width(wavelength, emulator):
+    """Width of the emulator's pixels at a wavelength [Angstrom], even in log10."""
+    return wavelength * np.log(10.0) * emulator.log10_grid[1]
 
 
 def windows(u, run):

@@ -26,13 +26,6 @@ def position(wavelength: Array, emulator: Content) -> Array:
     return np.asarray(np.where(x > grid[-1], len(grid) - 1 + (x - grid[-1]) / (grid[-1] - grid[-2]), place))
 
 
-def pixel_width(wavelength: Array, emulator: Content) -> Array:
-    """Width of the emulator's pixels at a wavelength [Angstrom]."""
-    if emulator.log10_grid is not None:
-        return np.asarray(wavelength * np.log(10.0) * emulator.log10_grid[1])
-    return np.asarray(np.interp(wavelength, emulator.wavelength, np.gradient(emulator.wavelength)))
-
-
 def to_shift(rv: Velocity, emulator: Content) -> Velocity:
     """Shifts in pixels of the emulator's even log grid for velocities, c*z [km/s]."""
     if emulator.log10_grid is None:

@@ -176,7 +176,8 @@ def train_on(
         )
     use = np.where(stop, STOPPING, np.where(train_rows, TRAINING, "")).astype(object)
     doubtful = np.zeros(len(used), dtype=bool)
-    chosen = replace(chosen, source=told_apart(chosen.source, chosen.ivar, used, recipe.reference_scale))
+    given = chosen.source
+    chosen = replace(chosen, source=told_apart(given, chosen.ivar, used, recipe.reference_scale))
     quick = replace(recipe, steps=max(1, round(_FIRST_LOOK * recipe.steps)), cycles=1, modes=0)
     sources = sources_of(chosen.source[used], recipe.reference_scale)
     first = _optimise(chosen, stop, train_rows, quick, sources, f"{name}first training", progress)
@@ -208,7 +209,10 @@ def train_on(
         "cycles": [round(loss, 5) for loss in network.cycle_loss],
         "converged": network.converged,
         "training_hash": chosen.digest,
-        "sources": {source: int((train_rows & (chosen.source == source)).sum()) for source in sources},
+        "sources": {
+            one: int((train_rows & (given == one)).sum())
+            for one in sources_of(given[used], recipe.reference_scale)
+        },
     }
     used = stop | train_rows
     if recipe.ensemble > 1:

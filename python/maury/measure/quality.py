@@ -47,7 +47,7 @@ def set_flags(
     emission : (N,) bool
         From `maury.measure.emission.shows_emission`.
     misfit : (N,) bool
-        From `maury.measure.misfit.is_misfit`.
+        Whether the residual is smooth and large, by the core: `cpp/src/misfit.hpp`.
     unexplained : (N,)
         From `maury.measure.misfit.unexplained_part`.
     rejected : int

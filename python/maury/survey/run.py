@@ -123,8 +123,9 @@ def fit_files(
     """
     if (photometry is None) != (isochrones is None):
         raise ValueError("photometry, isochrones: pass both, or neither")
+    paths = list_files(files)
     if emulator is None:
-        emulator = emulator_of_files(files, options.get("format"))
+        emulator = emulator_of_files(paths, options.get("format"))
     if not isinstance(emulator, Emulator):
         emulator = Emulator.load(emulator)
     model = errors_for(errors, emulator.labels, emulator.file_hash)
@@ -138,7 +139,6 @@ def fit_files(
     recipe = Recipe(emulator, Options(**options), labels, None if isinstance(prior, str) else prior, priors)
     recipe.options.box(emulator)
     format = recipe.options.format
-    paths = list_files(files)
     run = describe_run(paths, recipe)
     parts = Parts(Path(output))
     output = check_output(output, overwrite or parts.wrote(run))
