@@ -6,9 +6,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Made-up survey files are written by the benchmarks too.
 sys.path.append(str(Path(__file__).parents[1] / "bench"))
+
+# The same examples on every machine, however busy; "pytest --hypothesis-profile=default" tries others.
+settings.register_profile(
+    "maury", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("maury")
 
 
 def _folder_of_library(name: str) -> Path:

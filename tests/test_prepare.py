@@ -81,7 +81,7 @@ def test_noise_keeps_its_size_in_units_of_its_error():
     assert 0.9 < pull[10:-10].std() < 1.1
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     scale=st.floats(1e-18, 1e18),
     seed=st.integers(0, 2**16),

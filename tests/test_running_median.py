@@ -49,14 +49,14 @@ def spectra(draw):
     return flux, draw(hnp.arrays(bool, shape))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(spectra(), st.integers(0, 50))
 def test_agrees_with_numpy(flux_and_mask, half):
     flux, mask = flux_and_mask
     assert_same_bits(_core.running_median(flux, mask, half), slow_median(flux, mask, half))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(spectra(), st.integers(0, 50))
 def test_no_mask_is_an_empty_mask(flux_and_mask, half):
     flux, _ = flux_and_mask
@@ -126,7 +126,7 @@ KINDS = {
 }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.sampled_from([np.float32, np.float64]),
     st.integers(150, 700),
@@ -143,7 +143,7 @@ def test_long_spectra(dtype, n_pixels, half, seed, kind, fraction):
     assert_same_bits(_core.running_median(flux, mask, half), slow_median(flux, mask, half))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     hnp.arrays(np.float64, st.tuples(st.just(1), st.integers(0, 30)), elements=extremes), st.integers(0, 40)
 )

@@ -59,7 +59,7 @@ def test_offset_scatter_and_mad_are_those_that_were_put_in(tmp_path):
     assert text.splitlines()[0].split() == ["label", "unit", "teff", "stars", "offset", "scatter", "MAD"]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.floats(-89.9, 89.9), st.floats(0, 360), st.floats(0, 10), st.floats(0, 360))
 def test_positions_match_within_the_radius_only(dec, ra, separation, angle):
     """Across 0 h and near the poles too, where differences of coordinates mislead."""

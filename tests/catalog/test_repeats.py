@@ -172,7 +172,7 @@ def test_the_maximum_is_that_of_a_slow_search(visits):
     assert found.wider == pytest.approx(np.exp(slow.x[4]), rel=2e-3)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), max_size=25))
 def test_pairs_are_all_pairs_of_usable_rows_of_a_star(rows):
     names = ["" if star == 6 else f"s{star}" for star, _ in rows]
@@ -193,7 +193,7 @@ def test_pairs_are_all_pairs_of_usable_rows_of_a_star(rows):
     assert pairs.weight.sum() == pytest.approx(independent)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.floats(0.05, 20), st.integers(0, 1000))
 def test_a_width_is_found_at_any_scale(width, seed):
     pulls = width * np.random.default_rng(seed).normal(size=400)

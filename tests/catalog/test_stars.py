@@ -190,7 +190,7 @@ def test_rows_without_a_name_are_stars_of_their_own():
     np.testing.assert_array_equal(stars["teff"], visits["teff"])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.integers(-40, 40), min_size=1, max_size=7, unique=True), st.randoms())
 def test_the_order_of_the_visits_does_not_matter(numbers, random):
     visits = three_visits([x + 0.0031 * x**2 for x in numbers])  # no two equally far from a third

@@ -62,7 +62,7 @@ def test_truncated_file(part):
     refused(GOOD[: int(part * len(GOOD))], "cut short")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, len(GOOD) - 1), st.integers(0, 7))
 def test_a_flipped_bit_is_refused_or_harmless_but_never_something_else(at, bit):
     data = bytearray(GOOD)
@@ -75,7 +75,7 @@ def test_a_flipped_bit_is_refused_or_harmless_but_never_something_else(at, bit):
         assert np.all(np.isfinite(emulator.predict([5000.0, 4.0, 0.0])))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=300))
 def test_random_bytes(data):
     with pytest.raises(EmulatorFileError):

@@ -17,7 +17,7 @@ def build(**changes):
     return Emulator.from_layers(**three_labels(**changes))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(architectures())
 def test_any_network_agrees_with_numpy(arguments):
     emulator = Emulator.from_layers(**arguments)

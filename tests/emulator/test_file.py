@@ -82,7 +82,7 @@ def test_round_trip_is_exact(tmp_path, changes):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["again.onnx", "demo.onnx"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(architectures())
 def test_any_network_makes_the_round_trip_and_agrees_with_onnxruntime(arguments):
     emulator = Emulator.from_layers(**arguments)

@@ -100,14 +100,14 @@ def loads_or_is_refused(data):
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(KEYS), JSON)
 def test_metadata_of_a_wrong_type(key, value):
     loads_or_is_refused(tampered(set_entry(key, json.dumps(value))))
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from([k for k in KEYS if k != "format_version"]), JSON, st.data())
 def test_a_value_of_a_wrong_type_inside(key, value, data):
     def change(found):
@@ -174,7 +174,7 @@ def test_a_name_in_any_unicode_comes_back(tmp_path, name, ending):
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(TEXTS, min_size=4, max_size=4))
 def test_names_of_stars_come_back_from_ecsv(tmp_path_factory, names):
     """As `Spectra` cleans them: comments, quotes, spaces, line breaks."""

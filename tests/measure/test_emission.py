@@ -96,7 +96,7 @@ def test_shapes_must_agree():
         emission_lines(np.arange(3) + 5000.0, np.ones((1, 3)), np.ones((1, 3)), np.ones((1, 4)), [0.0])
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.floats(0.1, 2.0), st.floats(-300, 300), st.integers(0, 99))
 def test_the_star_may_move_and_the_height_scales(height, rv, seed):
     found = judge(line("H beta", height, sigma=180, rv=rv), rv, snr=200, seed=seed)[0][0, 1]

@@ -143,7 +143,7 @@ def same(catalog, other, rows=slice(None)):
         np.testing.assert_array_equal(left[rows], right, name)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @example(304915, False)  # masked at the ends
 @given(st.integers(0, 2**32 - 1), st.booleans())
 def test_each_row_depends_on_its_own_spectrum_alone(seed, broadening):

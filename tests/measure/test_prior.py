@@ -194,7 +194,7 @@ def test_no_mean_is_no_prior(emulator):
     np.testing.assert_allclose(result.chi2_prior[1], away @ marginal @ away, rtol=1e-6)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.data())
 def test_rows_are_independent(data):
     """Bit for bit: any prior of a row leaves the others as they are, in any company."""

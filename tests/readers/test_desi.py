@@ -27,7 +27,7 @@ def matrix(rows):
     return square
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 12), st.integers(0, 4), st.integers(0, 2**32 - 1))
 def test_rows_are_the_matrix_of_scipy(n_pixels, half, seed):
     data = np.random.default_rng(seed).normal(size=(2, 2 * half + 1, n_pixels))

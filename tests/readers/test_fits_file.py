@@ -63,7 +63,7 @@ def assert_same_array(mine, theirs):
     np.testing.assert_array_equal(mine, theirs)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.integers(0, 2**31), st.sampled_from([0, 30, 300]), st.sampled_from(["plain", "packed", "large"]))
 def test_everything_is_what_astropy_reads(tmp_path_factory, seed, n_cards, kind):
     path = write(tmp_path_factory.mktemp("hdus") / "a.fits", seed, n_cards, kind != "plain")

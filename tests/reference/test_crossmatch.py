@@ -40,7 +40,7 @@ def slow_twin(stars, others, radius):
     return partner
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.floats(-85, 85))
 def test_against_the_slow_twin(seed, dec):
     rng = np.random.default_rng(seed)

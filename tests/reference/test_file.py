@@ -61,7 +61,7 @@ def same(one, other):
     assert one.provenance == other.provenance
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(1, 4), st.integers(0, 99), st.booleans(), st.booleans())
 def test_what_goes_in_comes_out(tmp_path_factory, n, seed, lsf, own_grids):
     path = tmp_path_factory.mktemp("reference") / "set.fits"

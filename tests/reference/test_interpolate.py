@@ -121,7 +121,7 @@ def test_analytic_grid():
     st.lists(st.floats(0.0, 5.0), min_size=2, max_size=20),
     st.sampled_from(METHODS),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_monotone_data_give_monotone_curves(steps, where, method):
     flux = np.cumsum(steps)[:, None]
     got = interpolate(AXES[:1], flux, np.sort(where)[:, None], method)[:, 0]

@@ -25,7 +25,7 @@ from report_stars import survey_catalog
 places = arrays(float, 200, elements=st.one_of(st.floats(-0.2, 1.2), st.just(np.nan)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(places, places, st.integers(1, 12), st.integers(1, 12))
 def test_thinned_rows_are_the_first_of_each_cell(across, up, nx, ny):
     seen = {}
