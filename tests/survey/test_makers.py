@@ -77,6 +77,7 @@ def test_leftovers_of_a_kill_while_the_catalogue_is_written(tmp_path, monkeypatc
         "    path.write_bytes(b'half')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
         "table._write_fits = half\n"
+        f"from maury.readers import blocks; blocks.ROWS, blocks.LARGE = {blocks.ROWS}, {blocks.LARGE}\n"
         f"maury.fit_files({file!r}, 'run.fits', 'small.onnx')"
     )
     killed = subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=tmp_path)

@@ -9,7 +9,8 @@ from os import PathLike
 from pathlib import Path
 
 from maury.readers._fits import ReadError
-from maury.readers.read import check_format, list_files, n_spectra, read_each, row_blocks, unreadable
+from maury.readers._time_limit import within_limit
+from maury.readers.read import check_format, list_files, n_spectra, read_file, row_blocks, unreadable
 from maury.spectra import Spectra
 
 #: Maximum number of rows of a large file, and of files of few spectra, in a block.
@@ -40,21 +41,22 @@ class Block:
     anywhere: bool
 
 
-def count(files: Sequence[Path], format: str | None = None) -> int:
-    """Sum of the sizes of all blocks: number of rows of large files plus number of other files."""
+def rows_of_files(files: Sequence[Path], format: str | None = None) -> list[int]:
+    """Return for each file the number of spectra, if it is read in blocks of rows; 0 if it is read whole."""
     check_format(format)
-    return sum(_rows(file, format) or 1 for file in files)
+    return [n_spectra(file, format) if _size(file) >= LARGE else 0 for file in files]
 
 
 def spectra_blocks(
     path: str | PathLike[str] | Iterable[str | PathLike[str]],
     format: str | None = None,
     done: Container[int] = (),
+    rows: Sequence[int] | None = None,
 ) -> Iterator[Block]:
     """Blocks of one or more files of any known survey format; see `maury.read_spectra`.
 
     Large files with many spectra are read in blocks of rows, all others whole, several per block. A file that
-    cannot be read becomes a row with a `problem`, as does the missing part of a large file that is cut short.
+    cannot be read, or not in time, becomes a row with a `problem`, as does the missing part of a large file.
 
     Parameters
     ----------
@@ -63,11 +65,19 @@ def spectra_blocks(
     done : container of int
         Numbers of blocks that are not needed: they are skipped, if possible without reading or
         decompression.
+    rows : sequence of int, optional
+        What `rows_of_files` returns for the files.
+
+    Raises
+    ------
+    TimeoutError
+        If several files hang at the same time; see `maury.readers._time_limit`.
     """
+    files = list_files(path)
     waiting: list[Path] = []
     number = together = 0
-    for file in list_files(path):
-        large, size = _rows(file, format) > 0, _size(file)
+    for file, n_rows in zip(files, rows_of_files(files, format) if rows is None else rows, strict=True):
+        large, size = n_rows > 0, _size(file)
         if waiting and (large or len(waiting) == FILES or together + size > TOGETHER):
             yield from _whole_files(waiting, format, number, done)
             waiting, together, number = [], 0, number + 1
@@ -82,7 +92,11 @@ def spectra_blocks(
 
 def _whole_files(files: list[Path], format: str | None, number: int, done: Container[int]) -> Iterator[Block]:
     if number not in done:
-        yield Block(number, len(files), partial(read_each, files, format), False)
+        yield Block(number, len(files), partial(_read_each, files, format), False)
+
+
+def _read_each(files: list[Path], format: str | None) -> Spectra:
+    return Spectra.concatenate([_or_explained(file, read_file, file, format) for file in files])
 
 
 def _rows_of(
@@ -91,10 +105,11 @@ def _rows_of(
     """Blocks of one file; returns the number of the block that follows."""
     number, left = first_number, 1
     try:
-        for block in row_blocks(file, format, ROWS, lambda i: first_number + i not in done):
+        blocks = row_blocks(file, format, ROWS, lambda i: first_number + i not in done)
+        while block := within_limit(file, next, blocks, None):
             left = block.total - block.first - block.n
             if block.read is not None:
-                yield Block(number, block.n, partial(_or_explained, block.read, file), True)
+                yield Block(number, block.n, partial(_or_explained, file, block.read), True)
             number += 1
     except ReadError as error:
         if number not in done:
@@ -103,16 +118,12 @@ def _rows_of(
     return number
 
 
-def _or_explained(read: Callable[[], Spectra], file: Path) -> Spectra:
+def _or_explained(file: Path, read: Callable[..., Spectra], *arguments: object) -> Spectra:
+    """Return read(*arguments), or a row with the reason why it fails."""
     try:
-        return read()
+        return within_limit(file, read, *arguments)
     except ReadError as error:
         return unreadable(file, str(error))
-
-
-def _rows(file: Path, format: str | None) -> int:
-    """Spectra in a file that is read in blocks; 0 for other files."""
-    return n_spectra(file, format) if _size(file) >= LARGE else 0
 
 
 def _size(file: Path) -> int:

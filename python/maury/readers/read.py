@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -45,6 +45,7 @@ from maury.readers._row_blocks import (
     chosen_rows,
     everything,
 )
+from maury.readers._time_limit import within_limit
 from maury.spectra import Spectra
 
 #: A file is of the first of these formats that it matches.
@@ -117,7 +118,7 @@ def read_spectra(path: PathLike | Iterable[PathLike], format: str | None = None)
 def _read_all(path: PathLike | Iterable[PathLike], format: str | None) -> Spectra:
     files = list_files(path)
     if isinstance(path, str | os.PathLike) and files == [Path(path).expanduser()]:
-        return _read(files[0], format)
+        return read_file(files[0], format)
     parts = [_read_or_explain(file, format) for file in files]
     failed = [str(part.problem[0]) for part in parts if (part.problem != "").all()]
     if failed and len(failed) == len(parts):
@@ -172,11 +173,6 @@ def check_format(format: str | None) -> None:
         raise ValueError(f"format: expected one of {', '.join(FORMATS)} or None, got {format!r}")
 
 
-def read_each(files: Sequence[Path], format: str | None = None) -> Spectra:
-    """Read several files; one that cannot be read becomes a row with a `problem`."""
-    return Spectra.concatenate([_read_or_explain(file, format) for file in files])
-
-
 def none_readable(n: int, first: str) -> ReadError:
     """Return the error for n unreadable files, with the reason for the first."""
     return ReadError((f"none of the {n} files can be read; " if n > 1 else "") + first)
@@ -222,7 +218,7 @@ def _installed(library: str | os.PathLike[str]) -> Path:
 
 def _read_or_explain(path: Path, format: str | None) -> Spectra:
     try:
-        return _read(path, format)
+        return read_file(path, format)
     except ReadError as error:
         return unreadable(path, str(error))
 
@@ -232,7 +228,8 @@ def unreadable(path: Path, problem: str) -> Spectra:
     return Spectra([np.nan], [np.nan], [0.0], star_id=path.name, file=str(path), problem=one_line(problem))
 
 
-def _read(path: Path, format: str | None) -> Spectra:
+def read_file(path: Path, format: str | None) -> Spectra:
+    """Return all spectra of one file; see `read_spectra`."""
     parts = [block.read() for block in row_blocks(path, format) if block.read is not None]
     if not parts:
         raise ReadError(f"{path}: it has no spectra; get the file again")
@@ -278,20 +275,30 @@ def row_blocks(
 def file_format(path: Path, format: str | None = None) -> str:
     """Return the format of a file, from its headers: a name of `FORMATS`, or "" if it cannot be read."""
     try:
-        with _explained(path), open_file(path) as file:
-            return _name(_format_of(path, file, format))
+        return within_limit(path, _file_format, path, format)
     except ReadError:
         return ""
+
+
+def _file_format(path: Path, format: str | None) -> str:
+    with _explained(path):
+        _check_file(path)
+        with open_file(path) as file:
+            return _name(_format_of(path, file, format))
 
 
 def n_spectra(path: Path, format: str | None = None) -> int:
     """Return the number of spectra in a file, from its headers; 0 for formats with one per file."""
     try:
-        with _explained(path), open_file(path) as file:
-            reader = _format_of(path, file, format)
-            return int(reader.n_rows(file)) if hasattr(reader, "n_rows") else 0
+        return within_limit(path, _n_spectra, path, format)
     except ReadError:
         return 0
+
+
+def _n_spectra(path: Path, format: str | None) -> int:
+    with _explained(path), open_file(path) as file:
+        reader = _format_of(path, file, format)
+        return int(reader.n_rows(file)) if hasattr(reader, "n_rows") else 0
 
 
 @contextmanager
@@ -361,6 +368,8 @@ def explain_empty(spectra: Spectra) -> None:
 def _check_file(path: Path) -> None:
     if not path.exists():
         raise ReadError("no such file; check the path")
+    if not path.is_file():  # a pipe would be read once only, or wait for ever
+        raise ReadError("this is not a regular file; save its contents as a file first")
     if path.stat().st_size == 0:
         raise ReadError("the file is empty; get it again")
 

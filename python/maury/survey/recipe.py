@@ -60,8 +60,8 @@ class Recipe:
         return measure(spectra, self.emulator, self.options, None, photometric, prior, threads, progress)
 
 
-def describe_run(paths: Sequence[Path], recipe: Recipe) -> dict[str, Any]:
-    """Return everything that determines the result, as JSON values."""
+def describe_run(paths: Sequence[Path], rows: Sequence[int], recipe: Recipe) -> dict[str, Any]:
+    """Return everything that determines the result, as JSON values; rows: see `rows_of_files`."""
     prior = checked_prior(recipe.prior, 1, recipe.emulator)
     return {
         **maker(),
@@ -70,7 +70,7 @@ def describe_run(paths: Sequence[Path], recipe: Recipe) -> dict[str, Any]:
         "prior": prior and [np.nan_to_num(prior.mean).tolist(), prior.precision.tolist()],
         "photometry": _hash(recipe.photometric_labels),
         "photometric priors": _hash(recipe.photometric_priors),
-        "files": [[str(path), *_state(path)] for path in paths],
+        "files": [[str(path), n, *_state(path)] for path, n in zip(paths, rows, strict=True)],
     }
 
 

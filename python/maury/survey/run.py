@@ -29,7 +29,7 @@ from maury.measure.pipeline import finished_catalog
 from maury.measure.prior import PriorLike, prior_origin
 from maury.output import LOG
 from maury.output import progress as show_progress
-from maury.readers.blocks import Block, count, spectra_blocks
+from maury.readers.blocks import Block, rows_of_files, spectra_blocks
 from maury.readers.read import check_format, file_format, list_files, none_readable
 from maury.survey.parts import Parts
 from maury.survey.recipe import Recipe, describe_run
@@ -139,18 +139,19 @@ def fit_files(
     recipe = Recipe(emulator, Options(**options), labels, None if isinstance(prior, str) else prior, priors)
     recipe.options.box(emulator)
     format = recipe.options.format
-    run = describe_run(paths, recipe)
+    rows = rows_of_files(paths, format)
+    run = describe_run(paths, rows, recipe)
     parts = Parts(Path(output))
     output = check_output(output, overwrite or parts.wrote(run))
     with _nothing_lost(parts):
         done = parts.open(run, overwrite)
         replace = overwrite or parts.wrote(run)
         check_output(output, replace)  # again, now that no other run can write it
-        total = count(paths, format)
+        total = sum(n or 1 for n in rows)
         before = sum(len(columns["star_id"]) for columns in done.values())
         if done:
             LOG.info("Resuming: %d blocks with %d spectra are finished.", len(done), before)
-        blocks = spectra_blocks(paths, format, frozenset(done))
+        blocks = spectra_blocks(paths, format, frozenset(done), rows)
         n_threads = threads or available_threads()
         first = list(islice(blocks, n_threads))
         LOG.debug(
