@@ -13,7 +13,8 @@ import mastar_small as small
 import survey_files
 from desi_files import write_desi
 from maury.readers import ReadError, _fits_file, read, read_blocks, read_spectra
-from maury.readers._fits_file import open_fits
+from maury.readers._fits_file import open_file, open_fits
+from maury.readers._head import Header
 from maury.readers.mastar_tables import read_visits
 
 # A file is read in a process of its own, of 3 GB, in 60 s.
@@ -190,3 +191,40 @@ def test_too_many_pixels_or_diagonals(tmp_path, monkeypatch):
     write_desi(tmp_path / "wide.fits", n=2, step=4.0, width={"B": 27})
     with pytest.raises(ReadError, match=r"B_RESOLUTION has the shape .*, D up to 25"):
         read_spectra(tmp_path / "wide.fits")
+
+
+def same(one, other):
+    return type(one) is type(other) and (one == other or one != one)
+
+
+def test_values_are_those_of_astropy():
+    """Of cards in all forms: long strings, undefined, repeated."""
+    header = fits.Header()
+    header["TEXT"], header["QUOTED"], header["EMPTY"] = "a / b  ", "it's", ""
+    header["LONG"] = ",".join(f"label_{i}" for i in range(40))  # goes on in CONTINUE cards
+    header["NUMBER"], header["WHOLE"], header["YES"], header["NONE"] = (1.5e-3, "c"), 7, True, None
+    header.append(("WHOLE", 8))
+    header["COMMENT"] = "TEXT    = 'not this one'"
+    block = header.tostring().encode()
+    found, expected = Header(block), fits.Header.fromstring(block)
+    for key in {*header} - {"COMMENT"}:
+        assert same(found.get(key), expected.get(key)), key
+        assert key in found
+    assert found.get("WHAT") is None and found.get("WHAT", 3) == 3 and "WHAT" not in found
+
+
+@pytest.mark.parametrize("folder", ["lamost_dr1", "lamost_dr10", "sdss", "desi", "mastar_dr17"])
+def test_values_of_real_files_are_those_of_astropy(data_folder, folder):
+    n = 0
+    for path in sorted(path for path in (data_folder / folder).iterdir() if ".fit" in path.name)[:5]:
+        with open_file(path) as file:
+            for position in range(8 if file else 0):
+                hdu = file.at(position)
+                if hdu is None:
+                    break
+                expected = fits.Header.fromstring(hdu.head._block)
+                keys = [key for key in expected if key not in ("", "COMMENT", "HISTORY") and len(key) <= 8]
+                different = [key for key in keys if not same(hdu.header.get(key), expected.get(key))]
+                assert keys and not different
+                n += 1
+    assert n

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from astropy.io import fits
 from isal import igzip, isal_zlib
 from numpy.typing import NDArray
 
@@ -125,7 +124,7 @@ def wavelength_of(log_wavelength: Any) -> Floats:
         return np.asarray(10.0 ** np.asarray(log_wavelength, dtype=np.float64))
 
 
-def linear_grid(header: fits.Header, n_pixels: int) -> Floats:
+def linear_grid(header: Any, n_pixels: int) -> Floats:
     """Coordinate of every pixel: CRVAL1 + (pixel - CRPIX1) * CDELT1 (or CD1_1), pixels counted from 1."""
     start, step = number(header, "CRVAL1"), number(header, "CDELT1", "CD1_1")
     if not (np.isfinite(start) and np.isfinite(step)):

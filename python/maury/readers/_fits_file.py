@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from gzip import GzipFile
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 from isal import igzip, isal_zlib
 
 from maury.readers._fits import DAMAGED, GZIP, ReadError, open_stream
-from maury.readers._head import Head, Rows, extension_head
+from maury.readers._head import Head, Header, Rows, extension_head
 
 _BLOCK = 2880  # bytes: headers and data are padded to multiples of it
 _CARD = 80
@@ -47,8 +48,8 @@ class Hdu:
     offset: int
 
     @property
-    def header(self) -> Any:
-        """Header, as astropy reads it."""
+    def header(self) -> Header:
+        """Values by keyword."""
         return self.head.header
 
     @property
@@ -198,7 +199,7 @@ class FitsFile:
         EOFError, OSError
             If it is cut short or damaged.
         """
-        while isinstance(self._stream, igzip.IGzipFile) and self._stream.read(_STEP):
+        while isinstance(self._stream, GzipFile) and self._stream.read(_STEP):
             if self._stream.tell() > self._most:
                 raise self._too_long()
 
@@ -219,7 +220,7 @@ class FitsFile:
 
     def _size(self) -> int | None:
         """Bytes of the file; None if this requires decompression."""
-        if isinstance(self._stream, igzip.IGzipFile):
+        if isinstance(self._stream, GzipFile):
             return None
         return int(self._stream.seek(0, 2))
 
@@ -269,21 +270,24 @@ class FitsFile:
 
 
 @contextmanager
-def open_file(path: Path) -> Iterator[FitsFile | None]:
-    """Open a file, gzip-compressed or not; None if it is not a FITS file."""
+def open_file(path: Path, whole: bool = True) -> Iterator[FitsFile | None]:
+    """Open a file, gzip-compressed or not; None if it is not FITS. Not `whole`: for headers only."""
     with ExitStack() as stack:
         stream: Any = stack.enter_context(path.open("rb"))
         if stream.read(len(GZIP)) == GZIP:
-            stream = _unpacked(path, stream) or stack.enter_context(igzip.IGzipFile(path))
+            small = path.stat().st_size <= _SMALL
+            if small and not whole:
+                stream.seek(0)
+                stream = GzipFile(fileobj=stream)  # gives its first bytes sooner than ISA-L
+            else:
+                stream = (small and _unpacked(stream)) or stack.enter_context(igzip.IGzipFile(path))
         stream.seek(0)
         is_fits = stream.read(9) == b"SIMPLE  ="
         yield FitsFile(path, stream, stack) if is_fits else None
 
 
-def _unpacked(path: Path, stream: Any) -> BytesIO | None:
-    """Return the contents of a small compressed file; None if it is large or damaged."""
-    if path.stat().st_size > _SMALL:
-        return None
+def _unpacked(stream: Any) -> BytesIO | None:
+    """Return the contents of a small compressed file; None if they are large or damaged."""
     stream.seek(0)
     packed = stream.read()
     if int.from_bytes(packed[-4:], "little") > _UNPACKED:  # the last bytes give the size, but may be wrong

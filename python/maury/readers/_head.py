@@ -1,7 +1,8 @@
 """One HDU of a FITS file as bytes: its header, and rows of its image or table as arrays.
 
-astropy reads the header and determines the layout of a row. Extensions of one survey have the same header in
-thousands of files, so the results for a header are cached; numbers are then read directly from the bytes.
+astropy reads single cards of the header, and determines the layout of a row. Extensions of one survey have
+the same header in thousands of files, so the results for a header are cached; numbers are then read directly
+from the bytes.
 """
 
 from __future__ import annotations
@@ -26,15 +27,43 @@ _LARGEST = 2**40  # length of an axis: beyond any file
 _PIXEL = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}  # by BITPIX
 
 
-def _whole_number(block: bytes, key: str, default: int | None = None, most: int | None = None) -> int:
-    """Return the number in the first card with this key; from 0 to `most`, if given."""
+class Header:
+    """Values of a header by keyword. A card is read when it is needed: most headers have a hundred more."""
+
+    def __init__(self, block: bytes) -> None:
+        self._block = block
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value in the first card with this key, as astropy reads it."""
+        at = _find_card(self._block, key)
+        if at < 0:
+            return default
+        end = at + _CARD
+        while self._block.startswith(b"CONTINUE", end):
+            end += _CARD
+        value = fits.Card.fromstring(self._block[at:end]).value
+        return None if isinstance(value, fits.card.Undefined) else value
+
+    def __contains__(self, key: str) -> bool:
+        """Whether there is such a card."""
+        return _find_card(self._block, key) >= 0
+
+
+def _find_card(block: bytes, key: str) -> int:
+    """Return where the first card with this key starts; -1 if there is none."""
     start = key.encode().ljust(8) + b"="
     at = block.find(start)
     while at % _CARD and at >= 0:
         at = block.find(start, at + 1)
+    return at
+
+
+def _whole_number(block: bytes, key: str, default: int | None = None, most: int | None = None) -> int:
+    """Return the number in the first card with this key; from 0 to `most`, if given."""
+    at = _find_card(block, key)
     if at < 0 and default is not None:
         return default
-    text = block[at + len(start) : at + _CARD].partition(b"/")[0].decode("ascii", "replace").strip()
+    text = block[at + 9 : at + _CARD].partition(b"/")[0].decode("ascii", "replace").strip()
     try:
         value = int(text if at >= 0 else "none")
     except ValueError:
@@ -51,7 +80,7 @@ class Head:
 
     Attributes
     ----------
-    header : astropy.io.fits.Header
+    header : Header
     shape : tuple of int
         Shape of the image; of a table (rows, bytes per row). () if there are no data.
     n_bytes : int
@@ -68,7 +97,8 @@ class Head:
         _whole_number(block, "TFIELDS", 0, _MOST)
         pixels = math.prod(self.shape) if self.shape else 0
         self.n_bytes = abs(self.bitpix) // 8 * (pixels + _whole_number(block, "PCOUNT", 0, _LARGEST))
-        self.header = fits.Header.fromstring(block)
+        self.header = Header(block)
+        self._block = block
 
     @property
     def is_table(self) -> bool:
@@ -138,9 +168,13 @@ class Head:
         array: NDArray[Any] = hdu.data
         return array
 
+    @cached_property
+    def _astropy_header(self) -> fits.Header:
+        return fits.Header.fromstring(self._block)
+
     def _padded(self, data: bytes, n: int) -> bytes:
         """Bytes of an HDU of n rows."""
-        part = self.header.copy()
+        part = self._astropy_header.copy()
         part[f"NAXIS{len(self.shape)}"] = n
         if "PCOUNT" in part:
             part["PCOUNT"] = 0

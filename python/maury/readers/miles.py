@@ -32,7 +32,7 @@ MISPRINTS = {"022.": "0221"}
 
 def matches(file: FitsFile) -> bool:
     """Whether this is one MILES star."""
-    return file.primary.header.get("TPLLIB") == "MILES" and _FILE.search(file.path.name) is not None
+    return _FILE.search(file.path.name) is not None and file.primary.header.get("TPLLIB") == "MILES"
 
 
 def library_files(folder: Path) -> list[Path]:

@@ -50,10 +50,10 @@ from maury.spectra import Spectra
 
 #: A file is of the first of these formats that it matches.
 _FITS_FORMATS: dict[str, Any] = {
+    "lamost": lamost,  # first, since the start of a file decides
     "miles": miles,
     "stelib": stelib,
     "sdss": sdss,
-    "lamost": lamost,
     "mastar": mastar,
     "mastarhc": mastarhc,
     "desi": desi,
@@ -283,7 +283,7 @@ def file_format(path: Path, format: str | None = None) -> str:
 def _file_format(path: Path, format: str | None) -> str:
     with _explained(path):
         _check_file(path)
-        with open_file(path) as file:
+        with open_file(path, whole=False) as file:
             return _name(_format_of(path, file, format))
 
 
@@ -296,7 +296,7 @@ def n_spectra(path: Path, format: str | None = None) -> int:
 
 
 def _n_spectra(path: Path, format: str | None) -> int:
-    with _explained(path), open_file(path) as file:
+    with _explained(path), open_file(path, whole=False) as file:
         reader = _format_of(path, file, format)
         return int(reader.n_rows(file)) if hasattr(reader, "n_rows") else 0
 
@@ -366,10 +366,9 @@ def explain_empty(spectra: Spectra) -> None:
 
 
 def _check_file(path: Path) -> None:
-    if not path.exists():
-        raise ReadError("no such file; check the path")
-    if not path.is_file():  # a pipe would be read once only, or wait for ever
-        raise ReadError("this is not a regular file; save its contents as a file first")
+    if not path.is_file():  # a pipe could be read once only, and might hang
+        not_regular = "this is not a regular file; save its contents as a file first"
+        raise ReadError(not_regular if path.exists() else "no such file; check the path")
     if path.stat().st_size == 0:
         raise ReadError("the file is empty; get it again")
 
