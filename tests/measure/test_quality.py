@@ -12,7 +12,7 @@ from maury.catalog.caution import in_caution
 from maury.catalog.errors import formal_errors, scaled_errors
 from maury.catalog.flags import CAUTION_FLAGS, DO_NOT_USE, KNOW_THIS, Flag, flag_names, is_valid
 from maury.emulator.distance import training_distance
-from maury.measure.quality import bad_fraction, outside_training, reduced, resolution_unknown, set_flags
+from maury.measure.quality import bad_fraction, reduced, resolution_unknown, set_flags
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +22,19 @@ def emulator():
 
 def flags(emulator, fit, spectra=None):
     return set_flags(fit, made_up.spectra(emulator) if spectra is None else spectra, emulator)
+
+
+def outside_training(labels, emulator):
+    """Whether the core flags labels (N, L) as outside; compared with the rule in numpy."""
+    labels = np.asarray(labels, dtype=float)
+    fit, first = made_up.result(), np.zeros(len(labels), dtype=int)
+    arrays = {name: value[first] for name, value in vars(fit).items() if isinstance(value, np.ndarray)}
+    fit = replace(fit, **(arrays | {"labels": labels}))
+    found = (flags(emulator, fit, made_up.spectra(emulator)[first]) & Flag.OUTSIDE_TRAINING) != 0
+    low, high = np.asarray(emulator.training_range).T
+    rule = ((labels < low) | (labels > high)).any(axis=1) | (training_distance(labels, emulator) > 1)
+    np.testing.assert_array_equal(found, rule)
+    return found
 
 
 def with_row(fit, **changes):

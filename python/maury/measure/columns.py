@@ -59,11 +59,11 @@ def catalog_columns(
     sharper : (N,) bool
         Whether the resolution of a spectrum is higher than that of the emulator.
     emission : (N,) bool
-        Whether emission lines were found; see `maury.measure.emission`.
+        Whether emission lines were found, by the core: `cpp/src/emission.hpp`.
     misfit : (N,) bool
-        Whether the fit differs from the spectrum over many pixels; see `maury.measure.misfit`.
+        Whether the fit differs from the spectrum over many pixels: `cpp/src/misfit.hpp`.
     unexplained : (N,)
-        Part of the features that the fit does not explain; see `maury.measure.misfit`.
+        Part of the features that the fit does not explain: `cpp/src/misfit.hpp`.
     rejected : int
         Bits of `Spectra.quality` that the survey rejects.
     """

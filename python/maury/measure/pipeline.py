@@ -27,7 +27,6 @@ from maury.emulator.builtin import emulator_of_formats
 from maury.emulator.emulator import Emulator
 from maury.emulator.grid import to_shift
 from maury.measure.columns import catalog_columns
-from maury.measure.emission import rows
 from maury.measure.fit import FitResult, Models, checked_start, checked_threads, fit_spectra
 from maury.measure.jobs import Ended, run_jobs
 from maury.measure.lsf import with_lsf
@@ -332,7 +331,7 @@ def _columns(
 ) -> Columns:
     """Add the flags derived from the residuals, and the S/N where the file gives none."""
     emission, misfit, unexplained, snr = _core.residual_signs(
-        rows(spectra.wavelength),
+        np.ascontiguousarray(np.atleast_2d(spectra.wavelength)),
         models.flux,
         models.ivar,
         models.model,

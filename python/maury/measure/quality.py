@@ -45,11 +45,11 @@ def set_flags(
     max_rv : float
         Limit of the velocity search [km/s].
     emission : (N,) bool
-        From `maury.measure.emission.shows_emission`.
+        Whether there are emission lines, by the core: `cpp/src/emission.hpp`.
     misfit : (N,) bool
-        Whether the residual is smooth and large, by the core: `cpp/src/misfit.hpp`.
+        Whether the residual is smooth and large: `cpp/src/misfit.hpp`.
     unexplained : (N,)
-        From `maury.measure.misfit.unexplained_part`.
+        Part of the features that the fit does not explain: `cpp/src/misfit.hpp`.
     rejected : int
         Bits of `Spectra.quality` that the survey rejects.
 
@@ -119,15 +119,3 @@ def resolution_unknown(spectra: Spectra) -> NDArray[np.bool_]:
     if spectra.resolution is not None:
         known |= np.isfinite(spectra.resolution).all(axis=2)
     return np.asarray(used.any(axis=1) & ~(used & known).any(axis=1))
-
-
-def outside_training(labels: ArrayLike, emulator: Emulator) -> NDArray[np.bool_]:
-    """Whether labels (N, L) are outside the training set; False for NaN labels.
-
-    True outside the range of a label in the training set and, if the emulator has its training labels,
-    also in unpopulated regions within that range: `training_distance` above 1.
-    """
-    labels = np.asarray(labels, dtype=float)
-    low, high = np.asarray(emulator.training_range, dtype=float).T
-    outside: NDArray[np.bool_] = ((labels < low) | (labels > high)).any(axis=1)
-    return outside | (training_distance(labels, emulator) > 1)
