@@ -5,17 +5,18 @@
 #include <stdexcept>
 
 namespace maury {
-namespace {
-
-bool all_finite(const std::vector<double>& values) {
-    return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
-}
-
-} // namespace
 
 void require(bool good, const std::string& message) {
     if (!good)
         throw std::invalid_argument(message);
+}
+
+void check_numbers(const std::string& name, const std::vector<double>& values, std::size_t size) {
+    require(values.size() == size,
+            name + ": expected " + std::to_string(size) + " values, got " + std::to_string(values.size()));
+    const auto bad = std::count_if(values.begin(), values.end(), [](double v) { return !std::isfinite(v); });
+    require(bad == 0, name + ": " + std::to_string(bad) + " of " + std::to_string(size) +
+                          " values are not finite (NaN or infinity)");
 }
 
 void check_layers(const std::vector<Layer>& layers, std::size_t n_labels) {
@@ -33,8 +34,8 @@ void check_layers(const std::vector<Layer>& layers, std::size_t n_labels) {
         require(layer.bias.size() == layer.n_out,
                 "biases" + name + ": expected " + std::to_string(layer.n_out) +
                     " values, one a row of the weight, got " + std::to_string(layer.bias.size()));
-        require(all_finite(layer.weight), "weights" + name + ": all values must be finite");
-        require(all_finite(layer.bias), "biases" + name + ": all values must be finite");
+        check_numbers("weights" + name, layer.weight, layer.weight.size());
+        check_numbers("biases" + name, layer.bias, layer.bias.size());
         n_in = layer.n_out;
     }
     require(layers.back().activation == Activation::identity,
@@ -42,17 +43,10 @@ void check_layers(const std::vector<Layer>& layers, std::size_t n_labels) {
 }
 
 void check_cut(const Cut& cut, std::size_t n_inputs, std::size_t n_pixels) {
-    const auto check = [&](const std::string& name, const std::vector<double>& values, std::size_t rows,
-                           std::size_t columns) {
-        require(values.size() == rows * columns, "cut: " + name + ": expected " + std::to_string(rows) +
-                                                     " x " + std::to_string(columns) + " values, got " +
-                                                     std::to_string(values.size()));
-        require(all_finite(values), "cut: " + name + ": all values must be finite");
-    };
-    check("projection", cut.projection, cut.rank, n_inputs);
-    check("centre", cut.centre, n_inputs, 1);
-    check("basis", cut.basis, n_pixels, cut.rank);
-    check("mean", cut.mean, n_pixels, 1);
+    check_numbers("cut: projection", cut.projection, cut.rank * n_inputs);
+    check_numbers("cut: centre", cut.centre, n_inputs);
+    check_numbers("cut: basis", cut.basis, n_pixels * cut.rank);
+    check_numbers("cut: mean", cut.mean, n_pixels);
 }
 
 } // namespace maury

@@ -32,14 +32,6 @@ bool is_name(const std::string& text) {
            std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~' && c != ','; });
 }
 
-void check_numbers(const std::string& name, const std::vector<double>& values, std::size_t size) {
-    require(values.size() == size,
-            name + ": expected " + std::to_string(size) + " values, got " + std::to_string(values.size()));
-    const auto bad = std::count_if(values.begin(), values.end(), [](double v) { return !std::isfinite(v); });
-    require(bad == 0, name + ": " + std::to_string(bad) + " of " + std::to_string(size) +
-                          " values are not finite (NaN or infinity)");
-}
-
 void check_labels(const ModelParts& parts) {
     require(!parts.labels.empty(), "labels: at least one is needed, got none");
     std::vector<std::string> seen;

@@ -32,13 +32,6 @@ bool semidefinite(std::vector<double> a, std::size_t n) {
     return true;
 }
 
-void check_size(const std::vector<double>& values, std::size_t size, const std::string& name) {
-    require(values.size() == size,
-            name + ": expected " + std::to_string(size) + " values, got " + std::to_string(values.size()));
-    require(std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); }),
-            name + ": all values must be finite");
-}
-
 } // namespace
 
 ModelErrors::ModelErrors(const ModelError& error, const std::vector<std::string>& labels, std::size_t n_stars)
@@ -58,14 +51,14 @@ ModelErrors::ModelErrors(const ModelError& error, const std::vector<std::string>
     }
     require(error.log10.size() == n_variables,
             "log10: expected " + std::to_string(n_variables) + " times true or false");
-    check_size(error.centre, n_variables, "centre");
-    check_size(error.scale, n_variables, "scale");
-    check_size(error.low, n_variables, "low");
-    check_size(error.high, n_variables, "high");
-    check_size(error.coefficients, n_terms * n_labels_, "coefficients");
-    check_size(error.least, n_labels_, "ln_sigma_range");
-    check_size(error.most, n_labels_, "ln_sigma_range");
-    check_size(error.correlation, n_labels_ * n_labels_, "correlation");
+    check_numbers("centre", error.centre, n_variables);
+    check_numbers("scale", error.scale, n_variables);
+    check_numbers("low", error.low, n_variables);
+    check_numbers("high", error.high, n_variables);
+    check_numbers("coefficients", error.coefficients, n_terms * n_labels_);
+    check_numbers("ln_sigma_range", error.least, n_labels_);
+    check_numbers("ln_sigma_range", error.most, n_labels_);
+    check_numbers("correlation", error.correlation, n_labels_ * n_labels_);
     for (std::size_t i = 0; i < n_variables; ++i) {
         require(error.scale[i] > 0.0, "scale: expected positive numbers");
         require(error.low[i] <= error.high[i],

@@ -29,14 +29,11 @@ class Prepared:
         Flux divided by its running median, and the inverse variance of that ratio.
     lsf : (N, P) float64 or None
         Line-spread function at rest, Gaussian sigma [Angstrom]; NaN = unknown, None = unknown for all.
-    snr : (N,) float64
-        Median over the usable pixels of flux times sqrt(ivar); 0 where there are none.
     """
 
     flux: Array
     ivar: Array
     lsf: Array | None
-    snr: Array
 
 
 def running_median(flux: ArrayLike, window: int = 400, mask: ArrayLike | None = None) -> NDArray[np.floating]:
@@ -109,7 +106,7 @@ def prepare(spectra: Spectra, wavelength: ArrayLike, window: int = 400) -> Prepa
     ivar *= continuum**2
     bad |= ~(np.isfinite(flux) & np.isfinite(ivar))
     flux[bad], ivar[bad] = 1.0, 0.0
-    return Prepared(flux, ivar, gridded.lsf, signal_to_noise(flux, ivar))
+    return Prepared(flux, ivar, gridded.lsf)
 
 
 def to_grid(spectra: Spectra, wavelength: ArrayLike) -> Prepared:
@@ -141,7 +138,7 @@ def to_grid(spectra: Spectra, wavelength: ArrayLike) -> Prepared:
                     sigma = np.interp(grid, at, spectra.lsf[i][known] / shift)
                     covered = (grid >= at[0]) & (grid <= at[-1])
                     lsf[i] = np.where(covered | np.isnan(lsf[i]), sigma, lsf[i])
-    return Prepared(flux, ivar, lsf, signal_to_noise(flux, ivar))
+    return Prepared(flux, ivar, lsf)
 
 
 def _arms(spectra: Spectra, i: int) -> list[NDArray[np.bool_]]:
@@ -150,15 +147,6 @@ def _arms(spectra: Spectra, i: int) -> list[NDArray[np.bool_]]:
         return [np.ones(spectra.flux.shape[1], dtype=bool)]
     arm = spectra.arm if spectra.arm.ndim == 1 else spectra.arm[i]
     return [arm == number for number in np.unique(arm)]
-
-
-def signal_to_noise(flux: Array, ivar: Array) -> Array:
-    """Median (N,) of flux times sqrt(ivar), both (N, P), over the pixels with ivar > 0; 0 if none."""
-    snr = np.zeros(len(flux))
-    some = (ivar > 0).any(axis=1)
-    per_pixel = np.where(ivar[some] > 0, flux[some] * np.sqrt(ivar[some]), np.nan)
-    snr[some] = np.nanmedian(per_pixel, axis=1)
-    return snr
 
 
 def pixel_edges(centre: Array) -> Array:
