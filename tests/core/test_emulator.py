@@ -81,7 +81,10 @@ GOOD = {
             {"weights": [np.ones(4), np.ones((6, 4))]},
             r"weights\[0\]: expected float64 \(out, in\), got float64 \(4,\)",
         ),
-        ({"weights": [np.full((4, 1), np.nan), np.ones((6, 4))]}, r"weights\[0\]: 4 of 4 values are not finite"),
+        (
+            {"weights": [np.full((4, 1), np.nan), np.ones((6, 4))]},
+            r"weights\[0\]: 4 of 4 values are not finite",
+        ),
         ({"biases": [np.zeros(4), np.zeros(5)]}, r"biases\[1\]: expected 6 values"),
     ],
 )
