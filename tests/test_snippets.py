@@ -68,7 +68,7 @@ def test_examples_on_the_command_line_run_twice(place):
     lines = commands(HOME / "docs/quickstart.md")
     for words in [*lines, *(words for words in lines if words[0] == "fit")]:
         shell = [sorted(glob(word)) if "*" in word else [word] for word in words]
-        assert run(*chain.from_iterable(shell)).output.strip()
+        assert run(*chain.from_iterable(shell)).stdout.strip()
     assert (place / "stars.fits").exists()
     assert (place / "pictures" / "kiel.png").exists()
 

@@ -40,7 +40,7 @@ def test_diagrams_of_the_paper(stars, data_folder, tmp_path):
     assert {"kiel.png", "isochrones.png", "colour_magnitude.png", "resolution.png"} < names
     assert len(names) == 6
     photometry(["somebody else"]).write("others.csv")
-    assert "photometry: none of the stars" in plot("--photometry", "others.csv", code=1).output
+    assert "photometry: none of the stars" in plot("--photometry", "others.csv", code=1).stderr
 
 
 @pytest.mark.slow
@@ -101,7 +101,7 @@ def test_the_summary_is_json(stars, tmp_path):
     assert [entry["file"] for entry in told["problems"]] == ["bad.fits"]
     assert told["labels"]["teff"]["median"] == pytest.approx(catalog["teff"][0].value)
     assert told["emulator_hash"] == catalog.meta["EMUHASH"]
-    assert "two.json exists" in fit("spec-0.fits", "-o", "new.fits", "--summary", "two.json", code=1).output
+    assert "two.json exists" in fit("spec-0.fits", "-o", "new.fits", "--summary", "two.json", code=1).stderr
     assert not (tmp_path / "new.fits").exists()
 
 
@@ -118,4 +118,4 @@ def test_the_log_tells_as_much_as_was_asked_for(stars, caplog):
         "Block 0: 1 spectra are finished.",
         "1 rows are written to log.fits.",
     ]
-    assert "Block 0" in fit("spec-0.fits", "-o", "log.fits", "--overwrite", "-v").output
+    assert "Block 0" in fit("spec-0.fits", "-o", "log.fits", "--overwrite", "-v").stderr

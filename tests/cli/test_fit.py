@@ -9,7 +9,6 @@ import types
 import numpy as np
 import pytest
 from astropy.table import QTable
-from click.testing import CliRunner
 
 import made_up_stars as made_up
 import maury
@@ -17,7 +16,6 @@ from command_line import fit, run
 from maury import _core
 from maury.catalog.flags import Flag
 from maury.cli.check import stored_answers
-from maury.cli.main import main
 from maury.learn.build import Recipe, Trained
 from maury.learn.flux_errors import flux_errors
 from maury.learn.validate import Validation
@@ -406,12 +404,12 @@ def test_what_to_reject_is_chosen_by_name(stars):
         fit(FILES[0], "-o", "rejects.fits", "--overwrite", *more)
         return json.loads(maury.read_catalog("rejects.fits").meta["OPTIONS"])["reject"]
 
-    shown = CliRunner().invoke(main, ["fit", "--help"]).output
+    shown = run("fit", "--help").stdout
     assert f"[default: {', '.join(PAPER_BITS)}]" in " ".join(shown.split())
     assert rejected() == list(PAPER_BITS)
     assert rejected("--reject", "MANUAL", "--reject", "LOWCOV") == ["MANUAL", "LOWCOV"]
     assert rejected("--keep-all") == []
     both = fit(FILES[0], "--keep-all", "--reject", "MANUAL", code=2)
-    assert "--reject and --keep-all: give one of them" in both.output
+    assert "--reject and --keep-all: give one of them" in both.stderr
     unknown = fit(FILES[0], "-o", "no.fits", "--reject", "BLURRED", code=1)
-    assert "got BLURRED" in unknown.output
+    assert "got BLURRED" in unknown.stderr

@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 import made_up_stars as made_up
 import maury.output
+from command_line import run
 from maury.catalog.table import write_catalog
-from maury.cli.main import main
 from maury.reference.file import Reference, write_reference
 from repeat_visits import make_visits
 
@@ -23,8 +22,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def lines(*words):
-    done = CliRunner().invoke(main, [str(word) for word in words])
-    assert done.exit_code == 0, done.output
+    done = run(*words)
     assert "\r" not in done.stderr
     return done.stderr.splitlines()
 

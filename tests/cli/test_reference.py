@@ -21,7 +21,7 @@ def stars(tmp_path_factory):
     outcome = run(
         "mastar-apogee", *words, "--gaia", files["gaia"], "-o", folder / "stars.fits", "--plot", folder
     )
-    return folder / "stars.fits", outcome.output
+    return folder / "stars.fits", outcome.stdout
 
 
 def theory(*words, code=0):
@@ -70,7 +70,7 @@ def test_models_join_the_stars_in_equal_number(stars, tmp_path):
 
 
 def test_theory_is_drawn(tmp_path):
-    said = theory(*isochrones(), "--n", 20, "-o", tmp_path / "a.fits", "--plot", tmp_path / "plots").output
+    said = theory(*isochrones(), "--n", 20, "-o", tmp_path / "a.fits", "--plot", tmp_path / "plots").stdout
     assert "1 figure in" in said  # models have no errors of labels
     assert [path.name for path in (tmp_path / "plots").iterdir()] == ["reference.png"]
 
@@ -79,7 +79,7 @@ def test_options_of_theory_reach_it(tmp_path):
     words = ["--n", 7, "--lsf", 1.9, "--wavelength", 5000, 6000, "--teff-min", 6500, "--method", "linear"]
     outcome = theory(*isochrones(), *words, "--seed", 4, "--snr", 50, "-o", tmp_path / "a.fits")
     made = read_reference(tmp_path / "a.fits")
-    assert "7 theoretical spectra written" in outcome.output
+    assert "7 theoretical spectra written" in outcome.stdout
     assert len(made.spectra) == 7 and made.spectra.labels["teff"].min() > 6500
     assert made.spectra.wavelength[0] >= 5000 and made.spectra.wavelength[-1] <= 6000
     np.testing.assert_allclose(made.spectra.lsf, 1.9, rtol=1e-6)
@@ -92,7 +92,7 @@ def test_a_twin_has_models_at_the_labels_of_the_stars(tmp_path):
     theory(*isochrones(), "--n", 9, "-o", tmp_path / "a.fits")
     outcome = theory("--at", tmp_path / "a.fits", "-o", tmp_path / "twin.fits")
     first, twin = read_reference(tmp_path / "a.fits").spectra, read_reference(tmp_path / "twin.fits").spectra
-    assert outcome.output.startswith("0 spectra")
+    assert outcome.stdout.startswith("0 spectra")
     assert twin.star_id.tolist() == first.star_id.tolist()
     np.testing.assert_allclose(twin.flux, first.flux, rtol=1e-6)
 
@@ -117,11 +117,11 @@ def test_a_twin_leaves_out_what_the_grid_cannot_give(stars, tmp_path):
     ],
 )
 def test_models_come_from_one_place(words, message):
-    assert message in theory(*words, "-o", "x.fits", code=2).output
+    assert message in theory(*words, "-o", "x.fits", code=2).stderr
 
 
 def test_output_is_checked_before_the_work(stars, tmp_path):
     path, _ = stars
-    assert "exists" in theory(*isochrones(), "-o", path, code=1).output
-    assert ".fits" in run("mastar-apogee", "a", "b", "c", "-o", "x.csv", code=1).output
-    assert "no such file" in theory("--at", tmp_path / "none.fits", "-o", tmp_path / "x.fits", code=1).output
+    assert "exists" in theory(*isochrones(), "-o", path, code=1).stderr
+    assert ".fits" in run("mastar-apogee", "a", "b", "c", "-o", "x.csv", code=1).stderr
+    assert "no such file" in theory("--at", tmp_path / "none.fits", "-o", tmp_path / "x.fits", code=1).stderr

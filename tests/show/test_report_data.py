@@ -158,7 +158,7 @@ def test_of_a_mastar_file_the_rows_wanted_are_read_in_blocks(measured, tmp_path,
     _, _, model = measured
     path = write_goodspec(tmp_path / "goodspec.fits.gz", n=6, n_pixels=3000)
     spectra = read_spectra(path)
-    monkeypatch.setattr("maury.readers.read._read", lambda *_: pytest.fail("the whole file was read"))
+    monkeypatch.setattr("maury.readers.read.read_file", lambda *_: pytest.fail("the whole file was read"))
     monkeypatch.setattr("maury.readers._row_blocks.BYTES", 150_000)  # two rows
     seen = []
     monkeypatch.setattr(

@@ -242,7 +242,7 @@ def read_catalog(path: str | os.PathLike[str]) -> QTable:
         _need_parquet()
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
-    options = {"character_as_bytes": False, "mask_invalid": False} if kind == "fits" else {}
+    options = {"hdu": 1, "character_as_bytes": False, "mask_invalid": False} if kind == "fits" else {}
     try:
         with open_file(path) as file:
             if file is not None:
