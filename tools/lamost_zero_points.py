@@ -16,6 +16,7 @@ from astropy.table import Table
 import maury
 from maury.catalog.columns import column_values, label_names
 from maury.catalog.compare import Matched
+from maury.catalog.formats import formats_of
 from maury.catalog.zero_points import HOT, learn_zero_points, write_zero_points
 
 THEIRS = {"teff": "teff", "logg": "logg", "fe_h": "feh"}
@@ -35,7 +36,7 @@ def main():
     theirs = np.column_stack([np.asarray(table[THEIRS[name]], dtype=float) for name in names])
     use = np.asarray(catalog["valid"]) & (theirs[:, 0] < HOT)
     matched = Matched(tuple(names), ours[use], theirs[use], "LAMOST DR10 (LASP)", "id")
-    zero_points = learn_zero_points(matched, catalog.meta["EMUHASH"])
+    zero_points = learn_zero_points(matched, catalog.meta["EMUHASH"], formats_of(catalog))
     write_zero_points(zero_points, OUTPUT, overwrite=True)
     print("\n".join(zero_points.table.pformat(max_lines=-1, max_width=-1)))
 

@@ -137,6 +137,15 @@ def test_the_command_fit_refuses_before_the_first_block(
     assert not (tmp_path / "maury_catalog.fits.parts").exists()
 
 
+def test_errors_of_another_format_are_refused_before_the_first_block(three, tmp_path, monkeypatch):
+    emulator = made_up.emulator()
+    own = replace(three, emulator_hash=emulator.file_hash, formats=("lamost",))
+    made_up.write_sdss(tmp_path / "spec-0.fits", emulator, made_up.LABELS[0], seed=0)
+    monkeypatch.setattr("maury.survey.run.spectra_blocks", lambda *_: pytest.fail("files were read"))
+    with pytest.raises(ValueError, match="calibrated on files of format lamost, got files of format sdss"):
+        maury.fit_files(tmp_path / "spec-0.fits", tmp_path / "out.fits", emulator, errors=own)
+
+
 def test_the_command_errors_writes_the_hash_that_fit_wants(visits, three, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     emulator = made_up.emulator()

@@ -133,12 +133,46 @@ def test_zero_points_of_another_emulator_are_refused():
         zero_points_for(found, "b" * 64)
 
 
+def test_zero_points_of_files_of_another_format_are_refused(tmp_path, monkeypatch):
+    """By `fit` and `fit_files` before they measure, and for a catalogue."""
+    emulator = made_up.emulator()
+    learnt = learn_zero_points(planted()[0], emulator.file_hash, ("desi", "lamost"))
+    write_zero_points(learnt, tmp_path / "z.ecsv")
+    assert read_zero_points(tmp_path / "z.ecsv").formats == ("desi", "lamost")
+    message = "calibration: these zero points are of files of format desi, lamost, got files of format sdss"
+    with pytest.raises(ValueError, match=message):
+        maury.fit(made_up.spectra(emulator, format="sdss"), emulator, calibration=tmp_path / "z.ecsv")
+    catalog = maury.fit(made_up.spectra(emulator, format="sdss"), emulator)
+    with pytest.raises(ValueError, match=message):
+        apply_zero_points(catalog, learnt)
+    made_up.write_sdss(tmp_path / "spec-0.fits", emulator, made_up.LABELS[0], seed=0)
+    files = [tmp_path / "gone.fits", tmp_path / "spec-0.fits"]
+    monkeypatch.setattr("maury.survey.run.spectra_blocks", lambda *_: pytest.fail("files were read"))
+    with pytest.raises(ValueError, match=message):
+        maury.fit_files(files, tmp_path / "out.fits", emulator, calibration=tmp_path / "z.ecsv")
+    assert not (tmp_path / "out.fits.parts").exists()
+
+
+def test_rows_of_a_file_of_maury_are_of_any_format(tmp_path):
+    """Which is known when they are read."""
+    emulator = made_up.emulator()
+    made_up.spectra(emulator, format="sdss").write(tmp_path / "mine.fits")
+    of_sdss, of_lamost = (
+        learn_zero_points(planted()[0], emulator.file_hash, (name,)) for name in ("sdss", "lamost")
+    )
+    output = tmp_path / "out.fits"
+    with pytest.raises(ValueError, match="format lamost, got files of format sdss"):
+        maury.fit_files(tmp_path / "mine.fits", output, emulator, calibration=of_lamost)
+    assert "ZEROPNT" in maury.fit_files(tmp_path / "mine.fits", output, emulator, calibration=of_sdss).meta
+
+
 def test_the_file_that_comes_with_maury_is_of_the_built_in_emulator():
     """If this fails after the emulator was trained anew: python tools/lamost_zero_points.py DATA."""
     emulator = maury.Emulator.load("default")
     found = zero_points_for("lamost", emulator.file_hash)
     assert found.emulator_hash == emulator.file_hash
     assert set(found.table["label"]) == set(emulator.labels)
+    assert found.formats == ("lamost",)
 
 
 def test_on_the_command_line(tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maury.catalog.flags import Flag
+from maury.catalog.formats import check_formats
 from maury.labels import TEFF_BINS, covariance_of, weighted_sum
 
 if TYPE_CHECKING:
@@ -286,28 +287,18 @@ class ErrorModel:
                 f"{mend}"
             )
 
-    def check_formats(self, formats: ArrayLike, where: str = "errors") -> None:
+    def check_formats(self, formats: ArrayLike) -> None:
         """Refuse spectra of another instrument than that on which these errors were calibrated.
 
-        Parameters
-        ----------
-        formats : (N,) str
-            Formats of the files; "" if unknown, which is not refused.
-        where : str
-            Name of the errors in the message.
-
-        Raises
-        ------
-        ValueError
-            If a format is not in `formats` of the errors.
+        See `maury.catalog.formats.check_formats`.
         """
-        others = sorted(set(np.asarray(formats, dtype=str).tolist()) - {"", *self.formats})
-        if self.formats and others:
-            raise ValueError(
-                f"{where}: these errors were calibrated on files of format {', '.join(self.formats)}, got "
-                f"files of format {', '.join(others)}, whose noise is different; calibrate them on repeat "
-                "visits of that instrument (maury errors CATALOGUE -o F.ecsv), or fit without --errors"
-            )
+        check_formats(
+            self.formats,
+            formats,
+            "errors: these errors were calibrated on",
+            "whose noise is different; calibrate them on repeat visits of that instrument (maury errors "
+            "CATALOGUE -o F.ecsv), or fit without --errors",
+        )
 
     @property
     def words(self) -> str:

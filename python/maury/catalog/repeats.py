@@ -23,6 +23,7 @@ from maury.catalog.errors import (
     visit_variables,
 )
 from maury.catalog.flags import DO_NOT_USE, Flag
+from maury.catalog.formats import formats_of
 from maury.catalog.likelihood import MOST_OUTLIERS, pull_width
 from maury.catalog.ln_sigma import (
     FEW_OUTLIERS,
@@ -161,7 +162,7 @@ def calibrate_errors(catalog: QTable, method: str = "likelihood", *, progress: b
         outliers=outliers,
         pull_width=width,
         emulator_hash=str(catalog.meta.get("EMUHASH", "")),
-        formats=_formats(catalog, used),
+        formats=formats_of(catalog, used),
         rv=_velocity_factor(catalog, pairs) if relative else None,
     )
 
@@ -179,14 +180,6 @@ def _velocity_factor(catalog: QTable, pairs: Pairs) -> tuple[float, float] | Non
     base = np.log(np.where(known, formal, 1.0))
     fitted, pulls = choose_terms(difference, one, pairs, [1], base, None, FEW_OUTLIERS)
     return float(np.exp(fitted.coefficients[0])), pull_width(pulls, pairs.weight, FEW_OUTLIERS)
-
-
-def _formats(catalog: QTable, rows: Array) -> tuple[str, ...]:
-    """Return the formats of the files of some rows; none if that of a row is unknown."""
-    if "format" not in catalog.colnames:
-        return ()
-    found = set(np.asarray(catalog["format"][rows], dtype=str).tolist())
-    return () if "" in found else tuple(sorted(found))
 
 
 def _affordable(sizes: list[int], pairs: Pairs, variables: tuple[str, ...]) -> list[int]:

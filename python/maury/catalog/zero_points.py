@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from maury.catalog.columns import column_values, label_names
 from maury.catalog.compare import Matched
+from maury.catalog.formats import check_formats
 from maury.output import check_new_file
 
 if TYPE_CHECKING:
@@ -46,11 +47,24 @@ class ZeroPoints:
         Name of the table with trusted labels.
     emulator_hash : str
         SHA-256 of the file of the emulator; "" if unknown.
+    formats : tuple of str
+        Formats of the files of the catalogue, names as in ``maury fit --format``; empty if unknown.
     """
 
     table: Table
     other: str
     emulator_hash: str = ""
+    formats: tuple[str, ...] = ()
+
+    def check_formats(self, formats: ArrayLike) -> None:
+        """Refuse spectra of another instrument; see `maury.catalog.formats.check_formats`."""
+        check_formats(
+            self.formats,
+            formats,
+            "calibration: these zero points are of",
+            "whose labels differ in other ways; make them from a catalogue of such files (maury compare CAT "
+            "OTHER --calibrate FILE), or fit without --calibration",
+        )
 
     @property
     def words(self) -> str:
@@ -70,7 +84,7 @@ def kind_of_star(labels: Array, names: Sequence[str]) -> NDArray[np.str_]:
     return np.where(np.isfinite(teff), kind, "")
 
 
-def learn_zero_points(matched: Matched, emulator_hash: str = "") -> ZeroPoints:
+def learn_zero_points(matched: Matched, emulator_hash: str = "", formats: tuple[str, ...] = ()) -> ZeroPoints:
     """Fit zero points to stars with trusted labels.
 
     Straight lines by least squares, with rejection beyond 3 sigma; the trusted labels are assumed to be
@@ -82,6 +96,8 @@ def learn_zero_points(matched: Matched, emulator_hash: str = "") -> ZeroPoints:
         From `maury.catalog.compare.match_tables`.
     emulator_hash : str
         Of the emulator that measured the catalogue.
+    formats : tuple of str
+        Of the files of the catalogue; see `maury.catalog.formats.formats_of`.
 
     Raises
     ------
@@ -104,7 +120,8 @@ def learn_zero_points(matched: Matched, emulator_hash: str = "") -> ZeroPoints:
             f"{matched.other}: {max(counts, default=0)} stars in common with the catalogue, but zero points "
             f"of a kind of star (giants, dwarfs, hot) require {MIN_STARS}; compare with a larger table"
         )
-    return ZeroPoints(Table(rows=rows, names=("kind", "label", "n", *_COLUMNS)), matched.other, emulator_hash)
+    table = Table(rows=rows, names=("kind", "label", "n", *_COLUMNS))
+    return ZeroPoints(table, matched.other, emulator_hash, formats)
 
 
 def _line(ours: Array, theirs: Array) -> tuple[float, ...]:
@@ -153,6 +170,7 @@ def write_zero_points(zero_points: ZeroPoints, path: str | os.PathLike[str], ove
             "kind": _KIND,
             "other": zero_points.other,
             "emulator": zero_points.emulator_hash,
+            "formats": list(zero_points.formats),
             "equation": "theirs = ours + offset + slope * (ours - centre), ours kept within low and high; "
             f"hot: teff >= {HOT:.0f} K; giants: logg < {GIANT} and not hot; dwarfs: the others",
         }
@@ -186,7 +204,8 @@ def read_zero_points(path: str | os.PathLike[str]) -> ZeroPoints:
         raise ValueError(f"{path}: not a file of zero points: {why}; make it with maury compare --calibrate")
     if not all(np.isfinite(np.asarray(table[name], dtype=float)).all() for name in _COLUMNS):
         raise ValueError(f"{path}: a number is missing or not finite; make it again with maury compare")
-    return ZeroPoints(table, str(meta.get("other", path.name)), str(meta.get("emulator", "")))
+    formats = tuple(str(name) for name in meta.get("formats", ()))
+    return ZeroPoints(table, str(meta.get("other", path.name)), str(meta.get("emulator", "")), formats)
 
 
 def zero_points_for(
@@ -232,13 +251,15 @@ def apply_zero_points(catalog: QTable, zero_points: ZeroPoints) -> QTable:
     Raises
     ------
     ValueError
-        If zero points have been applied already.
+        If zero points have been applied already, or are of files of another format.
     """
     if "ZEROPNT" in catalog.meta:
         raise ValueError(
             f"catalog: it has zero points already ({catalog.meta['ZEROPNT']}); measure it without "
             "--calibration"
         )
+    if "format" in catalog.colnames:
+        zero_points.check_formats(catalog["format"])
     labels = label_names(catalog)
     values = np.column_stack([column_values(catalog, name) for name in labels])
     kinds = kind_of_star(values, labels)

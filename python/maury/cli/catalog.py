@@ -140,6 +140,7 @@ def compare_command(
         read_table,
         spread_of,
     )
+    from maury.catalog.formats import formats_of
     from maury.catalog.table import read_catalog
     from maury.catalog.zero_points import learn_zero_points, write_zero_points
     from maury.output import check_new_file
@@ -169,8 +170,9 @@ def compare_command(
         )
         click.echo(differences_table(differences(matched)))
         if calibrate is not None:
-            meta = read_catalog(catalogue).meta
-            write_zero_points(learn_zero_points(matched, str(meta["EMUHASH"])), calibrate, overwrite)
+            whole = read_catalog(catalogue)
+            learnt = learn_zero_points(matched, str(whole.meta["EMUHASH"]), formats_of(whole))
+            write_zero_points(learnt, calibrate, overwrite)
             click.echo(f"Zero points in {calibrate}.")
     if plot is not None:
         from maury.show.plots import save_figure

@@ -150,9 +150,10 @@ def fit(
     if not isinstance(emulator, Emulator):
         emulator = Emulator.load(emulator)
     model = errors_for(errors, emulator.labels, emulator.file_hash)
-    if model is not None:
-        model.check_formats(spectra.format)
     zero_points = zero_points_for(calibration, emulator.file_hash)
+    for made in (model, zero_points):
+        if made is not None:
+            made.check_formats(spectra.format)
     options = Options(
         velocity=velocity,
         max_rv=max_rv,

@@ -130,6 +130,11 @@ def fit_files(
         emulator = Emulator.load(emulator)
     model = errors_for(errors, emulator.labels, emulator.file_hash)
     zero_points = zero_points_for(calibration, emulator.file_hash)
+    made = [item for item in (model, zero_points) if item is not None and item.formats]
+    if made:
+        known = [_instrument(path, options.get("format")) for path in paths]
+        for item in made:
+            item.check_formats(known)
     labels = None
     if photometry is not None and isochrones is not None:
         labels = labels_by_name(photometry, isochrones, emulator.labels)
@@ -163,8 +168,8 @@ def fit_files(
             show_progress(total, "fitting", "spectra", progress, before) as bar,
         ):
             for block, columns in _in_turn(chain(first, blocks), submit, most):
-                if model is not None:
-                    model.check_formats(columns["format"])
+                for item in made:  # rows of a file of maury can be of any instrument
+                    item.check_formats(columns["format"])
                 parts.save(block.number, columns)
                 done[block.number] = columns
                 LOG.debug("Block %d: %d spectra are finished.", block.number, len(columns["star_id"]))
@@ -199,6 +204,12 @@ def emulator_of_files(files: Name | Iterable[Name], format: str | None = None) -
     """Return the name of the built-in emulator for files, from their headers; see `maury.fit`."""
     check_format(format)
     return emulator_of_formats(file_format(path, format) for path in list_files(files))
+
+
+def _instrument(path: Path, format: str | None) -> str:
+    """Return the format of a file; "" if that is only known when it is read."""
+    name = file_format(path, format)
+    return "" if name in ("generic", "maury") else name
 
 
 def _in_turn(blocks: Iterable[Block], submit: Submit, most: int) -> Iterator[tuple[Block, Columns]]:
