@@ -215,7 +215,7 @@ def test_description_in_words(catalog):
     assert f"by maury {maury.__version__}" in text
     assert "made up" in text
     assert "1 unreadable: the file could not be read" in text
-    assert "2 rows without a flag" in text
+    assert "2 of these have no flag at all" in text
     teff = next(line for line in text.splitlines() if line.strip().startswith("teff"))
     assert teff.split() == ["teff", "K", "4500", "5000", "6500", "71"]
 
@@ -229,7 +229,7 @@ def test_description_of_a_catalogue_without_any_fit():
     fit.converged[:] = False
     text = describe_catalog(made_up.build_catalog(fit, spectra, emulator))
     assert "no value" in text
-    assert "0 rows without a flag" in text
+    assert "0 of these have no flag at all" in text
 
 
 def test_rows_with_other_arms_and_columns_are_joined():

@@ -162,7 +162,7 @@ def test_info_on_an_emulator_and_a_catalogue(stars):
     fit(*FILES)
     words = run("info", "maury_catalog.fits").stdout
     assert "4 spectra" in words
-    assert "4 rows without a flag" in words
+    assert "4 of these have no flag at all" in words
 
 
 @pytest.mark.parametrize("file", ["spec-0.fits", "gone.fits", "gone.onnx", "broken.fits", "notes.txt"])

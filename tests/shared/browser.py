@@ -88,3 +88,27 @@ def click_star(driver, diagram, row):
     actions = ActionChains(driver, duration=0)
     actions.w3c_actions.pointer_action.move_to_location(round(x), round(y)).click()
     actions.perform()
+
+
+def drag_over(driver, diagram, start, end):
+    """Drag over a diagram, between positions (0 to 1 from the left, 0 to 1 from the top)."""
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    points = driver.execute_script(
+        """
+        const view = Bokeh.index.roots.find((v) => v.model.name === arguments[0]);
+        view.el.scrollIntoView({block: "center"});
+        const frame = view.canvas_view.el.getBoundingClientRect();
+        const {left, top, width, height} = view.frame.bbox;
+        return [arguments[1], arguments[2]].map(
+          ([u, v]) => [frame.left + left + u * width, frame.top + top + v * height]);
+        """,
+        diagram, start, end,
+    )  # fmt: skip
+    actions = ActionChains(driver, duration=50)
+    pointer = actions.w3c_actions.pointer_action
+    (x, y), (x_end, y_end) = ([round(value) for value in point] for point in points)
+    pointer.move_to_location(x, y).pointer_down()
+    pointer.move_to_location((x + x_end) // 2, (y + y_end) // 2)
+    pointer.move_to_location(x_end, y_end).pointer_up()
+    actions.perform()

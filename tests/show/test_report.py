@@ -8,8 +8,11 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from astropy.table import Table
 
-from browser import chromium, click_star, complaints, needs_chromium, open_page, requests, wait_for
+import made_up_stars as made_up
+from browser import chromium, click_star, complaints, drag_over, needs_chromium, open_page, requests, wait_for
+from maury.catalog.flags import Flag, flag_names, is_valid
 from maury.show.report import data as data
 from maury.show.report.page import write_report
 from report_fits import made_up_fit, unpacked
@@ -20,6 +23,11 @@ HOSTILE = [
     "<img src=x onerror=window.broken=1>",
     "a&lt;b \"'`{{7*7}}",
 ]
+
+DRAWN = (
+    "return ['valid', 'not_valid'].flatMap("
+    "(kind) => Array.from(Bokeh.documents[0].get_model_by_name('kiel_' + kind).indices))"
+)
 
 # Tips are in shadow roots.
 TIPS = """
@@ -68,7 +76,12 @@ def test_the_page_names_all_columns_of_numbers_and_no_others(tmp_path):
     facts = facts_of(elements)
     text = {"star_id", "visit_id", "file", "status", "start", "problem", "covariance", "never"}
     assert set(facts["columns"]) == set(catalog.colnames) - text
-    assert facts["axes"] == {"kiel": ["teff", "logg"], "alpha": ["fe_h", "alpha_fe"], "cmd": ["bp_rp", "m_g"]}
+    assert facts["axes"] == {
+        "kiel": ["teff", "logg"],
+        "alpha": ["fe_h", "alpha_fe"],
+        "cmd": ["bp_rp", "m_g"],
+        "chi2": ["snr", "rchi2"],
+    }
     options = [a["value"] for tag, a in elements.elements if tag == "option"]
     assert set(facts["columns"]) <= set(options)
     assert [label["name"] for label in facts["labels"]] == catalog.meta["LABELS"].split(",")
@@ -81,7 +94,7 @@ def test_what_a_catalogue_does_not_have_is_not_offered(tmp_path):
         [name for name in catalog.colnames if name.startswith(("alpha", "log_v", "bp_", "m_g"))]
     )
     page, elements = written(tmp_path, catalog)
-    assert list(facts_of(elements)["axes"]) == ["kiel"]
+    assert list(facts_of(elements)["axes"]) == ["kiel", "chi2"]
     assert 'value="alpha_fe"' not in page
 
 
@@ -96,12 +109,19 @@ def test_columns_of_the_colour_magnitude_diagram_can_be_named(tmp_path):
 
 def test_counts_of_flags_stand_in_the_page(tmp_path):
     catalog = survey_catalog(400)
+    catalog["flags"][::9] |= int(Flag.NOT_CONVERGED)
     page, _ = written(tmp_path, catalog)
     n = int(np.sum((catalog["flags"] & 32) != 0))
     assert n > 0
     assert f'<option value="32">flag: low snr ({n})</option>' in page
     assert re.search(rf"<td>low snr</td><td>{n}</td><td>{n / 4:.1f} %</td>", page)
-    assert f"<td>no flag</td><td>{int(np.sum(catalog['flags'] == 0))}</td>" in page
+    n_valid, n_clean = (int(np.sum(rows)) for rows in (is_valid(catalog["flags"]), catalog["flags"] == 0))
+    assert 0 < n_clean < n_valid < 400
+    assert f"{n_valid} of 400 rows are valid" in page and f"{n_clean} rows have no flag at all" in page
+    assert f'<option value="valid">valid rows ({n_valid})</option>' in page
+    unset = re.search(r"No row has: (.*)\.</p>", page).group(1).split(", ")
+    named = [name for _, name, _, _ in data.flag_counts(np.asarray(catalog["flags"]))]
+    assert sorted(named + unset) == sorted(flag_names(bit)[0] for bit in Flag)
 
 
 def test_nothing_in_the_page_is_fetched(tmp_path):
@@ -229,6 +249,7 @@ def test_hostile_names_stay_text_in_the_browser(driver, tmp_path):
 @needs_chromium
 def test_colours_filters_and_names(driver, tmp_path):
     catalog = survey_catalog(3000)
+    catalog["flags"][::9] |= int(Flag.NOT_CONVERGED)
     write_report(catalog, tmp_path / "report.html")
     open_page(driver, tmp_path / "report.html")
     choose = (
@@ -248,8 +269,11 @@ def test_colours_filters_and_names(driver, tmp_path):
     assert driver.execute_script("return document.getElementById('count').textContent") == (
         f"{len(rows)} of 3000 rows"
     )
-    drawn = driver.execute_script("return Bokeh.documents[0].get_model_by_name('kiel_drawn').indices")
+    drawn = driver.execute_script(DRAWN)
     assert set(drawn) <= set(rows.tolist())
+    crosses = "return Bokeh.documents[0].get_model_by_name('kiel_not_valid').indices"
+    crossed = driver.execute_script(crosses)
+    assert crossed and not is_valid(catalog["flags"])[crossed].any()
     assert len(drawn) > 0.9 * len(rows)
     driver.execute_script(choose, "find", str(catalog["visit_id"][1234]))
     wait_for(driver, "return document.body.dataset.star === '1234'")
@@ -263,10 +287,94 @@ def test_zooming_in_draws_what_was_hidden(driver, tmp_path):
     catalog["logg"][:500] = 3.0 * catalog["logg"].unit
     write_report(catalog, tmp_path / "report.html")
     open_page(driver, tmp_path / "report.html")
-    drawn = "return Bokeh.documents[0].get_model_by_name('kiel_drawn').indices.filter((i) => i < 500).length"
+    drawn = DRAWN + ".filter((i) => i < 500).length"
     assert driver.execute_script(drawn) < 20
     driver.execute_script(
         "const f = Bokeh.documents[0].get_model_by_name('kiel');"
         "f.x_range.setv({start: 5012, end: 4998}); f.y_range.setv({start: 3.1, end: 2.9});"
     )
     wait_for(driver, drawn + " > 100")
+
+
+@needs_chromium
+def test_a_box_selects_in_all_diagrams_and_is_saved(driver, tmp_path):
+    catalog = survey_catalog(300)
+    catalog["file"] = [f'{i}, "x".fits' for i in range(300)]
+    catalog["flags"][::9] |= int(Flag.NOT_CONVERGED)
+    write_report(catalog, tmp_path / "report.html", emulator=made_up.emulator())
+    open_page(driver, tmp_path / "report.html")
+    driver.execute_script(
+        "window.saved = []; URL.createObjectURL = (blob) => { saved.push(blob.text()); return '#'; };"
+        "const tools = Bokeh.documents[0].get_model_by_name('kiel').toolbar.tools;"
+        "tools.find((tool) => tool.type === 'BoxSelectTool').active = true;"
+    )
+    drag_over(driver, "kiel", (0.3, 0.2), (0.8, 0.9))
+    chosen = wait_for(
+        driver,
+        "const i = Array.from(Bokeh.documents[0].get_model_by_name('stars').selected.indices);"
+        "return i.length ? i : null",
+    )
+    x, y = catalog["teff"].value[chosen], catalog["logg"].value[chosen]
+    inside = (catalog["teff"].value >= x.min()) & (catalog["teff"].value <= x.max())
+    inside &= (catalog["logg"].value >= y.min()) & (catalog["logg"].value <= y.max())
+    assert chosen == np.flatnonzero(inside).tolist() and 0 < len(chosen) < 300
+    count = "return document.getElementById('count').textContent"
+    assert driver.execute_script(count) == f"{len(chosen)} rows selected"
+    driver.execute_script("document.getElementById('csv').click()")
+    wait_for(driver, "return window.saved.length > 0")
+    text = driver.execute_async_script("const done = arguments[0]; saved[0].then(done);")
+    table = Table.read(text, format="ascii.csv")
+    assert table["row"].tolist() == chosen
+    np.testing.assert_allclose(table["teff"], x, rtol=1e-6)
+    np.testing.assert_array_equal(table["flags"], catalog["flags"][chosen])
+    assert table["file"].tolist() == catalog["file"][chosen].tolist()
+    driver.execute_script(
+        "const e = document.getElementById('rows'); e.value = 'valid'; e.dispatchEvent(new Event('change'))"
+    )
+    n = int(is_valid(catalog["flags"]).sum())
+    assert driver.execute_script(count) == f"{n} of 300 rows"
+    driver.execute_script("document.getElementById('csv').click()")
+    wait_for(driver, "return window.saved.length > 1")
+    text = driver.execute_async_script("const done = arguments[0]; saved[1].then(done);")
+    assert len(Table.read(text, format="ascii.csv")) == n
+    assert complaints(driver) == []
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [1400, 500])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_fits_the_screen_and_its_colours(driver, tmp_path, width, scheme):
+    catalog = survey_catalog(60)
+    catalog.remove_columns(["alpha_fe", "bp_rp", "m_g"])
+    catalog.meta["LABELS"] = "teff,logg,fe_h"
+    write_report(catalog, tmp_path / "report.html")
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    media = [{"name": "prefers-color-scheme", "value": scheme}]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
+    try:
+        open_page(driver, tmp_path / "report.html")
+        wide, inner = driver.execute_script(
+            "return [document.documentElement.scrollWidth,"
+            "Bokeh.documents[0].get_model_by_name('kiel').inner_width]"
+        )
+        assert wide <= width and (200 < inner < width if width < 700 else 400 < inner < 700)
+        back = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
+        assert (back == "rgb(20, 20, 20)") == (scheme == "dark")
+    finally:
+        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_training_stars_pulls_and_lines_are_there_if_they_are_known(tmp_path):
+    catalog = survey_catalog(60)
+    bare, _ = written(tmp_path, catalog)
+    assert "training stars" not in bare
+    page, _ = written(tmp_path, catalog, emulator=made_up.emulator())
+    assert "Grey: training stars of the emulator." in page
+    assert page.count("Histograms of pulls") == 1
+    catalog["star_id"] = [f"star {i}" for i in range(60)]
+    alone, _ = written(tmp_path, catalog)
+    assert "Histograms of pulls" not in alone
+    for name in ("H alpha", "Na D", "Ca II 8544"):
+        assert f'"{name}"' in page

@@ -48,7 +48,7 @@ def describe_catalog(table: QTable) -> str:
             lines.append(f"  {name:<12}{unit:<6}{'no value':>10}")
     flags = np.asarray(table["flags"])
     n_valid = int(np.sum(is_valid(flags)))
-    lines += ["", f"  {n_valid} rows valid; {int(np.sum(flags == 0))} rows without a flag"]
+    lines += ["", f"  {n_valid} rows are valid; {int(np.sum(flags == 0))} of these have no flag at all"]
     for bit in Flag:
         count = int(np.sum((flags & bit) != 0))
         if count:

@@ -13,6 +13,8 @@ from maury.output import LOG, one_line
 if TYPE_CHECKING:
     from astropy.table import QTable
 
+    from maury.emulator.emulator import Emulator
+
 
 @click.command("report", short_help="Make one HTML page to explore a catalogue.")
 @click.argument("catalogue")
@@ -81,16 +83,30 @@ def report_command(
         from maury.measure.colours import with_photometry
 
         catalog = with_photometry(catalog, Table.read(photometry))
-    spectra = _spectra(catalog, sources, max_spectra, emulator) if max_spectra else {}
-    write_report(catalog, output, spectra, cmd, title=Path(catalogue).name)
+    model = _emulator(catalog, emulator, bool(sources or emulator))
+    spectra = _spectra(catalog, sources, max_spectra, model) if max_spectra and model is not None else {}
+    write_report(catalog, output, spectra, cmd, title=Path(catalogue).name, emulator=model)
     size = output.stat().st_size / 1e6
     click.echo(
         f"{len(catalog)} rows, {len(spectra)} of them with a spectrum. Written to {output} ({size:.1f} MB)."
     )
 
 
+def _emulator(catalog: QTable, emulator: str | None, needed: bool) -> Emulator | None:
+    """Return the emulator of the catalogue; None if that is not known and not needed."""
+    from maury.measure.best_fit import emulator_of_catalog
+
+    try:
+        return emulator_of_catalog(catalog, emulator)
+    except ValueError as error:
+        if needed:
+            raise
+        LOG.warning("no spectra and no training stars in the page: %s", one_line(error))
+        return None
+
+
 def _spectra(
-    catalog: QTable, sources: tuple[str, ...], max_spectra: int, emulator: str | None
+    catalog: QTable, sources: tuple[str, ...], max_spectra: int, emulator: Emulator
 ) -> dict[int, str]:
     """Spectra as requested; if none were requested, missing files are not an error."""
     if catalog.meta.get("ROWS") == "stars":
@@ -98,14 +114,12 @@ def _spectra(
             "No spectra in the page: its rows are stars; make a report of the visits instead.", err=True
         )
         return {}
-    from maury.measure.best_fit import emulator_of_catalog
     from maury.show.report.spectra import pack_spectra
 
     try:
-        model = emulator_of_catalog(catalog, emulator)
-        return pack_spectra(catalog, model, sources or None, max_spectra)
+        return pack_spectra(catalog, emulator, sources or None, max_spectra)
     except ValueError as error:
-        if sources or emulator:
+        if sources:
             raise
         LOG.warning("no spectra in the page: %s", one_line(error))
         return {}

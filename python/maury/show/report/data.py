@@ -93,11 +93,10 @@ def star_names(catalog: QTable) -> list[str]:
     return names
 
 
-def flag_counts(catalog: QTable) -> list[tuple[str, str, int]]:
-    """Name, meaning and number of rows of each flag; the first entry counts the rows without a flag."""
-    flags = np.asarray(catalog["flags"]).astype(np.int64)
-    counts = [("no flag", "no flag set", int(np.sum(flags == 0)))]
-    return counts + [(flag_names(bit)[0], bit.meaning, int(np.sum((flags & bit) != 0))) for bit in Flag]
+def flag_counts(flags: NDArray[np.integer]) -> list[tuple[int, str, str, int]]:
+    """Bit, name, meaning and number of rows (N,) of each flag that any of them has."""
+    counts = ((int(bit), flag_names(bit)[0], bit.meaning, int(np.sum((flags & bit) != 0))) for bit in Flag)
+    return [found for found in counts if found[3]]
 
 
 def chi2_map(

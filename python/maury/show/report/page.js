@@ -65,11 +65,40 @@
     const flags = stars.data._flags;
     wanted = {
       all: () => true,
+      valid,
       good: (i) => flags[i] === 0,
       spectrum: (i) => withSpectrum.has(i),
     }[choice] ?? ((i) => (flags[i] & Number(choice)) !== 0);
-    const n = flags.reduce((sum, _, i) => sum + wanted(i), 0);
-    element("count").textContent = `${n} of ${flags.length} rows`;
+    stars.selected.indices = [];
+    element("count").textContent = `${rowsWhere(wanted).length} of ${flags.length} rows`;
+  };
+
+  const valid = (i) => (stars.data._flags[i] & facts.do_not_use) === 0;
+  const rowsWhere = (is) => Array.from(stars.data._flags.keys()).filter(is);
+
+  // In all diagrams, and of all rows that are shown, drawn or not.
+  const select = ([x, y], {x0, x1, y0, y1}) => {
+    const inside = (value, a, b) => value >= Math.min(a, b) && value <= Math.max(a, b);
+    const rows = rowsWhere((i) => wanted(i) && inside(stars.data[x][i], x0, x1) && inside(stars.data[y][i], y0, y1));
+    stars.selected.indices = rows;
+    element("count").textContent = `${rows.length} rows selected`;
+  };
+
+  const saveRows = async () => {
+    const chosen = stars.selected.indices;
+    const names = Object.keys(facts.columns).filter((name) => name !== "flags");
+    const columns = await Promise.all(names.map(readColumn));
+    const texts = await readTexts();
+    const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
+    const lines = [["row", "name", ...names, "flags", ...Object.keys(texts)].map(quoted)];
+    for (const i of chosen.length ? chosen : rowsWhere(wanted)) {
+      const numbers = columns.map((values) => Number.isFinite(values[i]) ? Number(values[i].toPrecision(7)) : "");
+      lines.push([i, quoted(stars.data._name[i]), ...numbers, stars.data._flags[i], ...Object.values(texts).map((t) => quoted(t[i]))]);
+    }
+    const file = new Blob([lines.map((cells) => cells.join(",") + "\n").join("")], {type: "text/csv"});
+    const link = Object.assign(document.createElement("a"), {href: URL.createObjectURL(file), download: "stars.csv"});
+    link.click();
+    URL.revokeObjectURL(link.href);
   };
 
   // Draws the first row of each cell of the screen: rows left out would be hidden anyway, and appear on zooming in.
@@ -87,7 +116,8 @@
       taken[cell] = 1;
       drawn.push(i);
     }
-    model(name + "_drawn").indices = drawn;
+    model(name + "_valid").indices = drawn.filter(valid);
+    model(name + "_not_valid").indices = drawn.filter((i) => !valid(i));
   };
 
   const drawWhenStill = (name) => {
@@ -154,7 +184,7 @@
     if (mine !== turn) return;
     showTable(lines);
     element("note").textContent = has
-      ? "Normalised flux in black, model in red; below, flux minus model, and the expected error in blue."
+      ? "Normalised flux and, in red, the model; below, flux minus model, and the expected error in blue."
       : `The spectrum of this star is not in this page. ${facts.spectra_words}`;
     element("plots").hidden = !has;
     if (has) showSpectrum(pixels);
@@ -202,6 +232,8 @@
           if (row >= 0) pick(row);
         });
       }
+      model(name).on_event("selectiongeometry", ({geometry, final}) => { if (final) select(axes, geometry); });
+      model(name).on_event("reset", () => showRows(element("rows").value));
       drawWhenStill(name);
     }
     element("colour").addEventListener("change", (event) => colourBy(event.target.value));
@@ -209,6 +241,7 @@
       showRows(event.target.value);
       facts.diagrams.forEach(draw);
     });
+    element("csv").addEventListener("click", saveRows);
     element("find").addEventListener("change", (event) => find(event.target.value));
     element("controls").addEventListener("submit", (event) => event.preventDefault());
     showRows("all");

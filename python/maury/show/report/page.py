@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from maury.catalog.columns import label_names
-from maury.catalog.flags import Flag, flag_names
+from maury.catalog.flags import DO_NOT_USE, Flag, flag_names, is_valid
+from maury.catalog.repeats import repeat_pairs
 from maury.show.figures import plot_chi2, plot_errors, plot_reported_pulls
 from maury.show.report import data as data
 from maury.show.report.plots import star_diagrams, star_figures
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from astropy.table import QTable
     from matplotlib.figure import Figure
 
+    from maury.emulator.emulator import Emulator
+
+Array = NDArray[np.float64]
 _NUMBERS = (("rchi2", "rchi2", 2), ("S/N", "snr", 0), ("rv [km/s]", "rv", 1))
 _TEXTS = ("status", "file", "problem")
 
@@ -33,6 +38,7 @@ def write_report(
     spectra: Mapping[int, str] | None = None,
     cmd: tuple[str, str] | None = None,
     title: str = "maury catalogue",
+    emulator: Emulator | None = None,
 ) -> None:
     """Write a catalogue as one self-contained HTML file, which needs no network.
 
@@ -50,6 +56,8 @@ def write_report(
         diagram.
     title : str
         Title of the page.
+    emulator : Emulator, optional
+        Of the catalogue: its training stars are drawn behind the others.
 
     Raises
     ------
@@ -63,7 +71,7 @@ def write_report(
     path = Path(path)
     draft = path.with_name(f".{path.name}.part")
     try:
-        draft.write_text(_page(catalog, spectra or {}, cmd, title), encoding="utf-8")
+        draft.write_text(_page(catalog, spectra or {}, cmd, title, _training(emulator)), encoding="utf-8")
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
@@ -87,7 +95,20 @@ def check_catalog(catalog: QTable) -> None:
         raise ValueError("catalog: it has no rows, so there is nothing to show")
 
 
-def _page(catalog: QTable, spectra: Mapping[int, str], cmd: tuple[str, str] | None, title: str) -> str:
+def _training(emulator: Emulator | None) -> dict[str, Array]:
+    """Labels (M,) of the training stars by name."""
+    if emulator is None or emulator.training_labels is None:
+        return {}
+    return dict(zip(emulator.labels, np.asarray(emulator.training_labels).T, strict=True))
+
+
+def _page(
+    catalog: QTable,
+    spectra: Mapping[int, str],
+    cmd: tuple[str, str] | None,
+    title: str,
+    training: Mapping[str, Array],
+) -> str:
     from bokeh.embed import components
     from bokeh.resources import Resources
     from jinja2 import Environment
@@ -95,9 +116,10 @@ def _page(catalog: QTable, spectra: Mapping[int, str], cmd: tuple[str, str] | No
 
     columns = data.shown_columns(catalog)
     colour = next(name for name in ("fe_h", "rchi2", *columns) if name in columns)
-    diagrams, axes = star_diagrams(catalog, columns, colour, cmd)
+    diagrams, axes = star_diagrams(catalog, columns, colour, cmd, training)
     script, parts = components(diagrams | star_figures(), wrap_script=True)
-    counts = data.flag_counts(catalog)
+    flags = np.asarray(catalog["flags"])
+    counts = data.flag_counts(flags)
     here = files("maury.show.report")
     words = _spectra_words(len(spectra), len(catalog))
     drawn = {name for pair in axes.values() for name in pair} | set(label_names(catalog))
@@ -121,11 +143,11 @@ def _page(catalog: QTable, spectra: Mapping[int, str], cmd: tuple[str, str] | No
         spectra_words=words,
         colours=list(columns),
         colour=colour,
-        flagged=[
-            (int(bit), *named) for bit, named in zip(Flag, ((n, c) for n, _, c in counts[1:]), strict=True)
-            if named[1]
-        ],
         counts=counts,
+        unset=", ".join(flag_names(bit)[0] for bit in Flag if not any(bit == found for found, *_ in counts)),
+        n_valid=int(is_valid(flags).sum()),
+        n_clean=int(np.sum(flags == 0)),
+        training=bool(training),
         n_rows=len(catalog),
         diagrams=list(diagrams),
         pictures={name: _picture(plot(catalog)) for name, plot in _pictures(catalog).items()},
@@ -137,7 +159,7 @@ def _pictures(catalog: QTable) -> dict[str, Callable[[QTable], Figure]]:
     pictures: dict[str, Callable[[QTable], Figure]] = {"errors": plot_errors}
     if "rchi2" in catalog.colnames:
         pictures["chi2"] = plot_chi2
-    if catalog.meta.get("ROWS") != "stars":
+    if catalog.meta.get("ROWS") != "stars" and len(repeat_pairs(catalog, label_names(catalog))):
         pictures["pulls"] = plot_reported_pulls
     return pictures
 
@@ -175,6 +197,7 @@ def _facts(
         "flags": [(int(bit), flag_names(bit)[0]) for bit in Flag],
         "texts": data.pack(json.dumps(texts).encode()),
         "spectra_words": words,
+        "do_not_use": int(DO_NOT_USE),
         "step": data.STEP,
         "lowest": data.LOWEST,
         "missing": data.MISSING,
@@ -183,12 +206,14 @@ def _facts(
 
 
 def _summary(catalog: QTable) -> str:
-    from maury.show.tables import summary_sentence
-
     if catalog.meta.get("ROWS") == "stars":
         return f"{len(catalog)} stars of {int(np.sum(catalog['n_visits']))} visits."
     n_stars = len(set(data.text(catalog, "star_id")))
-    return f"{summary_sentence(catalog)[:-1]}, {n_stars} star names."
+    flags = np.asarray(catalog["flags"])
+    return (
+        f"{len(catalog)} spectra with {n_stars} star names: {int(is_valid(flags).sum())} are valid, and "
+        f"{int(np.sum(flags == 0))} of these have no flag at all."
+    )
 
 
 def _spectra_words(n: int, of: int) -> str:
