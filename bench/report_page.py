@@ -16,7 +16,7 @@ from pathlib import Path
 import machine
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "shared"))
 
 from browser import chromium, click_star, complaints, open_page, requests, wait_for
 from maury.measure.best_fit import BestFit
