@@ -29,6 +29,8 @@ class Rows:
 class Head:
     """The header properties used by readers."""
 
+    layout = None  # astropy has its own
+
     def __init__(self, hdu):
         self.is_table = isinstance(hdu, fits.BinTableHDU)
         self.shape = () if hdu.data is None else np.shape(hdu.data)

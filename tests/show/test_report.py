@@ -14,10 +14,12 @@ import made_up_stars as made_up
 from browser import chromium, click_star, complaints, drag_over, needs_chromium, open_page, requests, wait_for
 from maury.catalog.flags import Flag, flag_names, is_valid
 from maury.show.report import data as data
+from maury.show.report import page as report_page
 from maury.show.report.page import write_report
 from report_fits import made_up_fit, unpacked
 from report_stars import survey_catalog
 
+PICTURE = report_page._picture
 HOSTILE = [
     "</script><script>window.broken=1</script>",
     "<img src=x onerror=window.broken=1>",
@@ -40,6 +42,13 @@ const walk = (node) => {
 walk(document.body);
 return texts.some((text) => text.includes(WANTED));
 """
+
+
+@pytest.fixture(autouse=True)
+def small_pictures(monkeypatch):
+    """Figures of matplotlib take most of the time of a page; one test has them."""
+    empty = base64.b64encode(b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>").decode()
+    monkeypatch.setattr(report_page, "_picture", lambda _: f"data:image/svg+xml;base64,{empty}")
 
 
 class Elements(HTMLParser):
@@ -124,8 +133,11 @@ def test_counts_of_flags_stand_in_the_page(tmp_path):
     assert sorted(named + unset) == sorted(flag_names(bit)[0] for bit in Flag)
 
 
-def test_nothing_in_the_page_is_fetched(tmp_path):
+def test_nothing_in_the_page_is_fetched(tmp_path, monkeypatch):
+    monkeypatch.setattr(report_page, "_picture", PICTURE)
     _, elements = written(tmp_path, survey_catalog(60))
+    drawn = [a["src"] for tag, a in elements.elements if tag == "img"]
+    assert len(drawn) == 3 and min(map(len, drawn)) > 10_000
     for tag, attributes in elements.elements:
         for key in ("src", "href", "srcset", "action", "data"):
             assert attributes.get(key, "data:").startswith("data:"), (tag, attributes[key][:80])
