@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter1d
 
 import maury
 from maury.labels import offset_and_mad
-from maury.learn.build import Recipe
+from maury.learn.recipe import Recipe
 from maury.learn.select import select
 from maury.learn.zero_points import to_one_scale
 

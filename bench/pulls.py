@@ -20,9 +20,9 @@ import numpy as np
 import maury
 from maury.catalog.columns import column_values
 from maury.catalog.flags import is_valid
-from maury.learn.build import Recipe
 from maury.learn.folds import residuals_unseen
 from maury.learn.model_error import Residuals, fit_model_error
+from maury.learn.recipe import Recipe
 from maury.learn.select import select, split_stars
 from maury.reference.load import load_reference
 

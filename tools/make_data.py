@@ -2,34 +2,47 @@
 
     pip install ".[train]" torch==2.13.0
     pip install --no-deps sdss-mangadap==4.5.0
-    python tools/make_data.py                 # or: python tools/make_data.py FOLDER_OF_MILES
-    python tools/make_data.py --errors-only   # the network and the demo stars stay as they are
+    python tools/make_data.py LAMOST TEMPLATES             # the emulator
+    python tools/make_data.py LAMOST TEMPLATES --demo      # the stars of maury demo, too
 
-The emulator is that of `maury train miles`. With --errors-only only its model error is estimated again, by
-networks of the same recipe without the validation stars. The demo stars are selected among the stars
-withheld from its training: the nearest to a dozen positions in the Kiel diagram, copied without changes from
-the library.
+LAMOST is a folder with spectra of LAMOST DR10 (see train_lamost.py). TEMPLATES has, in any subfolder,
+spEigenStar-55734.fits (idlspec2d/templates of SDSS) and star_templates_v2.0-lite.fits.gz
+(desihub/desisim-testdata).
+
+The reference scale, and everything below 7400 A, is of MILES; models are added where it has few stars, above
+9000 K. LAMOST, STELIB and templates of SDSS teach the pixels beyond. Templates whose labels are unknown have
+those that an emulator of MILES measures. withheld.csv lists the stars that are not used; figures in the
+documentation are of these. The demo stars are selected among those of MILES: the nearest to a dozen positions
+in the Kiel diagram, copied without changes from the library.
 """
 
 import argparse
 import gzip
 import shutil
-import subprocess
-import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from astropy.io import fits
+from astropy.table import Table
+from train_lamost import LABELS, listed_spectra
 
 import maury
-from maury.learn.build import Recipe
-from maury.learn.folds import residuals_unseen
-from maury.learn.model_error import fit_model_error
-from maury.learn.select import select
+from maury.catalog.columns import column_values
+from maury.learn.recipe import Recipe
+from maury.learn.train import train_recipe
 from maury.readers.miles import MISPRINTS
-from maury.reference.load import load_reference, open_reference
+from maury.reference.load import load_reference
+from maury.spectra import assumed_ivar
 
 DATA = Path(__file__).parents[1] / "python" / "maury" / "data"
 EMULATOR = DATA / "default.onnx"
+WITHHELD = Table.read(Path(__file__).with_name("withheld.csv"))
+WAVELENGTH = (3600.0, 9097.0)  # A
+BLUE = (3600.0, 7400.0)  # A; all stars of MILES have it
+MODELS_ABOVE = 9000.0  # K
+N_STARS = 117  # templates of SDSS before those of white dwarfs and carbon stars
+COOL = 7500.0  # K; hotter templates of SDSS are not measured well enough
 
 # Teff [K], log g, [Fe/H]: dwarfs and giants, metal-rich and metal-poor, cool to hot.
 PLACES = [
@@ -49,45 +62,91 @@ PLACES = [
 UNIT = np.array([0.02, 0.2, 0.15])  # of log10 Teff, log g, [Fe/H]: units of distance
 
 
-def train(reference: str) -> None:
+def withheld(source):
+    """Return the names of stars of a source that are not used."""
+    return np.asarray(WITHHELD["star_id"][WITHHELD["source"] == source], dtype=str)
+
+
+def of_source(spectra, source):
+    """Return the spectra of a source without those that are withheld."""
+    spectra = spectra[np.flatnonzero(~np.isin(spectra.star_id, withheld(source)))]
+    spectra.source = np.full(len(spectra), source)
+    return spectra
+
+
+def one_file(folder, name):
+    """Return the path of a file in a folder or its subfolders."""
+    found = sorted(folder.rglob(name))
+    if not found:
+        raise SystemExit(f"TEMPLATES: {folder} has no {name}; the head of this file says where it is from")
+    return found[0]
+
+
+def models_of_hot_stars(folder):
+    """Return models of stars above `MODELS_ABOVE`, to be used like stars of MILES."""
+    with fits.open(one_file(folder, "star_templates_v2.0-lite.fits*")) as hdus:
+        flux, table, wavelength = hdus[0].data.astype(float), hdus[1].data, hdus[2].data.astype(float)
+    hot = np.flatnonzero(table["TEFF"] >= MODELS_ABOVE)
+    inside = (wavelength > BLUE[0] - 100) & (wavelength < WAVELENGTH[1] + 300)
+    flux, wavelength = flux[np.ix_(hot, inside)], wavelength[inside]
+    sigma = np.gradient(wavelength) / np.sqrt(12)  # that of a pixel
+    models = maury.Spectra(
+        wavelength,
+        flux,
+        assumed_ivar(flux, snr=50.0),
+        lsf=np.broadcast_to(sigma, flux.shape),
+        rv=0.0,
+        star_id=[f"model {i}" for i in hot],
+    )
+    columns = zip(LABELS, ("TEFF", "LOGG", "FEH"), strict=True)
+    models.labels = {name: table[column][hot].astype(float) for name, column in columns}
+    return of_source(models, "MILES")
+
+
+def templates_of_sdss(folder, miles):
+    """Return cool templates of SDSS, with the labels that an emulator of MILES measures."""
+    blue = maury.train(miles, wavelength=BLUE, folds=0, modes=0, validation_fraction=0.0, progress=True)
+    templates = maury.read_spectra(one_file(folder, "spEigenStar-55734.fits"))[:N_STARS]
+    templates = of_source(templates, "SDSS")
+    catalog = maury.fit(templates, blue)
+    known = np.asarray(catalog["valid"]) & (column_values(catalog, "teff") < COOL)
+    templates.labels = {name: column_values(catalog, name) for name in LABELS}
+    return templates[np.flatnonzero(known)]
+
+
+def train(lamost, templates, folds, seed):
     """Write the emulator."""
-    DATA.mkdir(exist_ok=True)
-    command = [
-        sys.executable,
-        "-m",
-        "maury",
-        "train",
-        reference,
-        "-o",
-        str(EMULATOR),
-        "--name",
-        "MILES",
-        "--overwrite",
-    ]
-    subprocess.run(command, check=True)
+    miles = of_source(maury.read_spectra("miles"), "MILES")
+    parts = {
+        "MILES 9.1 (sdss-mangadap 4.5.0)": miles,
+        "models of hot stars (desisim)": models_of_hot_stars(templates),
+        "STELIB (sdss-mangadap 4.5.0)": of_source(maury.read_spectra("stelib"), "STELIB"),
+        "LAMOST DR10 (tools/lamost_dr10.csv)": listed_spectra(lamost),
+        "templates of SDSS (idlspec2d)": templates_of_sdss(templates, miles),
+    }
+    meta = {
+        "name": "MILES",
+        "training_data": "; ".join(f"{name}, {len(spectra)} spectra" for name, spectra in parts.items()),
+        "citation": "Sanchez-Blazquez et al. 2006, MNRAS 371, 703; Cenarro et al. 2007, MNRAS 374, 664; "
+        "Falcon-Barroso et al. 2011, A&A 532, A95; Le Borgne et al. 2003, A&A 402, 433; Luo et al. 2015, "
+        "RAA 15, 1095",
+    }
+    emulator = train_recipe(
+        maury.Spectra.concatenate(list(parts.values())),
+        Recipe(validation_fraction=0.0, reference_scale="MILES", seed=seed),
+        wavelength=WAVELENGTH,
+        folds=folds,
+        meta=meta,
+        progress=True,
+    ).emulator
+    meta = {**emulator.meta, "validation_stars": sorted(withheld("MILES").tolist())}
+    replace(emulator, meta=meta).save(EMULATOR)
 
 
-def learn_errors(reference: str, folds: int = 5) -> None:
-    """Write the emulator again, with its model error."""
-    emulator = maury.Emulator.load(EMULATOR)
-    stars = open_reference(reference)
-    told = emulator.meta["recipe"]
-    modes = told.get("modes", 0) if emulator.modes.size else 0
-    recipe = Recipe(**{**told, "hidden": tuple(told["hidden"]), "modes": modes})
-    meta = emulator.meta
-    chosen = select(stars.spectra, emulator.labels, emulator.wavelength, emulator.window, meta["teff_max"])
-    rows = ~np.isin(chosen.star_id, meta["validation_stars"])
-    residuals = residuals_unseen(stars.spectra, chosen, rows, recipe, folds, progress=True)
-    if not residuals.modes:
-        emulator = emulator.without_modes()
-    emulator.with_model_error(fit_model_error(residuals)).save(EMULATOR)
-
-
-def choose(reference: str) -> None:
+def choose():
     """Copy the demo stars, with their lines of the table of labels."""
-    unseen = maury.Emulator.load(EMULATOR).meta["validation_stars"]
-    stars = load_reference(reference)
-    stars = stars[np.isin(stars.star_id, unseen)]
+    stars = load_reference("miles")
+    stars = stars[np.isin(stars.star_id, withheld("MILES"))]
     known = np.column_stack([np.log10(stars.labels["teff"]), stars.labels["logg"], stars.labels["fe_h"]])
     chosen: list[int] = []
     for teff, logg, fe_h in PLACES:
@@ -110,11 +169,12 @@ def choose(reference: str) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("reference", nargs="?", default="miles")
-    parser.add_argument("--errors-only", action="store_true")
+    parser.add_argument("lamost", type=Path)
+    parser.add_argument("templates", type=Path)
+    parser.add_argument("--demo", action="store_true", help="copy the stars of maury demo, too")
+    parser.add_argument("--folds", type=int, default=5, help="networks for the model error")
+    parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    if options.errors_only:
-        learn_errors(options.reference)
-    else:
-        train(options.reference)
-        choose(options.reference)
+    train(options.lamost, options.templates, options.folds, options.seed)
+    if options.demo:
+        choose()

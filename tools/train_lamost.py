@@ -19,7 +19,7 @@ import numpy as np
 from astropy.table import Table
 
 import maury
-from maury.learn.build import Recipe
+from maury.learn.recipe import Recipe
 from maury.learn.train import train_recipe
 
 LIST = Path(__file__).with_name("lamost_dr10.csv")

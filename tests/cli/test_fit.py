@@ -16,8 +16,9 @@ from command_line import fit, run
 from maury import _core
 from maury.catalog.flags import Flag
 from maury.cli.check import stored_answers
-from maury.learn.build import Recipe, Trained
+from maury.learn.build import Trained
 from maury.learn.flux_errors import flux_errors
+from maury.learn.recipe import Recipe
 from maury.learn.validate import Validation
 from maury.readers.mastar_bits import PAPER_BITS
 from maury.reference.load import Labelled

@@ -5,8 +5,8 @@ import pytest
 
 import made_up_stars
 import maury
-from maury.learn.build import PAPER_BOUNDS
 from maury.learn.ensemble import TEFF_EDGES, model_error
+from maury.learn.recipe import PAPER_BOUNDS
 from maury.show.tables import convergence_words
 
 

@@ -7,7 +7,7 @@ import command_line
 import mastar_made
 import maury
 import maury.reference.file as reference_file
-from maury.learn.build import PAPER_BOUNDS
+from maury.learn.recipe import PAPER_BOUNDS
 from maury.learn.twins import train_twins
 from maury.reference.file import Reference, read_reference, write_reference
 

@@ -7,8 +7,9 @@ import pytest
 
 import made_up_stars
 import maury
+from maury.learn.assemble import scatter_of
 from maury.learn.instruments import variances
-from maury.learn.sources import indicators, layers_of_source, sources_of, told_apart
+from maury.learn.sources import indicators, layers_of_source, sources_of, taught_pixels, told_apart
 from maury.reference.broaden import broadening
 from maury.spectra import Spectra
 
@@ -28,10 +29,27 @@ def test_the_source_of_the_emulator_is_the_first():
 def test_sources_are_not_told_apart_where_the_first_has_no_data():
     source, used = np.array(["a", "a", "b"]), np.ones(3, dtype=bool)
     ivar = np.ones((3, 100))
-    assert told_apart(source, ivar, used, None).tolist() == ["a", "a", "b"]
+    assert told_apart(source, ivar, used, None) == ["a", "b"]
+    assert taught_pixels(source, ivar, used, ["a", "b"]).all()
     ivar[:2, 90:] = 0.0
-    assert told_apart(source, ivar, used, None).tolist() == ["a", "a", "a"]
-    assert told_apart(source, ivar, used, "b").tolist() == ["a", "a", "b"]
+    assert told_apart(source, ivar, used, None) == ["a"]
+    assert told_apart(source, ivar, used, "b") == ["b", "a"]
+    taught = taught_pixels(source, ivar, used, ["a"])
+    assert taught[:2].all() and taught[2, 90:].all() and not taught[2, :90].any()
+
+
+def test_scatter_of_pixels_that_the_first_source_lacks_is_the_largest_of_the_others():
+    rng = np.random.default_rng(2)
+    source = np.repeat(["ours", "theirs", "others", "few"], [400, 400, 400, 5])
+    size = np.select([source == "ours", source == "theirs", source == "others"], [0.01, 0.02, 0.04], 1.0)
+    residual = size[:, None] * rng.normal(size=(len(source), 60))
+    ivar = np.full(residual.shape, 1e8)
+    ivar[source == "ours", 40:] = 0.0  # lacks them
+    ivar[source == "others", 50:] = 0.0
+    ivar[source == "few", 3:] = 0.0
+    found = scatter_of("ours", residual, ivar, source)
+    for pixels, expected in (((0, 40), 0.01), ((40, 50), 0.04), ((50, 60), 0.02)):
+        np.testing.assert_allclose(np.median(found[slice(*pixels)]), expected, rtol=0.05)
 
 
 def test_the_layers_of_a_source_are_the_network_with_its_indicators():
@@ -90,3 +108,31 @@ def test_an_emulator_of_two_sources_has_the_scale_and_resolution_of_one():
         found = np.column_stack([catalog[name].value for name in NAMES])
         offset = np.abs(np.median(found - truth, axis=0))
         assert (offset < scale * np.array([25.0, 0.05, 0.05])).all(), offset
+
+
+def test_other_sources_teach_only_the_pixels_that_the_first_lacks():
+    """What their flux calibration does elsewhere, here waves of 5 %, is not learnt."""
+    pytest.importorskip("torch", reason="training needs torch: pip install 'maury[train]'")
+    rng = np.random.default_rng(6)
+    truth = np.column_stack(
+        [rng.uniform(4300, 6500, 240), rng.uniform(1.5, 4.8, 240), rng.uniform(-1.8, 0.4, 240)]
+    )
+    ours, theirs = stars(truth[:120], "ours"), stars(truth[120:], "theirs")
+    end, wave = 5100.0, 1 + 0.05 * np.sin(theirs.wavelength / 5)
+    ours = replace(ours, mask=ours.mask | (ours.wavelength > end))
+    theirs = replace(theirs, flux=theirs.flux * np.where(theirs.wavelength < end, wave, 1.0))
+    trained = maury.train(
+        Spectra.concatenate([ours, theirs]),
+        hidden=(32, 32),
+        coefficients=10,
+        steps=400,
+        folds=0,
+        doubt=None,
+        wavelength=(4600.0, 5500.0),
+        reference_scale="ours",
+    )
+    unseen = stars(truth[:60] + rng.normal(size=(60, 3)) * [50.0, 0.1, 0.1], "ours")
+    model = maury.best_fit(maury.fit(unseen, trained), unseen, trained)
+    for low, high in ((4700, end - 10), (end + 10, 5400)):
+        inside = (unseen.wavelength > low) & (unseen.wavelength < high)
+        assert np.std(np.median((unseen.flux / model)[:, inside], axis=0)) < 0.008

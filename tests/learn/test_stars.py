@@ -146,7 +146,7 @@ def test_words_name_twenty_doubtful_stars():
 
 def test_trained_tells_what_became_of_each():
     pytest.importorskip("torch", reason="training needs torch: pip install 'maury[train]'")
-    from maury.learn.build import Recipe
+    from maury.learn.recipe import Recipe
     from maury.learn.train import train_recipe
 
     done = train_recipe(reference(), Recipe(**QUICK), wavelength=(4500.0, 5900.0), teff_max=6800.0, folds=0)

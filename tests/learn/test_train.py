@@ -129,7 +129,7 @@ def test_without_a_bottleneck():
 
 
 def test_cross_validation_measures_every_star_once():
-    from maury.learn.build import Recipe
+    from maury.learn.recipe import Recipe
     from maury.learn.validate import cross_validate
 
     recipe = Recipe(hidden=(32, 32), coefficients=10, steps=200)

@@ -93,7 +93,7 @@ def train(
     from maury.learn import need_torch
 
     need_torch()
-    from maury.learn.build import Recipe
+    from maury.learn.recipe import Recipe
     from maury.learn.stars import star_table, stars_path, write_stars
     from maury.learn.train import train_recipe
     from maury.learn.validate import validate_unseen
@@ -165,7 +165,7 @@ def validate(
     from maury.catalog.table import check_output, write_catalog
     from maury.emulator import Emulator
     from maury.learn import need_torch
-    from maury.learn.build import Recipe
+    from maury.learn.recipe import Recipe
     from maury.learn.validate import cross_validate, validate_unseen
     from maury.reference.load import load_reference, open_reference
     from maury.show.tables import flux_error_table, validation_table

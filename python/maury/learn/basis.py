@@ -26,6 +26,8 @@ _BLOCK = 64
 # pixel, or of all pixels if it has hardly any data.
 _RIDGE = 1e-4
 _LEAST = 0.01
+# The same for the projection of a spectrum: more than float32 loses in the sums.
+_SMALL = 1e-5
 # Pixels that a smaller fraction of the spectra have are not learnt: flux 1.
 _COVERED = 0.1
 # Conjugate gradients end at this size of the gradient, relative to the first, or after so many steps: details
@@ -54,6 +56,11 @@ class Data:
     weight: torch.Tensor
     instruments: Instruments
 
+    def part(self) -> torch.Tensor:
+        """Part of the pixels that each spectrum has, (N,), relative to their mean."""
+        part = (self.weight > 0).float().mean(1)
+        return part / part.mean()
+
     def groups(self) -> Iterator[tuple[csr_array | None, torch.Tensor]]:
         """Yield each operator, and the rows that are seen through it."""
         for k, operator in enumerate(self.instruments.operators):
@@ -64,11 +71,12 @@ class Data:
 
 @dataclass(frozen=True)
 class Compressed:
-    """Spectra projected on a basis: c (N, K), s (N,) and L (N, K, K) of the module's equation."""
+    """Spectra projected on a basis: c (N, K), s (N,) and L (N, K, K) of the equation above."""
 
     best: torch.Tensor
     rest: torch.Tensor
     factor: torch.Tensor
+    part: torch.Tensor
 
     def rms(self, coefficients: torch.Tensor, floor: float) -> torch.Tensor:
         """Weighted rms (N,) of flux from coefficients (N, K); `floor` keeps its gradient finite at 0."""
@@ -76,7 +84,7 @@ class Compressed:
         return torch.sqrt(self.rest + across.square().sum(1) + floor**2)
 
     def __getitem__(self, rows: torch.Tensor) -> Compressed:
-        return Compressed(self.best[rows], self.rest[rows], self.factor[rows])
+        return Compressed(self.best[rows], self.rest[rows], self.factor[rows], self.part[rows])
 
 
 def _apply(operator: csr_array | None, values: torch.Tensor) -> torch.Tensor:
@@ -117,27 +125,28 @@ def compress(data: Data, basis: Basis) -> Compressed:
             part = data.weight[rows] / data.weight[rows].sum(1, keepdim=True)
             away = data.flux[rows] - seen.mean
             curvature = ((seen.spectra.T * part[:, None, :]) @ seen.spectra).double()
-            small = 1e-6 * curvature.diagonal(dim1=1, dim2=2).mean(1)
+            small = _SMALL * curvature.diagonal(dim1=1, dim2=2).mean(1)
             lower = torch.linalg.cholesky(curvature + small[:, None, None] * torch.eye(k))
             slope = ((part * away) @ seen.spectra).double()
             best[rows] = torch.cholesky_solve(slope[:, :, None], lower)[:, :, 0].float()
             rest[rows] = (part * (away - best[rows] @ seen.spectra.T).square()).sum(1)
             factor[rows] = lower.float()
-    return Compressed(best, rest, factor)
+    return Compressed(best, rest, factor, data.part())
 
 
 def refit(data: Data, coefficients: torch.Tensor, rms: torch.Tensor, basis: Basis) -> Basis:
     """Mean and basis spectra that best fit the coefficients (N, K) of a network.
 
     The minimum of sum_i w_ip / rms_i (f_ip - [A_i (mean + B h_i)]_p)^2: with the division by the rms (N,) of
-    each star, the gradient equals that of the sum of the rms values, which is the training loss. The
+    each star, the gradient equals that of the sum of the rms values, which is the training loss; w_ip sum to
+    the part of the pixels that the star has. The
     broadenings A_i couple the pixels: conjugate gradients, preconditioned with the exact solution pixel by
     pixel, which is the result after one step if no star is broadened.
     """
     k = coefficients.shape[1]
     columns = torch.cat([coefficients, torch.ones(len(coefficients), 1)], dim=1)
     new = torch.cat([basis.spectra, basis.mean[:, None]], dim=1)
-    star = 1 / (data.weight.sum(1) * rms)
+    star = data.part() / (data.weight.sum(1) * rms)
     inverse, ridge = _each_pixel(data.weight, star, columns)
 
     def solve(gradient: torch.Tensor) -> torch.Tensor:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from maury.catalog.flags import Flag
 from maury.labels import offset_and_mad
-from maury.learn.build import Recipe, train_on
+from maury.learn.build import train_on
 from maury.learn.model_error import MIN_STARS, Residuals
+from maury.learn.recipe import Recipe
 from maury.learn.select import TrainingSet, split_stars
 from maury.learn.sources import sources_of
 from maury.measure.options import Options

@@ -97,7 +97,8 @@ def optimise(
     """Train on the stars outside `stop`, and keep the network that is best on those inside.
 
     The loss is the mean over stars of the weighted rms of a star, so that a few stars with wrong labels or
-    bad spectra have far less influence than in a mean of squares. AdamW, one-cycle rate, large batches.
+    bad spectra have far less influence than in a mean of squares. A star counts by the part of the pixels
+    that it has. AdamW, one-cycle rate, large batches.
 
     Parameters
     ----------
@@ -191,7 +192,7 @@ def _objective(
     """Loss (n,) of n rows; `fixed` trunks have no gradient, so that only the labels are fitted."""
     weights = {name: w.detach() if fixed else w for name, w in trunk.named_parameters()}
     h = torch.func.functional_call(trunk, weights, latent(rows))
-    return latent.objective(spectra.rms(h, _RMS_FLOOR), rows)
+    return latent.objective(spectra.rms(h, _RMS_FLOOR), rows) * spectra.part
 
 
 def _cycle(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from maury.learn.select import TrainingSet, with_pixels
+from maury.learn.select import TrainingSet
 from maury.measure.fit import FitResult, Models, fit_spectra
 from maury.measure.options import Options
 from maury.prepare import running_median, to_grid
@@ -56,7 +56,7 @@ def as_fitted(
     Returns
     -------
     TrainingSet
-        With other `flux`, `ivar` and `weight`.
+        With other `flux` and `ivar`.
     Fitted
     """
     rows = np.flatnonzero(used)
@@ -76,7 +76,7 @@ def as_fitted(
         good = result.converged & (new_ivar > 0).any(axis=1)
         flux[part[good]], ivar[part[good]] = new_flux[good], new_ivar[good]
     fitted = (np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Fitted))
-    return with_pixels(chosen, flux, ivar), Fitted(*fitted)
+    return replace(chosen, flux=flux, ivar=ivar), Fitted(*fitted)
 
 
 def _at_rest(spectra: Spectra, result: FitResult, models: Models) -> Spectra:

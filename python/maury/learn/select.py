@@ -25,8 +25,9 @@ from maury.spectra import SPEED_OF_LIGHT, Spectra
 
 Array = NDArray[np.float64]
 
-# Minimum fraction of the grid covered by a star in the training set.
-_MIN_PIXEL_FRACTION = 0.5
+TOO_FEW = "too few pixels"
+#: Minimum fraction of the grid covered by a star in the training set, or of the pixels that it could teach.
+MIN_PIXEL_FRACTION = 0.5
 # Fraction of the spectra without all labels from which on they are kept: on MILES, where 4 % lack [Fe/H],
 # they taught nothing (MAD of FGK stars 65 K, .168, .093 with them and 64 K, .170, .086 without).
 _MANY = 0.1
@@ -43,8 +44,8 @@ class TrainingSet:
 
     Attributes
     ----------
-    flux, ivar, weight : (N, P) float64
-        Normalised flux and its inverse variance; weight of a pixel in the loss, 0 = missing.
+    flux, ivar : (N, P) float64
+        Normalised flux and its inverse variance, 0 = missing.
     labels, label_error : (N, L) float64
         NaN = missing; the error is 0 where it is unknown.
     names : tuple of str, L
@@ -70,7 +71,6 @@ class TrainingSet:
 
     flux: Array
     ivar: Array
-    weight: Array
     labels: Array
     label_error: Array
     names: tuple[str, ...]
@@ -91,7 +91,6 @@ class TrainingSet:
         names = (
             "flux",
             "ivar",
-            "weight",
             "labels",
             "label_error",
             "star_id",
@@ -178,11 +177,11 @@ def select(
     prepared = prepare(reference[rows], grid, window)
     part = np.zeros(len(reference))
     part[rows] = (prepared.ivar > 0).mean(axis=1)
-    enough = part[rows] >= _MIN_PIXEL_FRACTION
+    enough = part[rows] >= MIN_PIXEL_FRACTION
     leave_out(
-        "too few pixels",
-        part < _MIN_PIXEL_FRACTION,
-        lambda row: f"{100 * part[row]:.0f} % of the grid; {100 * _MIN_PIXEL_FRACTION:.0f} % are required",
+        TOO_FEW,
+        part < MIN_PIXEL_FRACTION,
+        lambda row: f"{100 * part[row]:.0f} % of the grid; {100 * MIN_PIXEL_FRACTION:.0f} % are required",
     )
     rows = rows[enough]
     flux, ivar = prepared.flux[enough], prepared.ivar[enough]
@@ -202,7 +201,6 @@ def select(
     return TrainingSet(
         flux=flux,
         ivar=ivar,
-        weight=_weight(ivar),
         labels=values[rows],
         label_error=_errors(label_errors or {}, names, len(reference))[rows],
         names=names,
@@ -233,13 +231,8 @@ def _errors(told: Mapping[str, ArrayLike], names: Sequence[str], n: int) -> Arra
     return errors
 
 
-def with_pixels(chosen: TrainingSet, flux: Array, ivar: Array) -> TrainingSet:
-    """Return a training set with other pixels (N, P)."""
-    return replace(chosen, flux=flux, ivar=ivar, weight=_weight(ivar))
-
-
-def _weight(ivar: Array) -> Array:
-    """Weights in the loss for inverse variances (N, P)."""
+def weights(ivar: Array) -> Array:
+    """Weights of pixels in the loss for their inverse variances (N, P)."""
     weight = np.zeros_like(ivar)
     good = ivar > 0
     weight[good] = 1.0 / (1.0 / ivar[good] + _FLUX_FLOOR**2)

@@ -5,7 +5,8 @@ each source but the first, small for its spectra and 0 for others, is a further 
 learns the differences as a smooth function of the labels, from kinds of stars that several sources have, and
 everything else from all stars. The emulator is that of the first source: 0 in all these inputs, which are
 then left out. If the first source does not have all pixels of the grid, there are no such inputs: a network
-that could tell the sources apart would not learn these pixels for the first one.
+that could tell the sources apart would not learn these pixels for the first one. These pixels alone are then
+learnt from the other sources.
 """
 
 from __future__ import annotations
@@ -51,11 +52,33 @@ def sources_of(source: NDArray[np.str_], reference: str | None) -> list[str]:
 
 def told_apart(
     source: NDArray[np.str_], ivar: NDArray[np.float64], used: NDArray[np.bool_], reference: str | None
-) -> NDArray[np.str_]:
-    """Return the sources (N,) that a network tells apart: one if the first lacks pixels of ivar (N, P)."""
-    first = sources_of(source[used], reference)[0]
-    covered = (ivar[used & (source == first)] > 0).mean(axis=0) >= _COVERED
-    return source if covered.mean() >= _WHOLE else np.full_like(source, first)
+) -> list[str]:
+    """Return the sources that a network tells apart: the first alone if it lacks pixels of ivar (N, P)."""
+    names = sources_of(source[used], reference)
+    return names if _covered(source, ivar, used, names[0]).mean() >= _WHOLE else names[:1]
+
+
+def taught_pixels(
+    source: NDArray[np.str_], ivar: NDArray[np.float64], used: NDArray[np.bool_], sources: Sequence[str]
+) -> NDArray[np.bool_]:
+    """Return whether the network learns each pixel of ivar (N, P).
+
+    If other spectra are seen as those of the first source, they teach only the pixels that it lacks.
+    """
+    own = (network_of(source, sources) == source)[:, None]
+    return np.asarray(own | ~_covered(source, ivar, used, sources[0]))
+
+
+def network_of(source: NDArray[np.str_], sources: Sequence[str]) -> NDArray[np.str_]:
+    """Return the sources (N,) of `sources` as which the network sees spectra; others as the first."""
+    return np.where(np.isin(source, sources), source, sources[0])
+
+
+def _covered(
+    source: NDArray[np.str_], ivar: NDArray[np.float64], used: NDArray[np.bool_], first: str
+) -> NDArray[np.bool_]:
+    """Return whether the source `first` has each pixel, (P,)."""
+    return np.asarray((ivar[used & (source == first)] > 0).mean(axis=0) >= _COVERED)
 
 
 def indicators(source: NDArray[np.str_], sources: Sequence[str]) -> NDArray[np.float64]:

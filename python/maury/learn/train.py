@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from maury.emulator.emulator import Emulator
-from maury.learn.build import Recipe, Trained, train_on
+from maury.learn.build import Trained, train_on
 from maury.learn.folds import check_folds, residuals_unseen
 from maury.learn.model_error import fit_model_error
+from maury.learn.recipe import Recipe
 from maury.learn.select import select, split_stars
 from maury.learn.stars import VALIDATION
 from maury.learn.zero_points import to_one_scale

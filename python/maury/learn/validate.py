@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maury.labels import find_label, offset_and_mad
-from maury.learn.build import Recipe
 from maury.learn.flux_errors import FluxErrors, flux_errors
 from maury.learn.folds import fold_emulators
 from maury.learn.normalise import as_fitted
+from maury.learn.recipe import Recipe
 from maury.learn.select import TrainingSet, select
 from maury.learn.zero_points import on_reference_scale, to_one_scale
 from maury.measure.quality import reduced

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maury.learn.build import Recipe, train_on
+from maury.learn.build import train_on
+from maury.learn.recipe import Recipe
 from maury.learn.select import TrainingSet, split_stars
 from maury.learn.sources import sources_of
 from maury.measure.options import Options

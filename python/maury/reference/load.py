@@ -27,7 +27,7 @@ class Library:
         [K]; hotter stars are too few for training.
     training_data, citation : str
     bounds : str
-        Of a fit, see `maury.learn.build.Recipe`.
+        Of a fit, see `maury.learn.recipe.Recipe`.
     """
 
     wavelength: tuple[float, float] | None
