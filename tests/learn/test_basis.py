@@ -68,13 +68,21 @@ def test_components_are_of_order_one_and_fit_nearly_as_well_as_can_be(spectra):
     assert float(rms.rest.mean()) < 1.2 * (left**2).sum() / N / P
 
 
+def test_a_star_counts_by_the_part_of_the_pixels_that_it_has(spectra):
+    spectra.weight[0, P // 4 :] = 0
+    part = compress(spectra, principal(spectra, K)).part
+    assert float(part.mean()) == pytest.approx(1)
+    has = (spectra.weight > 0).sum(1)
+    assert float(part[0] / part[1]) == pytest.approx(float(has[0] / has[1]))
+
+
 def test_refit_finds_the_weighted_least_squares_of_each_pixel(spectra):
     flux, weight = spectra.flux, spectra.weight
     torch.manual_seed(1)
     h, rms = torch.randn(N, K), torch.rand(N) + 0.5
     new = refit(spectra, h, rms, principal(spectra, K))
     columns = np.column_stack([h.numpy(), np.ones(N)])
-    star = 1 / (weight.sum(1) * rms).numpy()
+    star = (weight > 0).numpy().mean(axis=1) / (weight.sum(1) * rms).numpy()
     for p in (0, 77):
         root = np.sqrt(weight[:, p].numpy() * star)
         slow, *_ = np.linalg.lstsq(root[:, None] * columns, root * flux[:, p].numpy(), rcond=None)
@@ -126,7 +134,7 @@ def test_refit_through_instruments_is_the_coupled_least_squares(mixed):
     old = principal(mixed, K)
     new = refit(mixed, h, rms, old)
     columns = np.column_stack([h.double().numpy(), np.ones(N)])
-    star = (1 / (mixed.weight.sum(1) * rms)).double().numpy()
+    star = (mixed.weight > 0).numpy().mean(axis=1) / (mixed.weight.sum(1) * rms).double().numpy()
     normal = np.zeros((P * (K + 1), P * (K + 1)))
     right = np.zeros(P * (K + 1))
     for i in range(N):
