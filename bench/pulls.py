@@ -1,14 +1,14 @@
-"""Widths of pulls by kind of star: python bench/pulls.py [--lamost FOLDER] [--cache F.npz]
+"""Residuals and widths of pulls by kind of star: python bench/pulls.py F.npz [--lamost FOLDER]
 
 A pull is (fitted - given - offset) / error, with the error that a catalogue reports, noise and model
 together. Its width is half of the range that holds the middle 68.3 % of the stars; 1 is right.
 
-MILES: five networks are each trained without a fifth of the stars and measure it; the model error of each
-fifth is estimated from the other four. (Their networks were trained on that fifth, but its residuals are not
-used.) The stars withheld from the training of the built-in emulator are not used for that; they are measured
-by it, with its own model error.
-STELIB and LAMOST: measured by the built-in emulator, after the median offset of each label; of LAMOST the
-errors of its pipeline, 35 K, 0.06 and 0.035 dex, are subtracted in quadrature.
+MILES: five networks are each trained without a fifth of the stars and measure it (tools/make_data.py with
+--residuals F.npz); the model error of each fifth is estimated from the other four. (Their networks were
+trained on that fifth, but its residuals are not used.) Stars that are withheld from all training are measured
+by the built-in emulator, with its own model error.
+STELIB, withheld stars, and LAMOST: measured by the built-in emulator, after the median offset of each label;
+of LAMOST the errors of its pipeline, 35 K, 0.06 and 0.035 dex, are subtracted in quadrature.
 """
 
 import argparse
@@ -16,14 +16,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from astropy.table import Table
 
 import maury
 from maury.catalog.columns import column_values
 from maury.catalog.flags import is_valid
-from maury.learn.folds import residuals_unseen
+from maury.labels import offset_and_mad
 from maury.learn.model_error import Residuals, fit_model_error
-from maury.learn.recipe import Recipe
-from maury.learn.select import select, split_stars
+from maury.learn.select import split_stars
 from maury.reference.load import load_reference
 
 NAMES = ("teff", "logg", "fe_h")
@@ -31,6 +31,7 @@ LASP = (35.0, 0.06, 0.035)
 EDGES = (3000, 4000, 4500, 5000, 5500, 6000, 6500, 8000, 13000, 40000)
 FOLDS = 5
 ENOUGH = 60  # stars
+WITHHELD = Path(__file__).parents[1] / "tools" / "withheld.csv"
 
 
 def width(pulls):
@@ -66,24 +67,38 @@ def verdict(what, found, allowed):
     print(f"\n{what}: {sum(inside)} of {len(inside)} widths within the goal")
 
 
-def miles(emulator, cache):
-    """Measure MILES with networks that were trained without the star."""
-    told = emulator.meta["recipe"]
-    modes = told.get("modes", 0) if emulator.modes.size else 0
-    recipe = Recipe(**{**told, "hidden": tuple(told["hidden"]), "modes": modes})
-    stars = load_reference("miles")
-    chosen = select(stars, emulator.labels, emulator.wavelength, emulator.window, emulator.meta["teff_max"])
-    rows = ~np.isin(chosen.star_id, emulator.meta["validation_stars"])
-    if cache is not None and cache.exists():
-        with np.load(cache) as kept:
-            held = {name: kept[name] for name in kept.files}
-        residuals = Residuals(NAMES, **held, folds=FOLDS)
-    else:
-        residuals = residuals_unseen(stars, chosen, rows, recipe, FOLDS, progress=True)
-        if cache is not None:
-            kept = {name: value for name, value in vars(residuals).items() if name not in ("names", "folds")}
-            np.savez(cache, **kept)
-    parts = split_stars(residuals.star_id, [1 / FOLDS] * (FOLDS - 1), recipe.seed)
+KINDS = {
+    "below 4000 K": ((0, 4000), (-1, 6), (-9, 9)),
+    "4000-6500 K": ((4000, 6500), (-1, 6), (-9, 9)),
+    "giants 4000-5000 K": ((4000, 5000), (-1, 3.5), (-9, 9)),
+    "dwarfs 4000-5000 K": ((4000, 5000), (3.5, 6), (-9, 9)),
+    "giants 5000-6500 K": ((5000, 6500), (-1, 3.5), (-9, 9)),
+    "dwarfs 5000-6500 K": ((5000, 6500), (3.5, 6), (-9, 9)),
+    "solar type": ((5300, 6300), (3.8, 4.8), (-0.6, 0.4)),
+    "6500-8000 K": ((6500, 8000), (-1, 6), (-9, 9)),
+    "8000-13,000 K": ((8000, 13000), (-1, 6), (-9, 9)),
+    "above 13,000 K": ((13000, 99999), (-1, 6), (-9, 9)),
+    "[Fe/H] < -1.5": ((0, 99999), (-1, 6), (-9, -1.5)),
+}
+
+
+def kinds(residuals):
+    """Print offset and MAD of the labels by kind of star."""
+    print("\n| stars | n | Teff [K] | log g | [Fe/H] |\n|---|---|---|---|---|")
+    for kind, ranges in KINDS.items():
+        here = residuals.usable.copy()
+        for j, (low, high) in enumerate(ranges):
+            here &= (residuals.given[:, j] >= low) & (residuals.given[:, j] < high)
+        difference = (residuals.fitted - residuals.given)[here]
+        offset, mad = np.transpose([offset_and_mad(column) for column in difference.T])
+        cells = [f"{offset[j]:+.{0 if j == 0 else 3}f} / {mad[j]:.{0 if j == 0 else 3}f}" for j in range(3)]
+        print(f"| {kind} | {here.sum()} | {' | '.join(cells)} |")
+
+
+def miles(emulator, residuals):
+    """Show residuals of MILES, measured with networks that were trained without the star."""
+    kinds(residuals)
+    parts = split_stars(residuals.star_id, [1 / FOLDS] * (FOLDS - 1), 0)
     parts.append(~np.logical_or.reduce(parts))
     pulls, errors = np.full(residuals.fitted.shape, np.nan), np.full(residuals.fitted.shape, np.nan)
     noise = np.sqrt(np.diagonal(residuals.noise, axis1=1, axis2=2))
@@ -95,6 +110,7 @@ def miles(emulator, cache):
     found = show("MILES, nested cross-validation", residuals.fitted[:, 0], pulls, errors)
     verdict("MILES", found, lambda n: 0.1 if n >= ENOUGH else 0.2)
 
+    stars = load_reference("miles")
     held = stars[np.isin(stars.star_id, emulator.meta["validation_stars"])]
     known = np.column_stack([held.labels[name] for name in NAMES])
     measured("MILES, stars withheld from the built-in emulator", held, known, (0, 0, 0), emulator, False)
@@ -119,8 +135,6 @@ def measured(title, spectra, known, given_error, emulator, zero_point=True):
 
 def lamost(folder, emulator):
     """Compare LAMOST DR10 with the labels of its pipeline."""
-    from astropy.table import Table
-
     table = Table.read(folder / "labels.csv")
     table = table[np.asarray(table["snrg"]) > 20]
     spectra = maury.read_spectra([folder / str(name) for name in table["file"]])
@@ -131,11 +145,15 @@ def lamost(folder, emulator):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lamost", type=Path, metavar="FOLDER", help="with its labels.csv")
-    parser.add_argument("--cache", type=Path, metavar="F.npz", help="file for the labels measured for MILES")
+    parser.add_argument("residuals", type=Path, metavar="F.npz", help="written by tools/make_data.py")
     options = parser.parse_args()
     emulator = maury.Emulator.load("default")
-    miles(emulator, options.cache)
+    with np.load(options.residuals) as kept:
+        residuals = Residuals(NAMES, **{name: kept[name] for name in kept.files}, folds=FOLDS)
+    miles(emulator, residuals[~np.char.startswith(residuals.star_id, "model")])
     stelib = load_reference("stelib")
+    withheld = Table.read(WITHHELD)
+    stelib = stelib[np.isin(stelib.star_id, withheld["star_id"][withheld["source"] == "STELIB"])]
     known = np.column_stack([stelib.labels[name] for name in NAMES])
     measured("STELIB", stelib, known, (0, 0, 0), emulator)
     if options.lamost is not None:

@@ -114,8 +114,8 @@ def templates_of_sdss(folder, miles):
     return templates[np.flatnonzero(known)]
 
 
-def train(lamost, templates, folds, seed):
-    """Write the emulator."""
+def train(lamost, templates, folds, seed, residuals):
+    """Write the emulator, and the residuals of its cross-validation."""
     miles = of_source(maury.read_spectra("miles"), "MILES")
     parts = {
         "MILES 9.1 (sdss-mangadap 4.5.0)": miles,
@@ -131,16 +131,19 @@ def train(lamost, templates, folds, seed):
         "Falcon-Barroso et al. 2011, A&A 532, A95; Le Borgne et al. 2003, A&A 402, 433; Luo et al. 2015, "
         "RAA 15, 1095",
     }
-    emulator = train_recipe(
+    done = train_recipe(
         maury.Spectra.concatenate(list(parts.values())),
         Recipe(validation_fraction=0.0, reference_scale="MILES", seed=seed),
         wavelength=WAVELENGTH,
         folds=folds,
         meta=meta,
         progress=True,
-    ).emulator
-    meta = {**emulator.meta, "validation_stars": sorted(withheld("MILES").tolist())}
-    replace(emulator, meta=meta).save(EMULATOR)
+    )
+    meta = {**done.emulator.meta, "validation_stars": sorted(withheld("MILES").tolist())}
+    replace(done.emulator, meta=meta).save(EMULATOR)
+    if residuals is not None:
+        kept = {name: value for name, value in vars(done.residuals).items() if name not in ("names", "folds")}
+        np.savez(residuals, **kept)
 
 
 def choose():
@@ -174,7 +177,8 @@ if __name__ == "__main__":
     parser.add_argument("--demo", action="store_true", help="copy the stars of maury demo, too")
     parser.add_argument("--folds", type=int, default=5, help="networks for the model error")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--residuals", type=Path, metavar="F.npz", help="write what bench/pulls.py reads")
     options = parser.parse_args()
-    train(options.lamost, options.templates, options.folds, options.seed)
+    train(options.lamost, options.templates, options.folds, options.seed, options.residuals)
     if options.demo:
         choose()

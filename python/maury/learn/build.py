@@ -33,6 +33,7 @@ from maury.learn.stars import DOUBTFUL, STOPPING, TRAINING
 from maury.output import progress as show_progress
 
 if TYPE_CHECKING:
+    from maury.learn.model_error import Residuals
     from maury.learn.network import Network
 
 Array = NDArray[np.float64]
@@ -52,10 +53,13 @@ class Trained:
     use : (N,) str
         "training", "stopping", "withheld for validation", or why the spectrum was left out. From `train_on`,
         "" is a spectrum that was not selected for use.
+    residuals : Residuals or None
+        Labels measured by networks trained without the star, from which the model error was estimated.
     """
 
     emulator: Emulator
     use: NDArray[np.str_]
+    residuals: Residuals | None = None
 
 
 def train_on(

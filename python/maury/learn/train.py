@@ -137,7 +137,7 @@ def train_recipe(
     done = train_on(chosen, stop, rows, recipe, meta=origin, progress=bool(progress), name=name)
     use = chosen.reasons.astype(object)
     use[chosen.rows] = np.where(validation, VALIDATION, done.use)
-    emulator = done.emulator
+    emulator, residuals = done.emulator, None
     if folds:  # validation stars are excluded here, too
         residuals = residuals_unseen(
             reference, chosen, ~validation, recipe, folds,
@@ -146,4 +146,4 @@ def train_recipe(
         if not residuals.modes:
             emulator = emulator.without_modes()
         emulator = emulator.with_model_error(fit_model_error(residuals))
-    return Trained(emulator, use.astype(str))
+    return Trained(emulator, use.astype(str), residuals)
