@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import real_stars
 from astropy.table import Table
 
 import maury
@@ -31,7 +32,6 @@ LASP = (35.0, 0.06, 0.035)
 EDGES = (3000, 4000, 4500, 5000, 5500, 6000, 6500, 8000, 13000, 40000)
 FOLDS = 5
 ENOUGH = 60  # stars
-WITHHELD = Path(__file__).parents[1] / "tools" / "withheld.csv"
 
 
 def width(pulls):
@@ -152,8 +152,7 @@ def main():
         residuals = Residuals(NAMES, **{name: kept[name] for name in kept.files}, folds=FOLDS)
     miles(emulator, residuals[~np.char.startswith(residuals.star_id, "model")])
     stelib = load_reference("stelib")
-    withheld = Table.read(WITHHELD)
-    stelib = stelib[np.isin(stelib.star_id, withheld["star_id"][withheld["source"] == "STELIB"])]
+    stelib = stelib[np.isin(stelib.star_id, real_stars.withheld("stelib"))]
     known = np.column_stack([stelib.labels[name] for name in NAMES])
     measured("STELIB", stelib, known, (0, 0, 0), emulator)
     if options.lamost is not None:

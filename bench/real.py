@@ -176,10 +176,8 @@ def libraries(emulator):
     """Print the rows of MILES and STELIB."""
     for name in ("miles", "stelib"):
         spectra, labels = real_stars.library(name)
-        if name == "miles":
-            withheld = np.isin(spectra.star_id, emulator.meta["validation_stars"])
-            spectra, labels = spectra[withheld], labels[withheld]
-        compare("MILES, withheld" if name == "miles" else "STELIB", spectra, labels, emulator)
+        withheld = np.isin(spectra.star_id, real_stars.withheld(name))
+        compare(f"{name.upper()}, withheld", spectra[withheld], labels[withheld], emulator)
     spectra, labels = real_stars.library("miles")
     low, high = np.transpose(SOLAR_TYPE)
     chosen = np.flatnonzero(((labels > low) & (labels < high)).all(axis=1))

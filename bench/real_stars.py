@@ -110,6 +110,12 @@ def miles_is_installed():
     return importlib.util.find_spec("mangadap") is not None or "MAURY_TEST_MILES" in os.environ
 
 
+def withheld(name):
+    """Return the names of stars of a library that no emulator was trained on."""
+    listed = Table.read(Path(__file__).parents[1] / "tools" / "withheld.csv")
+    return listed["star_id"][listed["source"] == name.upper()]
+
+
 def library(name):
     """Return stars of MILES or STELIB with all labels, and these labels."""
     stars = load_reference(name)

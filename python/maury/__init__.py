@@ -8,7 +8,7 @@
 12
 >>> emulator = maury.Emulator.load("default")
 >>> emulator.predict(teff=5772, logg=4.44, fe_h=0.0).shape
-(3129,)
+(4025,)
 
 `fit` does everything: rest frame, normalisation, fit, errors, quality flags. `fit_files` does the same for
 files of any size, and resumes interrupted runs; `cluster` uses several machines. `fit_normalized` is the fit
