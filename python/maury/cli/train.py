@@ -66,7 +66,9 @@ def _recipe(command: Any) -> Any:
     help="Emulator to write.",
 )
 @_recipe
-@click.option("--ensemble", type=click.IntRange(min=1), metavar="N", help="Train N networks, keep the best.")
+@click.option(
+    "--ensemble", type=click.IntRange(min=1), metavar="N", help="Train N networks, keep their mean."
+)
 @click.option(
     "--folds",
     type=click.IntRange(min=0),

@@ -18,7 +18,7 @@ from maury.emulator.modes import MOST_MODES
 from maury.labels import scaled
 from maury.learn.assemble import assemble, complete_labels, scaling
 from maury.learn.doubt import doubts
-from maury.learn.ensemble import model_error
+from maury.learn.ensemble import label_spread
 from maury.learn.normalise import as_fitted
 from maury.learn.recipe import BOUNDS, Recipe
 from maury.learn.select import MIN_PIXEL_FRACTION, TOO_FEW, TrainingSet, weights
@@ -132,7 +132,7 @@ def train_on(
             what += f" {member + 1} of {recipe.ensemble}"
         seeded = replace(recipe, seed=recipe.seed + member)
         networks.append(_optimise(chosen, taught, stop, train_rows, seeded, sources, what, progress))
-    network = min(networks, key=lambda one: one.stop_loss)
+    network = networks[0] if recipe.ensemble == 1 else _mean(networks, chosen, recipe, name, progress)
     origin = {
         **(meta or {}),
         "recipe": vars(recipe),
@@ -153,9 +153,32 @@ def train_on(
         members = [assemble(chosen, used, one, recipe, sources) for one in networks]
         new = ~train_rows & ~doubtful & (chosen.source == sources[0])
         known = (chosen.flux[new], chosen.ivar[new], chosen.labels[new])
-        origin["model_error"] = model_error(members, *known)
+        origin["spread"] = label_spread(members, *known)
     emulator = assemble(chosen, used, network, recipe, sources, meta=origin)
     return Trained(emulator, use.astype(str))
+
+
+def _mean(networks: list[Network], chosen: TrainingSet, recipe: Recipe, name: str, progress: bool) -> Network:
+    from maury.learn.mean import mean_network  # requires torch
+
+    steps = recipe.steps * recipe.cycles
+    with show_progress(steps, f"{name}mean of {len(networks)}", "step", progress) as bar:
+
+        def show(step: int, rms: float) -> None:
+            bar.set_postfix(rms=f"{rms:.5f}")
+            bar.update(step - bar.n)
+
+        return mean_network(
+            networks,
+            len(chosen.names),
+            hidden=recipe.hidden,
+            coefficients=recipe.coefficients,
+            activation=recipe.activation,
+            steps=steps,
+            learning_rate=recipe.learning_rate,
+            seed=recipe.seed,
+            progress=show,
+        )
 
 
 def _enough(chosen: TrainingSet, taught: Rows) -> Rows:

@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 TEFF_EDGES = (5000.0, 8000.0, 12000.0, 20000.0)
 
 
-def model_error(members: Sequence[Emulator], flux: Array, ivar: Array, labels: Array) -> dict[str, Any]:
+def label_spread(members: Sequence[Emulator], flux: Array, ivar: Array, labels: Array) -> dict[str, Any]:
     """Spread of the labels measured by networks of several seeds, for stars that none was trained on.
 
     For each star the standard deviation over the members,

@@ -28,8 +28,8 @@ from maury.learn.latent import RATE, Given, LatentLabels
 
 Array = NDArray[np.float64]
 
-# Normalised flux; keeps the gradient of the root finite where a star is reproduced exactly.
-_RMS_FLOOR = 1e-4
+#: Normalised flux; keeps the gradient of the root finite where a star is reproduced exactly.
+RMS_FLOOR = 1e-4
 _CHECK_EVERY = 25
 # Maximum number of spectra in a step.
 _BATCH = 1024
@@ -67,7 +67,7 @@ class Network:
     x: Array
 
 
-_ACTIVATIONS: dict[str, type[torch.nn.Module]] = {
+ACTIVATIONS: dict[str, type[torch.nn.Module]] = {
     "identity": torch.nn.Identity,
     "relu": torch.nn.ReLU,
     "leaky_relu": torch.nn.LeakyReLU,
@@ -116,8 +116,8 @@ def optimise(
     progress : callable, optional
         Called with the step, counted over all cycles, and the loss on the stopping set.
     """
-    if activation not in _ACTIVATIONS:
-        raise ValueError(f"activation: expected one of {', '.join(_ACTIVATIONS)}, got {activation!r}")
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation: expected one of {', '.join(ACTIVATIONS)}, got {activation!r}")
     train, held_out = (
         Data(
             torch.as_tensor(flux[rows], dtype=torch.float32),
@@ -129,10 +129,10 @@ def optimise(
     train_rows, stop_rows = (torch.as_tensor(np.flatnonzero(rows)) for rows in (~stop, stop))
     # A full last layer is a bottleneck as wide as the last hidden layer, multiplied out at the end.
     k = coefficients if coefficients is not None else min(hidden[-1], *train.flux.shape)
-    with torch.random.fork_rng(), _one_thread():
+    with torch.random.fork_rng(), one_thread():
         torch.manual_seed(seed)
         basis = principal(train, k)
-        trunk = _trunk(given.x.shape[1], hidden, k, activation)
+        trunk = new_trunk(given.x.shape[1], hidden, k, activation)
         seen, held = compress(train, basis), compress(held_out, basis)
         places = np.empty((len(stop), k))
         places[~stop], places[stop] = seen.best.numpy(), held.best.numpy()
@@ -148,7 +148,7 @@ def optimise(
                     progress(cycle * steps + step, value)
             with torch.no_grad():
                 h_train = trunk(latent(train_rows))
-                basis = refit(train, h_train, seen.rms(h_train, _RMS_FLOOR), basis)
+                basis = refit(train, h_train, seen.rms(h_train, RMS_FLOOR), basis)
                 seen, held = compress(train, basis), compress(held_out, basis)
                 loss = float(_objective(trunk, latent, stop_rows, held).mean())
             losses.append(loss)
@@ -160,7 +160,7 @@ def optimise(
         model.load_state_dict(kept[0])
     if not np.isfinite(best):
         raise ValueError("training diverged: the loss is not finite; lower learning_rate")
-    weights, biases = _layers(trunk, kept[1], full=coefficients is None)
+    weights, biases = layers(trunk, kept[1], full=coefficients is None)
     activations = [activation] * len(hidden) + ([] if coefficients is None else ["identity"])
     with torch.no_grad():
         x = latent(torch.arange(len(stop))).double().numpy()
@@ -168,7 +168,7 @@ def optimise(
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Restrict torch to one thread.
 
     Its matrices are small here: two threads on two free cores gain little, and on busy cores they wait for
@@ -192,7 +192,7 @@ def _objective(
     """Loss (n,) of n rows; `fixed` trunks have no gradient, so that only the labels are fitted."""
     weights = {name: w.detach() if fixed else w for name, w in trunk.named_parameters()}
     h = torch.func.functional_call(trunk, weights, latent(rows))
-    return latent.objective(spectra.rms(h, _RMS_FLOOR), rows) * spectra.part
+    return latent.objective(spectra.rms(h, RMS_FLOOR), rows) * spectra.part
 
 
 def _cycle(
@@ -241,20 +241,21 @@ def _cycle(
     model.load_state_dict(kept)
 
 
-def _trunk(n_labels: int, hidden: Sequence[int], k: int, activation: str) -> torch.nn.Sequential:
-    layers: list[torch.nn.Module] = []
+def new_trunk(n_labels: int, hidden: Sequence[int], k: int, activation: str) -> torch.nn.Sequential:
+    """Return the layers from the inputs to K coefficients."""
+    parts: list[torch.nn.Module] = []
     width = n_labels
     for units in hidden:
-        layers += [torch.nn.Linear(width, units), _ACTIVATIONS[activation]()]
+        parts += [torch.nn.Linear(width, units), ACTIVATIONS[activation]()]
         width = units
-    return torch.nn.Sequential(*layers, torch.nn.Linear(width, k))
+    return torch.nn.Sequential(*parts, torch.nn.Linear(width, k))
 
 
 def _state(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in model.state_dict().items()}
 
 
-def _layers(
+def layers(
     trunk: torch.nn.Sequential, basis: Basis, full: bool
 ) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]:
     """Weights and biases; the bottleneck is multiplied into the last layer if that should be full."""

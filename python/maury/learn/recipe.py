@@ -44,8 +44,8 @@ class Recipe:
         Bounds of a fit: "training" = the range of the training labels and 5 % of it on each side, or "paper"
         = `PAPER_BOUNDS`, extended where the training labels exceed them.
     ensemble : int
-        Number of networks, from seeds `seed`, `seed` + 1, ...; the one that is best on the stopping set is
-        kept, together with the spread of the labels that they measure.
+        Number of networks, from seeds `seed`, `seed` + 1, ...; one network learns the mean of them, see
+        `maury.learn.mean`, and is kept together with the spread of the labels that they measure.
     modes : int
         Maximum number of residual modes; see `maury.learn.modes`.
     reference_scale : str or None

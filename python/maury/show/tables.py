@@ -143,7 +143,7 @@ def convergence_words(meta: Mapping[str, Any]) -> list[str]:
             else "not converged: the last cycle still gained 1 % or more; increase cycles (--cycles)"
         )
         lines.append(f"Rms flux error of the stopping set after each cycle: {told}; {verdict}.")
-    spread = meta.get("model_error")
+    spread = meta.get("spread")
     if spread:
         names = [name for name in spread if name not in ("members", "teff_edges", "stars")]
         edges = [None, *spread["teff_edges"], None]
