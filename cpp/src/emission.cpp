@@ -27,7 +27,8 @@ void EmissionSearch::find(const NormalisedFit& fit, double rv, double line, doub
     height = significance = not_known;
     const double at = line * (1.0 + (std::isfinite(rv) ? rv : 0.0) / speed_of_light);
     const auto velocity = [&](std::size_t p) { return speed_of_light * (fit.wavelength[p] / at - 1.0); };
-    const auto inside = [&](std::size_t p) { return std::abs(velocity(p)) < around; }; // not NaN
+    const double low = at * (1.0 - around / speed_of_light), high = at * (1.0 + around / speed_of_light);
+    const auto inside = [&](std::size_t p) { return fit.wavelength[p] > low && fit.wavelength[p] < high; };
     std::size_t first = 0, end = fit.n;
     while (first < end && !inside(first))
         ++first;

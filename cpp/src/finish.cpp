@@ -18,7 +18,7 @@ namespace {
 // half.
 constexpr double line_part = 0.5;
 
-constexpr std::size_t few_dropped = 100; // a part in so many of the pixels changes no hessian
+constexpr std::size_t few_dropped = 20; // a part in so many of the pixels changes no hessian much
 
 } // namespace
 
@@ -59,14 +59,13 @@ void Finish::set(const Pixels& pixels, std::size_t first, std::size_t n, const d
     if (!native_)
         instrument_.set(pixels.observed(first, n));
     placed_ = false;
-    if (continuum) {
-        runs_.assign(1, 0);
-        for (const std::size_t run : pixels.runs())
-            if (run > first && run < first + n)
-                runs_.push_back(run - first);
-        runs_.push_back(n);
+    runs_.assign(1, 0);
+    for (const std::size_t run : pixels.runs())
+        if (run > first && run < first + n)
+            runs_.push_back(run - first);
+    runs_.push_back(n);
+    if (continuum)
         lines_.set(pixels.place() + first, runs_, n, half_);
-    }
 }
 
 // True if the instrument has no effect.

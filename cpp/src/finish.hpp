@@ -81,6 +81,7 @@ class Finish final : public Problem {
     void set_hessian();
     bool hessian_serves() const;
     void project(const double* v, const float* rows, std::size_t stride, double* out);
+    void add_by_arm(const double* v, const double* u, double factor, double* sums, std::size_t step) const;
     const float* rows() const { return native_ ? emulator_.rows() : spline_.rows.data(); }
     const float* basis_rows() const { return native_ ? emulator_.basis().rows : spline_.basis_rows(); }
     void fill_panel(std::size_t panel, const double* tangents);
@@ -107,7 +108,7 @@ class Finish final : public Problem {
     // hessian_ that of hessian_x_, exactly.
     bool model_known_ = false, fitted_known_ = false, columns_known_ = false, gradient_known_ = false,
          hessian_known_ = false, hessian_exact_ = false;
-    std::vector<std::size_t> runs_;
+    std::vector<std::size_t> runs_; // each of one arm
     std::vector<double> x_, here_, beside_x_, hessian_x_, gradient_, hessian_, shift_, away_, placed_shift_,
         weight_, ones_, grid_model_, model_, fitted_, explained_fit_, weighted_, adjoint_;
     std::vector<double> by_shift_, by_extra_, grid_sum_;

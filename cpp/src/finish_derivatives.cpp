@@ -10,7 +10,7 @@ using simd::eight;
 
 namespace {
 
-constexpr double hessian_reach = 3.0; // formal errors: farther a hessian is made anew
+constexpr double hessian_reach = 5.0; // formal errors: farther a hessian is made anew
 constexpr double beside = 3e-3;       // scaled labels: a difference of tangents
 
 } // namespace
@@ -69,14 +69,21 @@ void Finish::set_gradient() {
     if (nuisances_.shift)
         *next++ = simd::kernels().dot(by_model, by_shift_.data(), n_);
     if (nuisances_.arms) {
-        for (std::size_t p = 0; p < n_; ++p)
-            if (arm_[p] > 0)
-                next[arm_[p] - 1] += by_model[p] * by_shift_[p];
+        add_by_arm(by_model, by_shift_.data(), 1.0, next, 1);
         next += nuisances_.n_arms - 1;
     }
     if (nuisances_.extra)
         *next = simd::kernels().dot(by_model, by_extra_.data(), n_);
     gradient_known_ = true;
+}
+
+// sums[i step] += factor v.u over the pixels of arm 1 + i
+void Finish::add_by_arm(const double* v, const double* u, double factor, double* sums,
+                        std::size_t step) const {
+    for (std::size_t r = 0; r + 1 < runs_.size(); ++r)
+        if (const std::int32_t arm = arm_[runs_[r]]; arm > 0)
+            sums[static_cast<std::size_t>(arm - 1) * step] +=
+                factor * simd::kernels().dot(v + runs_[r], u + runs_[r], runs_[r + 1] - runs_[r]);
 }
 
 // sum_p (D'Wr)_p d2 m_p / dx dx, at the x of the last gradient
@@ -106,11 +113,8 @@ void Finish::curvature(double* curvature) {
     const double* const by_model = line_ ? adjoint_.data() : weighted_.data();
     if (nuisances_.shift)
         curvature[first * n_all_ + first] = 2.0 * simd::kernels().dot(by_model, by_extra_.data(), n_);
-    for (std::size_t p = 0; p < n_ && nuisances_.arms; ++p)
-        if (arm_[p] > 0) {
-            const std::size_t k = first + step + static_cast<std::size_t>(arm_[p]) - 1;
-            curvature[k * n_all_ + k] += 2.0 * by_model[p] * by_extra_[p];
-        }
+    if (nuisances_.arms) // on the diagonal
+        add_by_arm(by_model, by_extra_.data(), 2.0, curvature + (first + step) * (n_all_ + 1), n_all_ + 1);
     for (std::size_t k = first + 1; nuisances_.shift && nuisances_.arms && k < first + nuisances_.n_arms; ++k)
         curvature[first * n_all_ + k] = curvature[k * n_all_ + first] = curvature[k * n_all_ + k];
 }

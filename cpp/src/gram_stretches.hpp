@@ -17,7 +17,7 @@ namespace maury {
 // All is a function of the emulator alone, so no spectrum depends on another.
 class GramStretches {
   public:
-    static constexpr std::size_t length = 64; // pixels
+    static constexpr std::size_t length = 128; // pixels
     explicit GramStretches(const Emulator& emulator);
 
     std::size_t size() const { return n_stretches_; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 namespace maury {
@@ -20,7 +21,7 @@ void Pixels::set(const Spectra& spectra, std::size_t i, double rv) {
     const double doppler = grid_.even() ? 1.0 : 1.0 + rv / speed_of_light;
     const double* wavelength = spectra.wavelength + (spectra.one_wavelength ? 0 : i * n);
     const std::int32_t* arm = spectra.arm ? spectra.arm + (spectra.one_arm ? 0 : i * n) : nullptr;
-    if (placed_ != wavelength || doppler_ != doppler || n_ != n || !spectra.one_arm) {
+    if (!placed_at(wavelength, arm, n) || doppler_ != doppler) {
         n_ = n;
         arm_.assign(n, 0);
         if (arm)
@@ -28,7 +29,6 @@ void Pixels::set(const Spectra& spectra, std::size_t i, double rv) {
         n_arms_ = n > 0 ? static_cast<std::size_t>(*std::max_element(arm_.begin(), arm_.end())) + 1 : 1;
         place_pixels(wavelength, doppler);
         find_runs();
-        placed_ = wavelength;
         doppler_ = doppler;
     }
     raw_flux_.resize(n);
@@ -54,6 +54,12 @@ void Pixels::set(const Spectra& spectra, std::size_t i, double rv) {
         for (std::size_t p = 0; p < n; ++p)
             sigma_[p] = sigma[p] / doppler / grid_.width(wavelength_[p] / doppler);
     }
+}
+
+// Whether the last spectrum had the same wavelengths and arms, as neighbours of a survey do.
+bool Pixels::placed_at(const double* wavelength, const std::int32_t* arm, std::size_t n) const {
+    return n == n_ && std::memcmp(wavelength_.data(), wavelength, n * sizeof *wavelength) == 0 &&
+           (arm ? std::equal(arm, arm + n, arm_.begin()) : n_arms_ == 1);
 }
 
 // Edges lie half-way to the neighbours of the same arm: one number for both, so that they share it.

@@ -44,6 +44,7 @@ class Pixels {
     bool on_emulator(std::size_t p, double shift) const;        // the same of all that a pixel sees
 
   private:
+    bool placed_at(const double* wavelength, const std::int32_t* arm, std::size_t n) const;
     void place_pixels(const double* wavelength, double doppler);
     void find_runs();
     void read_matrix(const double* rows, std::size_t n_neighbours);
@@ -51,8 +52,7 @@ class Pixels {
 
     const WavelengthGrid& grid_;
     std::size_t n_ = 0, n_arms_ = 1, n_neighbours_ = 0;
-    const double* placed_ = nullptr; // wavelengths whose places are known
-    double doppler_ = 0.0;
+    double doppler_ = 0.0; // of the wavelengths whose places are known
     bool sharper_ = false;
     std::vector<double> low_, high_, place_, sigma_, own_, variance_, narrowing_, resolution_, matrix_sigma_;
     std::vector<double> flux_, ivar_, raw_flux_, raw_ivar_, wavelength_;

@@ -72,16 +72,11 @@ void ResidualModes::weigh(const double* weight) {
 double ResidualModes::explain(const double* weight, const double* data, const double* fitted) {
     if (!weighed_)
         weigh(weight);
-    for (std::size_t i = 0; i < n_panels_; ++i) {
-        const double* mode = &modes_[i * n_ * eight];
-        double sum[eight] = {};
-        for (std::size_t p = 0; p < n_; ++p, mode += eight) {
-            const double v = weight[p] * (fitted[p] - data[p]);
-            for (std::size_t m = 0; m < eight; ++m)
-                sum[m] += v * mode[m];
-        }
-        std::copy_n(sum, eight, &y_[i * eight]);
-    }
+    column_.resize(n_);
+    for (std::size_t p = 0; p < n_; ++p)
+        column_[p] = weight[p] * (fitted[p] - data[p]);
+    for (std::size_t i = 0; i < n_panels_; ++i)
+        simd::kernels().sum_of_eights(&modes_[i * n_ * eight], column_.data(), n_, &y_[i * eight]);
     amplitude_ = y_;
     cholesky_solve(factor_.data(), n_modes_, amplitude_.data());
     double total = 0.0;
@@ -90,26 +85,23 @@ double ResidualModes::explain(const double* weight, const double* data, const do
     return total;
 }
 
-void ResidualModes::subtract(const double* weight, double* weighted) const {
-    for (std::size_t i = 0; i < n_panels_; ++i) {
-        const double *mode = &modes_[i * n_ * eight], *z = &amplitude_[i * eight];
-        for (std::size_t p = 0; p < n_; ++p, mode += eight) {
-            double sum = 0.0;
-            for (std::size_t m = 0; m < eight; ++m)
-                sum += mode[m] * z[m];
-            weighted[p] -= weight[p] * sum;
-        }
-    }
+void ResidualModes::subtract(const double* weight, double* weighted) {
+    set_column();
+    for (std::size_t p = 0; p < n_; ++p)
+        weighted[p] -= weight[p] * column_[p];
 }
 
-void ResidualModes::explained(const double* fitted, double* out) const {
-    std::copy_n(fitted, n_, out);
-    for (std::size_t i = 0; i < n_panels_; ++i) {
-        const double *mode = &modes_[i * n_ * eight], *z = &amplitude_[i * eight];
-        for (std::size_t p = 0; p < n_; ++p, mode += eight)
-            for (std::size_t m = 0; m < eight; ++m)
-                out[p] -= mode[m] * z[m];
-    }
+void ResidualModes::explained(const double* fitted, double* out) {
+    set_column();
+    for (std::size_t p = 0; p < n_; ++p)
+        out[p] = fitted[p] - column_[p];
+}
+
+// column_ = U z
+void ResidualModes::set_column() {
+    column_.assign(n_, 0.0);
+    for (std::size_t i = 0; i < n_panels_; ++i)
+        simd::kernels().add_eights(&modes_[i * n_ * eight], &amplitude_[i * eight], n_, column_.data());
 }
 
 // J'WJ - (U'WJ)'B^-1 (U'WJ)

@@ -38,14 +38,15 @@ class ResidualModes {
     // r = fitted - data. Returns y'z; the functions below then belong to it.
     double explain(const double* weight, const double* data, const double* fitted);
     // weighted (n,) = W r -> W (r - U z) = (W^-1 + U U')^-1 r
-    void subtract(const double* weight, double* weighted) const;
+    void subtract(const double* weight, double* weighted);
     // out (n,) = fitted - U z: the fit with the modes at their most likely amplitudes
-    void explained(const double* fitted, double* out) const;
+    void explained(const double* fitted, double* out);
     // hessian (n_columns, n_columns) = J'W J -> J'(W^-1 + U U')^-1 J, jacobian (panels, n, 8)
     void reduce(const double* weight, const double* jacobian, std::size_t n_columns, double* hessian);
 
   private:
     void weigh(const double* weight);
+    void set_column();
 
     const GridModes* grid_ = nullptr;
     bool seen_ = false, weighed_ = false;
@@ -53,7 +54,7 @@ class ResidualModes {
     Aligned<double> modes_;                          // (panels, n, 8)
     std::vector<double> factor_;                     // of B
     std::vector<double> y_, amplitude_;              // amplitude_: z
-    std::vector<double> cross_, solved_;
+    std::vector<double> column_, cross_, solved_;
 };
 
 } // namespace maury

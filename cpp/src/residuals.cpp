@@ -13,15 +13,20 @@ namespace {
 constexpr double least_error = 0.008; // to which local lines reproduce the running median of training spectra
 constexpr std::size_t every = 8;      // pixels: one of so many tells the width of pixels
 
-// As numpy.interp: linear, constant beyond the ends, NaN for NaN.
-double interpolated(double x, const std::vector<double>& at, const std::vector<double>& values) {
+// As numpy.interp: linear, constant beyond the ends, NaN for NaN. The interval is looked for from i on, that
+// of the last x, since neighbours lie near each other.
+double interpolated(double x, const std::vector<double>& at, const std::vector<double>& values,
+                    std::size_t& i) {
     if (std::isnan(x))
         return x;
     if (x <= at.front())
         return values.front();
     if (x >= at.back())
         return values.back();
-    const auto i = static_cast<std::size_t>(std::upper_bound(at.begin(), at.end(), x) - at.begin()) - 1;
+    while (at[i + 1] <= x)
+        ++i;
+    while (at[i] > x)
+        --i;
     return (values[i + 1] - values[i]) / (at[i + 1] - at[i]) * (x - at[i]) + values[i];
 }
 
@@ -59,12 +64,13 @@ void Residuals::normalise(const FittedSpectrum& spectrum) {
     for (auto* values : {&flux_, &ivar_, &model_, &noise_})
         values->resize(spectrum.n);
     const double stretch = 1.0 + (std::isfinite(spectrum.rv) ? spectrum.rv : 0.0) / speed_of_light;
+    std::size_t interval = 0;
     for (std::size_t p = 0; p < spectrum.n; ++p) {
         const double c = spectrum.continuum[p];
         flux_[p] = spectrum.flux[p] / c;
         model_[p] = spectrum.model[p] / c;
         ivar_[p] = spectrum.ivar[p] * c * c;
-        noise_[p] = interpolated(spectrum.wavelength[p] / stretch, wavelength_, scatter_);
+        noise_[p] = interpolated(spectrum.wavelength[p] / stretch, wavelength_, scatter_, interval);
     }
 }
 

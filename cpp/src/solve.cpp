@@ -10,6 +10,9 @@ namespace {
 constexpr double least_damping = 1e-60, most_damping = 1e50, most_for_promise = 1e-2;
 constexpr double least_gain = 0.1;   // fall / predicted fall: below, the quadratic model is not trusted
 constexpr double least_factor = 0.1; // by which one good step lowers the damping
+// Predicted fall from where on curvature is added: what the problem knows of it is right farther off than
+// what steps showed.
+constexpr double near_known = 4.0, near_learnt = 1.0;
 
 bool all_finite(const double* values, std::size_t n) {
     return std::all_of(values, values + n, [](double v) { return std::isfinite(v); });
@@ -151,7 +154,8 @@ void Solver::propose(Problem* problem) {
         return;
     model_ = hessian_;
     curved_ = false;
-    if (options_.learn_curvature && find_step(damping_) && predicted_fall() < 1.0) {
+    if (options_.learn_curvature && find_step(damping_) &&
+        predicted_fall() < (problem ? near_known : near_learnt)) {
         if (problem)
             problem->curvature(curvature_.data());
         for (std::size_t i = 0; i < n_ * n_; ++i)

@@ -11,7 +11,8 @@ constexpr std::size_t n_considered = 24; // candidates among which the search ch
 constexpr int most_moves = 3;            // searches at another velocity
 constexpr double far = 0.5;              // pixels: a search elsewhere may end in another minimum
 constexpr double misleading = 0.2;       // part of chi2 that may have led the search astray
-constexpr double near_enough = 0.3;      // formal errors: to tell outliers
+constexpr double near_enough = 0.3;      // formal errors: to tell outliers,
+constexpr double first_look = 1.0;       // and the gross ones, which move the fit farther than this
 constexpr double coarse_reach = 0.25, fine_reach = 0.01; // pixels: see Finish::set_reach
 constexpr double newton = 1e-4;                          // damping of what starts next to the least
 
@@ -225,7 +226,8 @@ Status SpectrumFit::finish(const StopFlag& stop) {
     int rounds = options_.clip > 0.0 ? most_rounds : 0;
     for (;;) {
         while (rounds > 0) {
-            const SolveResult result = solve(best_.data(), near_enough, options_.max_evaluations);
+            const double tolerance = rounds == most_rounds ? first_look : near_enough;
+            const SolveResult result = solve(best_.data(), tolerance, options_.max_evaluations);
             if (result.status == Status::NON_FINITE)
                 return result.status;
             if (!leave_out_outliers()) {

@@ -10,10 +10,11 @@
 namespace maury {
 namespace {
 
-constexpr double least_variance = 1e-7;           // smaller ones count as 0
-constexpr double spacing = 0.02;                  // of the logarithms of variances
-constexpr double smooth = 1.0, few_phases = 16.0; // from this variance on so many do
-constexpr std::size_t most_nodes = 20000;         // of a table that is kept, some 30 MB
+constexpr double least_variance = 1e-7;   // smaller ones count as 0
+constexpr double spacing = 0.02;          // of the logarithms of variances
+constexpr double smooth = 1.0;            // from this variance on a quarter of the phases does
+constexpr int many = 6, few = 4;          // log2 of the phases
+constexpr std::size_t most_nodes = 20000; // of a table that is kept, some 30 MB
 
 struct Shelf {
     std::mutex mutex;
@@ -43,9 +44,18 @@ void StepTable::give_back(std::unique_ptr<StepTable> table) {
     shelf().tables.push_back(std::move(table));
 }
 
-const StepTable::Level& StepTable::level_of(double variance) {
-    if (level_ && variance >= least_ && variance < most_)
-        return *level_;
+// Null if it is not made yet.
+StepTable::Level* StepTable::level(std::size_t number) {
+    return number < levels_.size() ? levels_[number].get() : nullptr;
+}
+
+// That of the last pixel, or next to it, as a rule.
+StepTable::Level& StepTable::level_of(double variance) {
+    for (const std::size_t number : {number_, number_ + 1, number_ - 1})
+        if (Level* const here = level(number); here && variance >= here->least && variance < here->most) {
+            number_ = number;
+            return *here;
+        }
     // The bounds decide, not the logarithm: else the last level would, next to a bound.
     const auto bound = [](double number) {
         return number < 1.0 ? 0.0 : least_variance * std::exp(spacing * (number - 1.0));
@@ -56,19 +66,18 @@ const StepTable::Level& StepTable::level_of(double variance) {
         --place;
     while (variance >= bound(place + 1.0))
         ++place;
-    least_ = bound(place);
-    most_ = bound(place + 1.0);
-    const auto number = static_cast<std::size_t>(place);
-    if (levels_.size() <= number)
-        levels_.resize(number + 1);
-    if (!levels_[number]) {
-        levels_[number] = std::make_unique<Level>();
-        if (number > 0)
-            levels_[number]->variance =
-                least_variance * std::exp(spacing * (static_cast<double>(number) - 0.5));
+    number_ = static_cast<std::size_t>(place);
+    if (levels_.size() <= number_)
+        levels_.resize(number_ + 1);
+    std::unique_ptr<Level>& here = levels_[number_];
+    if (!here) {
+        here = std::make_unique<Level>();
+        here->least = bound(place);
+        here->most = bound(place + 1.0);
+        if (number_ > 0)
+            here->variance = least_variance * std::exp(spacing * (place - 0.5));
     }
-    level_ = levels_[number].get();
-    return *level_;
+    return *here;
 }
 
 const StepTable::Node& StepTable::node_of(Level& level, std::size_t phase) {
@@ -93,18 +102,16 @@ const StepTable::Node& StepTable::node_of(Level& level, std::size_t phase) {
 // With a the place and v the variance from the node, e^(a D) e^(v D^2 / 2) S, D = d / d place; to the third
 // order in a, the second in v.
 void StepTable::set(PixelEdge& edge, double place, double variance, int n_derivatives) {
-    level_of(variance);
-    const double phases = level_->variance < smooth ? n_phases : few_phases;
+    Level& level = level_of(variance);
+    const int bits = level.variance < smooth ? many : few;
+    const double phases = bits == many ? 64.0 : 16.0, step = 1.0 / phases;
     const double nearest = place * phases + 0.5;
     auto number = static_cast<std::ptrdiff_t>(nearest); // of the phase, whole pixels before it included
     number -= nearest < static_cast<double>(number);
-    const auto each = static_cast<std::ptrdiff_t>(phases);
-    const std::ptrdiff_t whole = (number & ~(each - 1)) / each; // phases are a power of two
-    const std::size_t phase =
-        static_cast<std::size_t>(number & (each - 1)) * (n_phases / static_cast<std::size_t>(each));
-    const Node& node = node_of(*level_, phase);
-    const double a = place - static_cast<double>(number) / phases,
-                 v = level_->variance > 0.0 ? 0.5 * (variance - level_->variance) : 0.0;
+    const std::ptrdiff_t whole = number >> bits, left = number & ((1 << bits) - 1);
+    const Node& node = node_of(level, static_cast<std::size_t>(left) << (many - bits));
+    const double a = place - static_cast<double>(number) * step,
+                 v = level.variance > 0.0 ? 0.5 * (variance - level.variance) : 0.0;
     const double factor[n_orders] = {
         1.0, a, 0.5 * a * a + v, a * (a * a / 6.0 + v), v * 0.5 * (a * a + v), 0.5 * v * v * a};
     edge.first = node.first + whole;

@@ -45,16 +45,16 @@ class StepTable {
         Aligned<double> values; // (orders, stride)
     };
     struct Level {
-        double variance = 0.0;
+        double variance = 0.0, least = 0.0, most = 0.0; // of its node; of the variances that it serves
         std::unique_ptr<Node> nodes[n_phases];
     };
-    const Level& level_of(double variance);
+    Level& level_of(double variance);
+    Level* level(std::size_t number);
     const Node& node_of(Level& level, std::size_t phase);
 
     std::vector<std::unique_ptr<Level>> levels_;
     std::size_t n_nodes_ = 0;
-    Level* level_ = nullptr; // the last one, for variances from least_ to most_
-    double least_ = 1.0, most_ = 0.0;
+    std::size_t number_ = 0; // of the last level
 };
 
 } // namespace maury

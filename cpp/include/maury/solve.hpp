@@ -55,8 +55,9 @@ struct SolveOptions {
     double first_damping = 1e-3;
     // How far off a chi2 may be; a step is not rejected for less.
     double chi2_error = 0.0;
-    // Add to H, within a formal error of the least, the second derivatives that it leaves out, as the problem
-    // knows them or the steps so far showed them: for a start next to the least, where Gauss-Newton creeps.
+    // Add to H, within some formal errors of the least, the second derivatives that it leaves out, as the
+    // problem knows them or the steps so far showed them: for a start next to the least, where Gauss-Newton
+    // creeps.
     bool learn_curvature = false;
 };
 

@@ -36,6 +36,8 @@ const Kernels MAURY_JOIN(kernels_, MAURY_SIMD_LEVEL){
     solve_lines,
     line_adjoint,
     normal_eight,
+    sum_of_eights,
+    add_eights,
     sum_of_rows,
     blurred_cubes,
     weighted_square,

@@ -116,6 +116,9 @@ struct Kernels {
     // out (8, 8) += sum_p w_p a_p b_p' with a, b (n_pixels, 8)
     void (*normal_eight)(const double* a, const double* b, const double* w, std::size_t n_pixels,
                          double* out);
+    // out (8,) = sum_p v_p a_p; out (n_pixels,) += a_p . z; with a (n_pixels, 8)
+    void (*sum_of_eights)(const double* a, const double* v, std::size_t n_pixels, double* out);
+    void (*add_eights)(const double* a, const double* z, std::size_t n_pixels, double* out);
     // out (n,) = sum_i v_i rows_i, n a multiple of panel
     void (*sum_of_rows)(const float* const* rows, const float* v, std::size_t n_rows, std::size_t n,
                         float* out);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels.hpp"
+#include "rows.hpp"
 #include "vector.hpp"
 
 namespace maury::simd {
@@ -9,24 +10,61 @@ namespace {
 
 constexpr std::size_t double_parts = eight / n_doubles;
 
-// out (8, 8) += sum_p w_p a_p b_p', half of the rows at a time.
+// out (8, 8) += sum_p w_p a_p b_p', as many of the rows at a time as registers hold.
 void normal_eight(const double* a, const double* b, const double* w, std::size_t n_pixels, double* out) {
-    for (std::size_t first = 0; first < eight; first += 4) {
-        Doubles sum[4][double_parts] = {};
+    constexpr std::size_t part = eight * double_parts <= n_sums ? eight : eight / 2;
+    for (std::size_t first = 0; first < eight; first += part) {
+        Doubles sum[part][double_parts] = {};
         for (std::size_t p = 0; p < n_pixels; ++p) {
             const double* row = a + p * eight + first;
             Doubles weighted[double_parts];
             MAURY_UNROLL for (std::size_t v = 0; v < double_parts; ++v) weighted[v] =
                 load<Doubles>(b + p * eight + v * n_doubles) * w[p];
-            MAURY_UNROLL for (std::size_t i = 0; i < 4; ++i)
+            MAURY_UNROLL for (std::size_t i = 0; i < part; ++i)
                 MAURY_UNROLL for (std::size_t v = 0; v < double_parts; ++v) sum[i][v] += weighted[v] * row[i];
         }
-        MAURY_UNROLL for (std::size_t i = 0; i < 4; ++i)
+        MAURY_UNROLL for (std::size_t i = 0; i < part; ++i)
             MAURY_UNROLL for (std::size_t v = 0; v < double_parts; ++v) {
             double* to = out + (first + i) * eight + v * n_doubles;
             store(to, load<Doubles>(to) + sum[i][v]);
         }
     }
+}
+
+// out (8,) = sum_p v_p a_p
+void sum_of_eights(const double* a, const double* v, std::size_t n_pixels, double* out) {
+    constexpr std::size_t U = 4;
+    Doubles sum[U][double_parts] = {};
+    std::size_t p = 0;
+    for (; p + U <= n_pixels; p += U)
+        MAURY_UNROLL for (std::size_t u = 0; u < U; ++u)
+            MAURY_UNROLL for (std::size_t i = 0; i < double_parts; ++i) sum[u][i] +=
+            load<Doubles>(a + (p + u) * eight + i * n_doubles) * v[p + u];
+    for (; p < n_pixels; ++p)
+        MAURY_UNROLL for (std::size_t i = 0; i < double_parts; ++i) sum[0][i] +=
+            load<Doubles>(a + p * eight + i * n_doubles) * v[p];
+    MAURY_UNROLL for (std::size_t i = 0; i < double_parts; ++i)
+        store(out + i * n_doubles, (sum[0][i] + sum[1][i]) + (sum[2][i] + sum[3][i]));
+}
+
+// out (n_pixels,) += a_p . z
+void add_eights(const double* a, const double* z, std::size_t n_pixels, double* out) {
+    Doubles factor[double_parts];
+    MAURY_UNROLL for (std::size_t i = 0; i < double_parts; ++i) factor[i] = load<Doubles>(z + i * n_doubles);
+    const auto product = [&](std::size_t p) {
+        Doubles sum = load<Doubles>(a + p * eight) * factor[0];
+        MAURY_UNROLL for (std::size_t i = 1; i < double_parts; ++i) sum +=
+            load<Doubles>(a + p * eight + i * n_doubles) * factor[i];
+        return sum;
+    };
+    std::size_t p = 0;
+    for (; p + n_doubles <= n_pixels; p += n_doubles) {
+        Doubles each[n_doubles];
+        MAURY_UNROLL for (std::size_t q = 0; q < n_doubles; ++q) each[q] = product(p + q);
+        store(out + p, load<Doubles>(out + p) + sums_of<n_doubles>(each));
+    }
+    for (; p < n_pixels; ++p)
+        out[p] += sum_of(product(p));
 }
 
 // out (n,) = sum_i v_i rows_i, n a multiple of panel
