@@ -101,6 +101,21 @@ void eight_columns() {
                 CHECK_NEAR(block[i * eight + j], product, 1e-13 * static_cast<double>(n));
             }
         }
+        Aligned<double> total(eight), each(n, 2.0);
+        kernels().sum_of_eights(a.data(), w.data(), n, total.data());
+        kernels().add_eights(a.data(), b.data(), n, each.data());
+        for (std::size_t i = 0; i < eight; ++i) {
+            double wanted = 0.0;
+            for (std::size_t p = 0; p < n; ++p)
+                wanted += w[p] * a[p * eight + i];
+            CHECK_NEAR(total[i], wanted, 1e-13 * static_cast<double>(n));
+        }
+        for (std::size_t p = 0; p < n; ++p) {
+            double wanted = 2.0;
+            for (std::size_t i = 0; i < eight; ++i)
+                wanted += a[p * eight + i] * b[i];
+            CHECK_NEAR(each[p], wanted, 1e-13);
+        }
         for (const std::size_t k : {16u, 64u}) {
             const Aligned<float> rows = random_numbers<float>(n * k), v = random_numbers<float>(n);
             Aligned<float> sum(k);
