@@ -31,6 +31,10 @@ def test_the_emulator_is_as_sharp_as_its_own_instrument_where_that_has_data():
     ivar[50:, :100] = 0
     found = sharpest(lsf, ivar, np.arange(100) >= 50)
     np.testing.assert_array_equal(found, np.where(np.arange(600) < 100, 1.5, 3.0))
+    ivar[52:, :200] = 0  # a few that are not like the others do not tell
+    lsf[50:52, :200] = 0.5
+    found = sharpest(lsf, ivar, np.arange(100) >= 50)
+    np.testing.assert_array_equal(found, np.where(np.arange(600) < 200, 1.5, 3.0))
 
 
 def test_stars_of_the_same_instrument_share_an_operator():

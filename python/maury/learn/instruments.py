@@ -19,6 +19,8 @@ from maury.reference.broaden import broadening
 
 Array = NDArray[np.float64]
 
+#: Fraction of the spectra of a source that have a pixel, for it to be known from this source.
+COVERED = 0.5
 # Fraction of the stars at a pixel that are at least as sharp as the emulator there.
 _SHARP = 0.05
 # Line-spread functions are the same if their variances differ by less than this fraction, in the mean over
@@ -65,13 +67,13 @@ def same_instrument(n: int) -> Instruments:
 def sharpest(lsf: Array, ivar: Array, own: NDArray[np.bool_]) -> Array | None:
     """Return the line-spread function (P,) of an emulator for stars with `lsf` and `ivar` (N, P).
 
-    At every pixel that of the sharpest, one in twenty, of the stars `own` (N,), or of all stars where those
-    have no data, so that the emulator is no sharper than its own instrument: finer details would be hardly
-    known, and noise. Where no star has a line-spread function and data, that of the nearest pixel. None if
-    there is no such pixel at all.
+    At every pixel that of the sharpest, one in twenty, of the stars `own` (N,), or of all stars where most of
+    those have no data, so that the emulator is no sharper than its own instrument: finer details would be
+    hardly known, and noise. Where no star has a line-spread function and data, that of the nearest pixel.
+    None if there is no such pixel at all.
     """
     known = np.where((ivar > 0) & np.isfinite(lsf), lsf, np.nan)
-    seen = np.isfinite(known[own]).any(axis=0)
+    seen = np.isfinite(known[own]).mean(axis=0) >= COVERED
     known[np.ix_(~own, seen)] = np.nan
     some = np.asarray(np.isfinite(known).any(axis=0))
     if not some.any():

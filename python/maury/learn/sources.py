@@ -16,11 +16,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from maury.learn.instruments import COVERED
+
 # Small compared with the range of the labels, 1: the first weights, which are random, then make no difference
 # between sources that training must undo, and cannot where a source has no stars.
 _SIZE = 0.1
-# Fraction of the spectra of the first source that have a pixel, and fraction of the pixels that must have it.
-_COVERED = 0.5
+# Fraction of the pixels that the first source must have, if a network tells the sources apart.
 _WHOLE = 0.98
 
 Layers = list[NDArray[np.float32]]
@@ -78,7 +79,7 @@ def _covered(
     source: NDArray[np.str_], ivar: NDArray[np.float64], used: NDArray[np.bool_], first: str
 ) -> NDArray[np.bool_]:
     """Return whether the source `first` has each pixel, (P,)."""
-    return np.asarray((ivar[used & (source == first)] > 0).mean(axis=0) >= _COVERED)
+    return np.asarray((ivar[used & (source == first)] > 0).mean(axis=0) >= COVERED)
 
 
 def indicators(source: NDArray[np.str_], sources: Sequence[str]) -> NDArray[np.float64]:
