@@ -28,6 +28,7 @@ maury.fit_files(file, output, "small.onnx", threads=2)
 COMMAND = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it
 import maury.cli.fit, maury.cli.main, maury.survey.run as run, maury.show.plots
 from maury.readers import blocks
 blocks.ROWS, blocks.LARGE = 8, 1000
