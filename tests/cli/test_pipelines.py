@@ -50,7 +50,8 @@ def test_strict(stars):
 def test_quiet_and_verbose(stars):
     (stars / "bad.fits").write_bytes(b"SIMPLE  =")
     quiet = fit("night", "bad.fits", "-q", "--plot", "plots", "-o", "q.fits")
-    assert quiet.stdout == "" and quiet.stderr.count("\n") == 1
+    told = [line for line in quiet.stderr.splitlines() if "deprecated" not in line]  # by old libraries
+    assert quiet.stdout == "" and len(told) == 1 and "bad.fits" in told[0]
     assert (stars / "plots" / "kiel.png").exists()
     many = [f"night/{FILES[0]}"] * 25
     assert "... and 5 more" in fit(*many, "-o", "m.fits").stdout
