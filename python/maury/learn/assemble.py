@@ -29,7 +29,7 @@ _MARGIN = 0.05
 # Minimum number of spectra with a label that others lack.
 _KNOWN = 30
 _LOG_LABELS = ("teff",)
-# Stars of a source at a pixel from which its scatter is taken; with fewer, from those of all sources.
+# Minimum number of stars of a source at a pixel to tell its scatter, unless it has fewer in all.
 _OWN_STARS = 30
 
 
@@ -140,24 +140,22 @@ def _residuals(chosen: TrainingSet, labels: Array, emulator: Emulator) -> tuple[
 
 
 def scatter_of(source: str, residual: Array, ivar: Array, of: NDArray[np.str_]) -> Array:
-    """Scatter (P,) of a source; where it has few stars, the largest of any source that has more.
+    """Scatter (P,) of a source; where it has few stars, the largest of the other sources that have more.
 
     Surveys differ by more than the stars of one of them: residuals of the best one alone would promise too
     much of spectra of another.
     """
-    names = [source, *(name for name in np.unique(of) if name != source)]
-    scatter, known = _scatter(residual, ivar), np.zeros(residual.shape[1], dtype=bool)
-    largest, some = np.zeros_like(scatter), known.copy()
-    for name in names:
+
+    def alone(name: str) -> Array:
         rows = of == name
         enough = (ivar[rows] > 0).sum(axis=0) >= min(_OWN_STARS, rows.sum())
-        own = _scatter(residual[rows], ivar[rows])
-        if name == source:
-            scatter[enough], known = own[enough], enough
-        else:
-            largest[enough] = np.maximum(largest, own)[enough]
-            some |= enough
-    return np.where(~known & some, largest, scatter)
+        return np.where(enough, _scatter(residual[rows], ivar[rows]), np.nan)
+
+    others = [alone(name) for name in np.unique(of) if name != source]
+    scatter = _scatter(residual, ivar)
+    for better in (*([np.fmax.reduce(others)] if others else []), alone(source)):
+        scatter = np.where(np.isnan(better), scatter, better)
+    return scatter
 
 
 def _scatter(residual: Array, ivar: Array) -> Array:

@@ -71,7 +71,10 @@ class Data:
 
 @dataclass(frozen=True)
 class Compressed:
-    """Spectra projected on a basis: c (N, K), s (N,) and L (N, K, K) of the equation above."""
+    """Spectra projected on a basis: c (N, K), s (N,) and L (N, K, K) of the module's equation.
+
+    `part` is that of `Data`.
+    """
 
     best: torch.Tensor
     rest: torch.Tensor
@@ -139,9 +142,9 @@ def refit(data: Data, coefficients: torch.Tensor, rms: torch.Tensor, basis: Basi
 
     The minimum of sum_i w_ip / rms_i (f_ip - [A_i (mean + B h_i)]_p)^2: with the division by the rms (N,) of
     each star, the gradient equals that of the sum of the rms values, which is the training loss; w_ip sum to
-    the part of the pixels that the star has. The
-    broadenings A_i couple the pixels: conjugate gradients, preconditioned with the exact solution pixel by
-    pixel, which is the result after one step if no star is broadened.
+    the part of the pixels that the star has. The broadenings A_i couple the pixels: conjugate gradients,
+    preconditioned with the exact solution pixel by pixel, which is the result after one step if no star is
+    broadened.
     """
     k = coefficients.shape[1]
     columns = torch.cat([coefficients, torch.ones(len(coefficients), 1)], dim=1)
