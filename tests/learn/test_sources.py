@@ -15,6 +15,7 @@ from maury.spectra import Spectra
 
 NAMES = ("teff", "logg", "fe_h")
 SHIFT = np.array([80.0, 0.1, 0.15])
+QUICK = {"hidden": (32, 32), "coefficients": 10, "steps": 400, "folds": 0, "reference_scale": "ours"}
 
 
 def test_the_source_of_the_emulator_is_the_first():
@@ -80,30 +81,23 @@ def stars(labels, source, sigma=made_up_stars.LSF):
     )
 
 
+def draw(rng, n, low, high):
+    """Draw labels (n, 3), Teff from low to high."""
+    columns = [rng.uniform(low, high, n), rng.uniform(1.5, 4.8, n), rng.uniform(-1.8, 0.4, n)]
+    return np.column_stack(columns)
+
+
 def test_an_emulator_of_two_sources_has_the_scale_and_resolution_of_one():
     """Hot stars are known from the other source alone, at lower resolution and on another scale."""
     pytest.importorskip("torch", reason="training needs torch: pip install 'maury[train]'")
     rng = np.random.default_rng(5)
-
-    def draw(n, low, high):
-        columns = [rng.uniform(low, high, n), rng.uniform(1.5, 4.8, n), rng.uniform(-1.8, 0.4, n)]
-        return np.column_stack(columns)
-
-    ours, theirs = stars(draw(120, 4200, 5800), "ours"), stars(draw(160, 4200, 6800), "theirs", 2.0)
-    trained = maury.train(
-        Spectra.concatenate([ours, theirs]),
-        hidden=(32, 32),
-        coefficients=10,
-        steps=400,
-        folds=0,
-        wavelength=(4500.0, 5100.0),
-        reference_scale="ours",
-    )
+    ours, theirs = stars(draw(rng, 120, 4200, 5800), "ours"), stars(draw(rng, 160, 4200, 6800), "theirs", 2.0)
+    trained = maury.train(Spectra.concatenate([ours, theirs]), **QUICK, wavelength=(4500.0, 5100.0))
     assert set(trained.meta["sources"]) == {"ours", "theirs"}
     assert len(trained.labels) == 3
     np.testing.assert_allclose(trained.lsf, made_up_stars.LSF, rtol=1e-3)
     for low, high, scale in ((4400, 5600, 1.0), (6000, 6600, 2.0)):
-        truth = draw(60, low, high)
+        truth = draw(rng, 60, low, high)
         catalog = maury.fit(stars(truth, "ours"), trained)
         found = np.column_stack([catalog[name].value for name in NAMES])
         offset = np.abs(np.median(found - truth, axis=0))
@@ -114,23 +108,17 @@ def test_other_sources_teach_only_the_pixels_that_the_first_lacks():
     """What their flux calibration does elsewhere, here waves of 5 %, is not learnt."""
     pytest.importorskip("torch", reason="training needs torch: pip install 'maury[train]'")
     rng = np.random.default_rng(6)
-    truth = np.column_stack(
-        [rng.uniform(4300, 6500, 240), rng.uniform(1.5, 4.8, 240), rng.uniform(-1.8, 0.4, 240)]
-    )
+    truth = draw(rng, 240, 4300, 6500)
     ours, theirs = stars(truth[:120], "ours"), stars(truth[120:], "theirs")
     end, wave = 5100.0, 1 + 0.05 * np.sin(theirs.wavelength / 5)
     ours = replace(ours, mask=ours.mask | (ours.wavelength > end))
+    short = np.zeros(120, dtype=bool)
+    short[:3] = True
+    theirs = replace(theirs, mask=theirs.mask | (short[:, None] & (theirs.wavelength > end)))
     theirs = replace(theirs, flux=theirs.flux * np.where(theirs.wavelength < end, wave, 1.0))
-    trained = maury.train(
-        Spectra.concatenate([ours, theirs]),
-        hidden=(32, 32),
-        coefficients=10,
-        steps=400,
-        folds=0,
-        doubt=None,
-        wavelength=(4600.0, 5500.0),
-        reference_scale="ours",
-    )
+    both = Spectra.concatenate([ours, theirs])
+    trained = maury.train(both, **QUICK, doubt=None, wavelength=(4600.0, 5500.0))
+    assert trained.meta["left_out"]["too few pixels"] == 3  # they have none that they could teach
     unseen = stars(truth[:60] + rng.normal(size=(60, 3)) * [50.0, 0.1, 0.1], "ours")
     model = maury.best_fit(maury.fit(unseen, trained), unseen, trained)
     for low, high in ((4700, end - 10), (end + 10, 5400)):

@@ -6,7 +6,8 @@ Data flow: optimise -> fit the training stars -> reject doubtful labels, normali
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +23,7 @@ from maury.learn.ensemble import label_spread
 from maury.learn.normalise import as_fitted
 from maury.learn.recipe import BOUNDS, Recipe
 from maury.learn.select import MIN_PIXEL_FRACTION, TOO_FEW, TrainingSet, weights
-from maury.learn.sources import (
-    indicators,
-    network_of,
-    sources_of,
-    taught_pixels,
-    told_apart,
-)
+from maury.learn.sources import indicators, network_of, sources_of, taught_pixels, told_apart
 from maury.learn.stars import DOUBTFUL, STOPPING, TRAINING
 from maury.output import progress as show_progress
 
@@ -133,11 +128,14 @@ def train_on(
         seeded = replace(recipe, seed=recipe.seed + member)
         networks.append(_optimise(chosen, taught, stop, train_rows, seeded, sources, what, progress))
     network = networks[0] if recipe.ensemble == 1 else _mean(networks, chosen, recipe, name, progress)
+    counts = chosen.left_out | {DOUBTFUL: int(doubtful.sum())}
+    if few := int((use == TOO_FEW).sum()):
+        counts[TOO_FEW] = counts.get(TOO_FEW, 0) + few
     origin = {
         **(meta or {}),
         "recipe": vars(recipe),
         "stars": {"training": int(train_rows.sum()), "stopping": int(stop.sum())},
-        "left_out": {**chosen.left_out, DOUBTFUL: int(doubtful.sum())},
+        "left_out": counts,
         "doubtful_stars": sorted(set(chosen.star_id[doubtful].tolist())),
         "held_out_rms": round(network.stop_loss, 5),
         "cycles": [round(loss, 5) for loss in network.cycle_loss],
@@ -161,24 +159,30 @@ def train_on(
 def _mean(networks: list[Network], chosen: TrainingSet, recipe: Recipe, name: str, progress: bool) -> Network:
     from maury.learn.mean import mean_network  # requires torch
 
-    steps = recipe.steps * recipe.cycles
-    with show_progress(steps, f"{name}mean of {len(networks)}", "step", progress) as bar:
-
-        def show(step: int, rms: float) -> None:
-            bar.set_postfix(rms=f"{rms:.5f}")
-            bar.update(step - bar.n)
-
+    with _steps(recipe, f"{name}mean of {len(networks)}", "rms", progress) as show:
         return mean_network(
             networks,
             len(chosen.names),
             hidden=recipe.hidden,
             coefficients=recipe.coefficients,
             activation=recipe.activation,
-            steps=steps,
+            steps=recipe.steps * recipe.cycles,
             learning_rate=recipe.learning_rate,
             seed=recipe.seed,
             progress=show,
         )
+
+
+@contextmanager
+def _steps(recipe: Recipe, what: str, loss: str, progress: bool) -> Iterator[Callable[[int, float], None]]:
+    """Show the steps of all cycles; yields a function of the step and of the present loss."""
+    with show_progress(recipe.steps * recipe.cycles, what, "step", progress) as bar:
+
+        def show(step: int, value: float) -> None:
+            bar.set_postfix({loss: f"{value:.4f}"})
+            bar.update(step - bar.n)
+
+        yield show
 
 
 def _enough(chosen: TrainingSet, taught: Rows) -> Rows:
@@ -209,13 +213,7 @@ def _optimise(
     coefficients = recipe.coefficients
     if coefficients is not None:
         coefficients = min(coefficients, int(train_rows.sum()), chosen.wavelength.size)
-    steps = recipe.steps * recipe.cycles
-    with show_progress(steps, what, "step", progress) as bar:
-
-        def show(step: int, loss: float) -> None:
-            bar.set_postfix(held_out_rms=f"{loss:.4f}")
-            bar.update(step - bar.n)
-
+    with _steps(recipe, what, "held_out_rms", progress) as show:
         return optimise(
             Given(
                 np.column_stack([x, own]),
