@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 import real_stars
 from astropy.table import Table
+from real import SOLAR_TYPE, statistics
 
 import maury
 from maury.catalog.columns import column_values
 from maury.catalog.flags import is_valid
-from maury.labels import offset_and_mad
 from maury.learn.model_error import Residuals, fit_model_error
 from maury.learn.select import split_stars
 from maury.reference.load import load_reference
@@ -32,6 +32,22 @@ LASP = (35.0, 0.06, 0.035)
 EDGES = (3000, 4000, 4500, 5000, 5500, 6000, 6500, 8000, 13000, 40000)
 FOLDS = 5
 ENOUGH = 60  # stars
+# Teff [K], log g, [Fe/H]
+ANY = ((0, 99999), (-1, 6), (-9, 9))
+GIANT, DWARF = (-1, 3.5), (3.5, 6)
+KINDS = {
+    "below 4000 K": ((0, 4000), *ANY[1:]),
+    "4000-6500 K": ((4000, 6500), *ANY[1:]),
+    "giants 4000-5000 K": ((4000, 5000), GIANT, ANY[2]),
+    "dwarfs 4000-5000 K": ((4000, 5000), DWARF, ANY[2]),
+    "giants 5000-6500 K": ((5000, 6500), GIANT, ANY[2]),
+    "dwarfs 5000-6500 K": ((5000, 6500), DWARF, ANY[2]),
+    "solar type": SOLAR_TYPE,
+    "6500-8000 K": ((6500, 8000), *ANY[1:]),
+    "8000-13,000 K": ((8000, 13000), *ANY[1:]),
+    "above 13,000 K": ((13000, 99999), *ANY[1:]),
+    "[Fe/H] < -1.5": (*ANY[:2], (-9, -1.5)),
+}
 
 
 def width(pulls):
@@ -67,21 +83,6 @@ def verdict(what, found, allowed):
     print(f"\n{what}: {sum(inside)} of {len(inside)} widths within the goal")
 
 
-KINDS = {
-    "below 4000 K": ((0, 4000), (-1, 6), (-9, 9)),
-    "4000-6500 K": ((4000, 6500), (-1, 6), (-9, 9)),
-    "giants 4000-5000 K": ((4000, 5000), (-1, 3.5), (-9, 9)),
-    "dwarfs 4000-5000 K": ((4000, 5000), (3.5, 6), (-9, 9)),
-    "giants 5000-6500 K": ((5000, 6500), (-1, 3.5), (-9, 9)),
-    "dwarfs 5000-6500 K": ((5000, 6500), (3.5, 6), (-9, 9)),
-    "solar type": ((5300, 6300), (3.8, 4.8), (-0.6, 0.4)),
-    "6500-8000 K": ((6500, 8000), (-1, 6), (-9, 9)),
-    "8000-13,000 K": ((8000, 13000), (-1, 6), (-9, 9)),
-    "above 13,000 K": ((13000, 99999), (-1, 6), (-9, 9)),
-    "[Fe/H] < -1.5": ((0, 99999), (-1, 6), (-9, -1.5)),
-}
-
-
 def kinds(residuals):
     """Print offset and MAD of the labels by kind of star."""
     print("\n| stars | n | Teff [K] | log g | [Fe/H] |\n|---|---|---|---|---|")
@@ -90,9 +91,7 @@ def kinds(residuals):
         for j, (low, high) in enumerate(ranges):
             here &= (residuals.given[:, j] >= low) & (residuals.given[:, j] < high)
         difference = (residuals.fitted - residuals.given)[here]
-        offset, mad = np.transpose([offset_and_mad(column) for column in difference.T])
-        cells = [f"{offset[j]:+.{0 if j == 0 else 3}f} / {mad[j]:.{0 if j == 0 else 3}f}" for j in range(3)]
-        print(f"| {kind} | {here.sum()} | {' | '.join(cells)} |")
+        print(f"| {kind} | {here.sum()} | {' | '.join(statistics(difference))} |")
 
 
 def miles(emulator, residuals):
