@@ -24,10 +24,17 @@ void Finish::set_columns() {
 
 void Finish::derivatives(const double*, double* gradient, double* hessian) {
     stop_->check();
-    if (!gradient_known_)
-        set_gradient();
-    if (!hessian_serves())
+    const bool serves = hessian_serves();
+    if (!serves)
         set_hessian();
+    if (!gradient_known_) {
+        set_weighted();
+        if (serves)
+            set_gradient();
+        else
+            set_gradient_by_columns();
+        gradient_known_ = true;
+    }
     std::copy_n(gradient_.begin(), n_all_, gradient);
     std::copy_n(hessian_.begin(), n_all_ * n_all_, hessian);
 }
@@ -49,17 +56,30 @@ bool Finish::hessian_serves() const {
     return distance <= hessian_reach * hessian_reach;
 }
 
-// With r = c m - d, D = d (c m) / d m and T the tangents of the network: J'Wr = T'B'A'D'Wr for the labels,
-// one column instead of L.
-void Finish::set_gradient() {
+// W r, r = c m - d, less what the modes explain.
+void Finish::set_weighted() {
     for (std::size_t p = 0; p < n_; ++p)
         weighted_[p] = weight_[p] * (fitted_[p] - data_[p]);
     if (modes_.any())
         modes_.subtract(weight_.data(), weighted_.data());
-    if (line_)
-        lines_.adjoint(weighted_.data(), adjoint_.data());
+    adjoint_known_ = false;
+}
+
+// J'Wr, where J is there.
+void Finish::set_gradient_by_columns() {
+    const double* const jacobian = line_ ? jacobian_.data() : columns_.data();
+    for (std::size_t i = 0; i * eight < n_all_; ++i) {
+        double sums[eight];
+        simd::kernels().sum_of_eights(jacobian + i * n_ * eight, weighted_.data(), n_, sums);
+        std::copy_n(sums, std::min(eight, n_all_ - i * eight), &gradient_[i * eight]);
+    }
+}
+
+// With r = c m - d, D = d (c m) / d m and T the tangents of the network: J'Wr = T'B'A'D'Wr for the labels,
+// one column instead of L.
+void Finish::set_gradient() {
+    set_adjoint();
     const double* const by_model = line_ ? adjoint_.data() : weighted_.data();
-    project(by_model, rows(), point_.stride(), projected_.data());
     const double* tangents = point_.tangents();
     for (std::size_t l = 0; l < n_labels_; ++l)
         gradient_[l] =
@@ -74,7 +94,15 @@ void Finish::set_gradient() {
     }
     if (nuisances_.extra)
         *next = simd::kernels().dot(by_model, by_extra_.data(), n_);
-    gradient_known_ = true;
+}
+
+void Finish::set_adjoint() {
+    if (adjoint_known_)
+        return;
+    if (line_)
+        lines_.adjoint(weighted_.data(), adjoint_.data());
+    project(line_ ? adjoint_.data() : weighted_.data(), rows(), point_.stride(), projected_.data());
+    adjoint_known_ = true;
 }
 
 // sums[i step] += factor v.u over the pixels of arm 1 + i
@@ -88,6 +116,7 @@ void Finish::add_by_arm(const double* v, const double* u, double factor, double*
 
 // sum_p (D'Wr)_p d2 m_p / dx dx, at the x of the last gradient
 void Finish::curvature(double* curvature) {
+    set_adjoint();
     const std::size_t n = n_labels_, n_inputs = emulator_.n_inputs();
     const double* const here = point_.tangents();
     std::fill_n(curvature, n_all_ * n_all_, 0.0);
