@@ -13,6 +13,7 @@ constexpr double far = 0.5;              // pixels: a search elsewhere may end i
 constexpr double misleading = 0.2;       // part of chi2 that may have led the search astray
 constexpr double near_enough = 0.3;      // formal errors: to tell outliers,
 constexpr double first_look = 1.0;       // and the gross ones, which move the fit farther than this
+constexpr int most_looks = 5;
 constexpr double coarse_reach = 0.25, fine_reach = 0.01; // pixels: see Finish::set_reach
 constexpr double newton = 1e-4;                          // damping of what starts next to the least
 
@@ -228,6 +229,7 @@ Status SpectrumFit::finish(const StopFlag& stop) {
         while (rounds > 0) {
             const double tolerance = rounds == most_rounds ? first_look : near_enough;
             const SolveResult result = solve(best_.data(), tolerance, options_.max_evaluations);
+            chi2_clipped_ = 0.0;
             if (result.status == Status::NON_FINITE)
                 return result.status;
             if (!leave_out_outliers()) {
@@ -237,7 +239,7 @@ Status SpectrumFit::finish(const StopFlag& stop) {
             --rounds;
             if (n_pixels_ <= n_all_)
                 return Status::TOO_FEW_PIXELS;
-            if (clip_.chi2() > misleading * result.chi2 && !search(stop))
+            if (chi2_clipped_ > misleading * result.chi2 && !search_again(stop))
                 return Status::NON_FINITE;
         }
         if (nuisances_.shift) {
@@ -262,12 +264,20 @@ void SpectrumFit::take_last_step(const SolveResult& result) {
 
 // Whether there were any.
 bool SpectrumFit::leave_out_outliers() {
-    finish_.chi2(best_.data());
-    clip_.find(finish_.data(), finish_.fitted_with_modes(), finish_.weight(), finish_.size(), options_.clip);
-    finish_.drop(clip_.pixels());
-    n_clipped_ += clip_.pixels().size();
-    n_pixels_ -= clip_.pixels().size();
-    return !clip_.pixels().empty();
+    std::size_t n_found = 0;
+    for (int look = 0; look < most_looks; ++look) {
+        finish_.chi2(best_.data());
+        clip_.find(finish_.data(), finish_.fitted_with_modes(), finish_.weight(), finish_.size(),
+                   options_.clip);
+        if (clip_.pixels().empty())
+            break;
+        finish_.drop(clip_.pixels());
+        n_found += clip_.pixels().size();
+        chi2_clipped_ += clip_.chi2();
+    }
+    n_clipped_ += n_found;
+    n_pixels_ -= n_found;
+    return n_found > 0;
 }
 
 // tolerance: gradient_tol; 0 = that of the end. The step after it leaves less than a tenth of that.

@@ -49,16 +49,19 @@ class SpectrumFit {
     bool leave_out_outliers();
     SolveResult solve(double* x, double tolerance, int most_evaluations);
     bool moved() const;
+    double chi2_clipped_ = 0.0;
 
     // spectrum_known.cpp
     bool weigh_at(std::size_t i, double rv, const StopFlag& stop);
 
     // spectrum_search.cpp
     bool search(const StopFlag& stop);
+    bool search_again(const StopFlag& stop);
+    bool search_from_centre(bool centre_anew, const StopFlag& stop);
     void set_gram();
     void centre_on_mean();
     void centre_on(const double* x);
-    void choose_starts();
+    void choose_starts(bool centre_anew);
     bool choose_end(const StopFlag& stop);
     bool try_guess(const StopFlag& stop);
     bool keep_if_lower(double& least);

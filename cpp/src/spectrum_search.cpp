@@ -36,9 +36,21 @@ bool SpectrumFit::search(const StopFlag& stop) {
     finish_.place(best_.data());
     set_gram();
     centre_on_mean();
+    return search_from_centre(true, stop);
+}
+
+// Where a fit has been, which is the centre: exact there.
+bool SpectrumFit::search_again(const StopFlag& stop) {
+    stop.check();
+    set_gram();
+    centre_on(best_.data());
+    return search_from_centre(false, stop);
+}
+
+bool SpectrumFit::search_from_centre(bool centre_anew, const StopFlag& stop) {
     if (!quadratic_.finite())
         return false;
-    choose_starts();
+    choose_starts(centre_anew);
     return choose_end(stop) && try_guess(stop);
 }
 
@@ -106,7 +118,7 @@ void SpectrumFit::centre_on(const double* x) {
 
 // Starts given with the spectrum, or candidates; the quadratic form is then centred on the best of them,
 // where it is exact.
-void SpectrumFit::choose_starts() {
+void SpectrumFit::choose_starts(bool centre_anew) {
     search_.clear();
     for (std::size_t s = 0; s < (spectra_.starts ? spectra_.n_given : 0); ++s) {
         emulator_.to_scaled(spectra_.starts + (spectrum_ * spectra_.n_given + s) * n_, trial_.data());
@@ -116,6 +128,8 @@ void SpectrumFit::choose_starts() {
     }
     trial_ = best_;
     const auto centre_at = [&](const double* x) {
+        if (!centre_anew)
+            return;
         for (std::size_t l = 0; l < n_; ++l)
             trial_[l] = std::clamp(x[l], lower_[l], upper_[l]);
         centre_on(trial_.data());
