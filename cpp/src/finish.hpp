@@ -77,10 +77,10 @@ class Finish final : public Problem {
     void set_model(const double* x);
     void set_fitted();
     void set_columns();
-    void set_weighted();
-    void set_adjoint();
-    void set_gradient();
+    void set_gradient(bool columns_there);
     void set_gradient_by_columns();
+    void set_gradient_by_adjoint();
+    void set_adjoint();
     void set_hessian();
     bool hessian_serves() const;
     void project(const double* v, const float* rows, std::size_t stride, double* out);
@@ -109,8 +109,8 @@ class Finish final : public Problem {
     bool line_ = true;    // whether there is a continuum to fit
     // Whether model_ and columns_ are those at x_; fitted_ and gradient_ those of the weights too; and
     // hessian_ that of hessian_x_, exactly.
-    bool model_known_ = false, fitted_known_ = false, columns_known_ = false, gradient_known_ = false, adjoint_known_ = false,
-         hessian_known_ = false, hessian_exact_ = false;
+    bool model_known_ = false, fitted_known_ = false, columns_known_ = false, gradient_known_ = false,
+         adjoint_known_ = false, hessian_known_ = false, hessian_exact_ = false;
     std::vector<std::size_t> runs_; // each of one arm
     std::vector<double> x_, here_, beside_x_, hessian_x_, gradient_, hessian_, shift_, away_, placed_shift_,
         weight_, ones_, grid_model_, model_, fitted_, explained_fit_, weighted_, adjoint_;

@@ -1,4 +1,4 @@
-// Gradient and hessian of the exact chi2: the one by the adjoint, the other from the columns of the Jacobian.
+// Gradient and hessian of the exact chi2: from the columns of the Jacobian, the gradient also by the adjoint.
 #include "finish.hpp"
 #include "simd/kernels.hpp"
 
@@ -27,14 +27,8 @@ void Finish::derivatives(const double*, double* gradient, double* hessian) {
     const bool serves = hessian_serves();
     if (!serves)
         set_hessian();
-    if (!gradient_known_) {
-        set_weighted();
-        if (serves)
-            set_gradient();
-        else
-            set_gradient_by_columns();
-        gradient_known_ = true;
-    }
+    if (!gradient_known_)
+        set_gradient(!serves);
     std::copy_n(gradient_.begin(), n_all_, gradient);
     std::copy_n(hessian_.begin(), n_all_ * n_all_, hessian);
 }
@@ -56,16 +50,20 @@ bool Finish::hessian_serves() const {
     return distance <= hessian_reach * hessian_reach;
 }
 
-// W r, r = c m - d, less what the modes explain.
-void Finish::set_weighted() {
+// J'Wr, r = c m - d less what the modes explain: from J where it was just made, else without it.
+void Finish::set_gradient(bool columns_there) {
     for (std::size_t p = 0; p < n_; ++p)
         weighted_[p] = weight_[p] * (fitted_[p] - data_[p]);
     if (modes_.any())
         modes_.subtract(weight_.data(), weighted_.data());
     adjoint_known_ = false;
+    if (columns_there)
+        set_gradient_by_columns();
+    else
+        set_gradient_by_adjoint();
+    gradient_known_ = true;
 }
 
-// J'Wr, where J is there.
 void Finish::set_gradient_by_columns() {
     const double* const jacobian = line_ ? jacobian_.data() : columns_.data();
     for (std::size_t i = 0; i * eight < n_all_; ++i) {
@@ -75,9 +73,18 @@ void Finish::set_gradient_by_columns() {
     }
 }
 
-// With r = c m - d, D = d (c m) / d m and T the tangents of the network: J'Wr = T'B'A'D'Wr for the labels,
-// one column instead of L.
-void Finish::set_gradient() {
+// D'Wr, D = d (c m) / d m, and B'A'D'Wr.
+void Finish::set_adjoint() {
+    if (adjoint_known_)
+        return;
+    if (line_)
+        lines_.adjoint(weighted_.data(), adjoint_.data());
+    project(line_ ? adjoint_.data() : weighted_.data(), rows(), point_.stride(), projected_.data());
+    adjoint_known_ = true;
+}
+
+// With T the tangents of the network: T'B'A'D'Wr for the labels, one column instead of L.
+void Finish::set_gradient_by_adjoint() {
     set_adjoint();
     const double* const by_model = line_ ? adjoint_.data() : weighted_.data();
     const double* tangents = point_.tangents();
@@ -94,15 +101,6 @@ void Finish::set_gradient() {
     }
     if (nuisances_.extra)
         *next = simd::kernels().dot(by_model, by_extra_.data(), n_);
-}
-
-void Finish::set_adjoint() {
-    if (adjoint_known_)
-        return;
-    if (line_)
-        lines_.adjoint(weighted_.data(), adjoint_.data());
-    project(line_ ? adjoint_.data() : weighted_.data(), rows(), point_.stride(), projected_.data());
-    adjoint_known_ = true;
 }
 
 // sums[i step] += factor v.u over the pixels of arm 1 + i

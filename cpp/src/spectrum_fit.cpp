@@ -13,7 +13,7 @@ constexpr double far = 0.5;              // pixels: a search elsewhere may end i
 constexpr double misleading = 0.2;       // part of chi2 that may have led the search astray
 constexpr double near_enough = 0.3;      // formal errors: to tell outliers,
 constexpr double first_look = 1.0;       // and the gross ones, which move the fit farther than this
-constexpr int most_looks = 5;
+constexpr int most_looks = 5;            // for outliers, at the same labels
 constexpr double coarse_reach = 0.25, fine_reach = 0.01; // pixels: see Finish::set_reach
 constexpr double newton = 1e-4;                          // damping of what starts next to the least
 
@@ -229,7 +229,6 @@ Status SpectrumFit::finish(const StopFlag& stop) {
         while (rounds > 0) {
             const double tolerance = rounds == most_rounds ? first_look : near_enough;
             const SolveResult result = solve(best_.data(), tolerance, options_.max_evaluations);
-            chi2_clipped_ = 0.0;
             if (result.status == Status::NON_FINITE)
                 return result.status;
             if (!leave_out_outliers()) {
@@ -262,9 +261,10 @@ void SpectrumFit::take_last_step(const SolveResult& result) {
         std::copy_n(solvers_[n_all_ - n_]->trial(), n_all_, best_.begin());
 }
 
-// Whether there were any.
+// Whether there were any. Without them the continuum is another, which may show more.
 bool SpectrumFit::leave_out_outliers() {
     std::size_t n_found = 0;
+    chi2_clipped_ = 0.0;
     for (int look = 0; look < most_looks; ++look) {
         finish_.chi2(best_.data());
         clip_.find(finish_.data(), finish_.fitted_with_modes(), finish_.weight(), finish_.size(),
@@ -283,7 +283,7 @@ bool SpectrumFit::leave_out_outliers() {
 // tolerance: gradient_tol; 0 = that of the end. The step after it leaves less than a tenth of that.
 SolveResult SpectrumFit::solve(double* x, double tolerance, int most_evaluations) {
     SolveOptions options;
-    options.gradient_tol = tolerance > 0.0 ? tolerance : 2e-3;
+    options.gradient_tol = tolerance > 0.0 ? tolerance : 5e-3;
     options.step_tol = 1e-6;
     options.chi2_error = nuisances_.count() > 0 ? (tolerance > 0.0 ? 1e-2 : 1e-5) : 0.0; // of the reach
     options.first_damping = newton;

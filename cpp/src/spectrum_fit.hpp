@@ -49,7 +49,6 @@ class SpectrumFit {
     bool leave_out_outliers();
     SolveResult solve(double* x, double tolerance, int most_evaluations);
     bool moved() const;
-    double chi2_clipped_ = 0.0;
 
     // spectrum_known.cpp
     bool weigh_at(std::size_t i, double rv, const StopFlag& stop);
@@ -57,11 +56,12 @@ class SpectrumFit {
     // spectrum_search.cpp
     bool search(const StopFlag& stop);
     bool search_again(const StopFlag& stop);
-    bool search_from_centre(bool centre_anew, const StopFlag& stop);
     void set_gram();
     void centre_on_mean();
     void centre_on(const double* x);
-    void choose_starts(bool centre_anew);
+    void find_starts();
+    void centre_on_first_start();
+    void add_candidates();
     bool choose_end(const StopFlag& stop);
     bool try_guess(const StopFlag& stop);
     bool keep_if_lower(double& least);
@@ -99,15 +99,16 @@ class SpectrumFit {
     std::size_t spectrum_ = 0, first_ = 0, n_used_ = 0, n_pixels_ = 0,
                 n_clipped_ = 0; // pixels: first, in all, used
     int n_evaluations_ = 0;
-    double shift_ = 0.0; // where the search looks
+    double shift_ = 0.0;        // where the search looks
+    double chi2_clipped_ = 0.0; // by the outliers found last
     bool free_ = false, guessed_ = false;
     Nuisances nuisances_;
     std::vector<double> continuum_;               // (P,) the first one; 1 for normalised data
     std::vector<double> normalised_, relative_;   // (P,) flux / continuum, and its inverse variance
     std::vector<double> weight_, values_, scale_; // of the pixels in use
     std::vector<double> stretch_weight_, stretch_variance_;
-    std::vector<double> lower_, upper_, best_, trial_, ends_, hessian_, factor_, column_, dx_dlabel_, h_,
-        winner_, errors_;
+    std::vector<double> lower_, upper_, best_, before_, trial_, ends_, hessian_, factor_, column_, dx_dlabel_,
+        h_, winner_, errors_;
     std::vector<std::size_t> free_parameters_, rivals_;
 };
 

@@ -16,6 +16,8 @@ constexpr double apart = 9.0, close_call = 25.0, close_part = 0.1;
 constexpr std::size_t most_compared = 4;
 constexpr double look_closer = 0.3; // formal errors: the tolerance of that comparison
 constexpr int few_evaluations = 8;
+constexpr double elsewhere =
+    900.0; // squared formal errors: the quadratic form is poor so far from its centre
 
 // Of chi2 in float32.
 SolveOptions search_options(int most_evaluations) {
@@ -36,22 +38,29 @@ bool SpectrumFit::search(const StopFlag& stop) {
     finish_.place(best_.data());
     set_gram();
     centre_on_mean();
-    return search_from_centre(true, stop);
+    if (!quadratic_.finite())
+        return false;
+    find_starts();
+    centre_on_first_start();
+    add_candidates();
+    return choose_end(stop) && try_guess(stop);
 }
 
-// Where a fit has been, which is the centre: exact there.
+// After outliers are left out, from best_, where the quadratic form is exact: it need not be centred twice.
 bool SpectrumFit::search_again(const StopFlag& stop) {
     stop.check();
     set_gram();
     centre_on(best_.data());
-    return search_from_centre(false, stop);
-}
-
-bool SpectrumFit::search_from_centre(bool centre_anew, const StopFlag& stop) {
     if (!quadratic_.finite())
         return false;
-    choose_starts(centre_anew);
-    return choose_end(stop) && try_guess(stop);
+    before_ = best_;
+    find_starts();
+    add_candidates();
+    if (!choose_end(stop))
+        return false;
+    if (search_.distance_squared(best_.data(), before_.data(), search_.best()) > elsewhere)
+        return search(stop);
+    return try_guess(stop);
 }
 
 // The mean weight of each stretch of the grid, per pixel of the grid, and the mean blur that its data have
@@ -116,9 +125,8 @@ void SpectrumFit::centre_on(const double* x) {
     finish_.project(values_.data(), quadratic_.linear_to_set());
 }
 
-// Starts given with the spectrum, or candidates; the quadratic form is then centred on the best of them,
-// where it is exact.
-void SpectrumFit::choose_starts(bool centre_anew) {
+// Starts given with the spectrum, or else the best candidates, or the middle.
+void SpectrumFit::find_starts() {
     search_.clear();
     for (std::size_t s = 0; s < (spectra_.starts ? spectra_.n_given : 0); ++s) {
         emulator_.to_scaled(spectra_.starts + (spectrum_ * spectra_.n_given + s) * n_, trial_.data());
@@ -126,33 +134,38 @@ void SpectrumFit::choose_starts(bool centre_anew) {
                         [](double x) { return std::isfinite(x); }))
             search_.add(trial_.data());
     }
+    if (search_.size() > 0)
+        return;
+    if (plan_.candidates())
+        return plan_.candidates()->best(quadratic_, prior_, candidate_work_->most(), distinct,
+                                        *candidate_work_);
+    for (std::size_t l = 0; l < n_; ++l)
+        trial_[l] = 0.5 * (lower_[l] + upper_[l]);
+    search_.add(trial_.data());
+}
+
+// There the quadratic form is then exact.
+void SpectrumFit::centre_on_first_start() {
+    const bool given = search_.size() > 0;
+    if (!given && candidate_work_->chosen.empty())
+        return;
+    const double* const x =
+        given ? search_.start(0) : plan_.candidates()->x(candidate_work_->order[candidate_work_->chosen[0]]);
     trial_ = best_;
-    const auto centre_at = [&](const double* x) {
-        if (!centre_anew)
-            return;
-        for (std::size_t l = 0; l < n_; ++l)
-            trial_[l] = std::clamp(x[l], lower_[l], upper_[l]);
-        centre_on(trial_.data());
-    };
-    if (search_.size() > 0) {
-        centre_at(search_.start(0));
-    } else if (plan_.candidates()) {
-        Candidates::Workspace& work = *candidate_work_;
-        const Candidates& candidates = *plan_.candidates();
-        candidates.best(quadratic_, prior_, work.most(), distinct, work);
-        if (work.chosen.empty())
-            return;
-        centre_at(candidates.x(work.order[work.chosen[0]]));
-        for (const std::size_t c : work.chosen) {
-            double* slope = &work.slope[c * quadratic_.n_coefficients()];
-            std::copy_n(candidates.coefficients(work.order[c]), quadratic_.n_coefficients(), h_.begin());
-            search_.add_candidate(work.order[c], quadratic_.chi2(h_.data(), slope), slope);
-        }
-    } else {
-        for (std::size_t l = 0; l < n_; ++l)
-            trial_[l] = 0.5 * (lower_[l] + upper_[l]);
-        search_.add(trial_.data());
-        centre_at(search_.start(0));
+    for (std::size_t l = 0; l < n_; ++l)
+        trial_[l] = std::clamp(x[l], lower_[l], upper_[l]);
+    centre_on(trial_.data());
+}
+
+// Those found, unless there are other starts.
+void SpectrumFit::add_candidates() {
+    if (search_.size() > 0)
+        return;
+    Candidates::Workspace& work = *candidate_work_;
+    for (const std::size_t c : work.chosen) {
+        double* slope = &work.slope[c * quadratic_.n_coefficients()];
+        std::copy_n(plan_.candidates()->coefficients(work.order[c]), quadratic_.n_coefficients(), h_.begin());
+        search_.add_candidate(work.order[c], quadratic_.chi2(h_.data(), slope), slope);
     }
 }
 
