@@ -238,7 +238,7 @@ Status SpectrumFit::finish(const StopFlag& stop) {
             --rounds;
             if (n_pixels_ <= n_all_)
                 return Status::TOO_FEW_PIXELS;
-            if (chi2_clipped_ > misleading * result.chi2 && !search_again(stop))
+            if (misled_ && !search_again(stop))
                 return Status::NON_FINITE;
         }
         if (nuisances_.shift) {
@@ -261,19 +261,20 @@ void SpectrumFit::take_last_step(const SolveResult& result) {
         std::copy_n(solvers_[n_all_ - n_]->trial(), n_all_, best_.begin());
 }
 
-// Whether there were any. Without them the continuum is another, which may show more.
+// Whether there were any. Without them the continuum is another, which may show more, but not where they led
+// the labels astray.
 bool SpectrumFit::leave_out_outliers() {
     std::size_t n_found = 0;
-    chi2_clipped_ = 0.0;
-    for (int look = 0; look < most_looks; ++look) {
-        finish_.chi2(best_.data());
+    misled_ = false;
+    for (int look = 0; look < most_looks && !misled_; ++look) {
+        const double chi2 = finish_.chi2(best_.data());
         clip_.find(finish_.data(), finish_.fitted_with_modes(), finish_.weight(), finish_.size(),
                    options_.clip);
         if (clip_.pixels().empty())
             break;
         finish_.drop(clip_.pixels());
         n_found += clip_.pixels().size();
-        chi2_clipped_ += clip_.chi2();
+        misled_ = clip_.chi2() > misleading * chi2;
     }
     n_clipped_ += n_found;
     n_pixels_ -= n_found;
@@ -283,7 +284,7 @@ bool SpectrumFit::leave_out_outliers() {
 // tolerance: gradient_tol; 0 = that of the end. The step after it leaves less than a tenth of that.
 SolveResult SpectrumFit::solve(double* x, double tolerance, int most_evaluations) {
     SolveOptions options;
-    options.gradient_tol = tolerance > 0.0 ? tolerance : 5e-3;
+    options.gradient_tol = tolerance > 0.0 ? tolerance : 2e-3;
     options.step_tol = 1e-6;
     options.chi2_error = nuisances_.count() > 0 ? (tolerance > 0.0 ? 1e-2 : 1e-5) : 0.0; // of the reach
     options.first_damping = newton;

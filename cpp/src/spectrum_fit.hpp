@@ -99,9 +99,8 @@ class SpectrumFit {
     std::size_t spectrum_ = 0, first_ = 0, n_used_ = 0, n_pixels_ = 0,
                 n_clipped_ = 0; // pixels: first, in all, used
     int n_evaluations_ = 0;
-    double shift_ = 0.0;        // where the search looks
-    double chi2_clipped_ = 0.0; // by the outliers found last
-    bool free_ = false, guessed_ = false;
+    double shift_ = 0.0; // where the search looks
+    bool free_ = false, guessed_ = false, misled_ = false;
     Nuisances nuisances_;
     std::vector<double> continuum_;               // (P,) the first one; 1 for normalised data
     std::vector<double> normalised_, relative_;   // (P,) flux / continuum, and its inverse variance
