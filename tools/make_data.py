@@ -133,7 +133,7 @@ def train(lamost, templates, folds, seed, residuals):
     }
     done = train_recipe(
         maury.Spectra.concatenate(list(parts.values())),
-        Recipe(validation_fraction=0.0, reference_scale="MILES", seed=seed, ensemble=4),
+        Recipe(validation_fraction=0.0, reference_scale="MILES", seed=seed, ensemble=8),
         wavelength=WAVELENGTH,
         folds=folds,
         meta=meta,
