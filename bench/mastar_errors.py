@@ -6,8 +6,10 @@ FOLDER is that of `mastar_files.py`. All its visits are measured as by `maury fi
 FOLDER. With --errors-of the errors are calibrated on the visits of another such folder, and tested on this
 one. Pulls of repeats are (x1 - x2)/sqrt(sigma1^2 + sigma2^2) of two visits of a star, in which the truth
 cancels; pulls of the truth, (x - truth)/sigma, also contain the systematic errors of the
-emulator, which are the same in all visits and therefore cancel in repeats. Binaries, stars with emission
-lines and without a good visit are excluded.
+emulator, which are the same in all visits and therefore cancel in repeats. The last table has the pulls of
+the truth for the errors of a catalogue, noise from repeats and model error together, and for the rows of
+stars as `maury stars` combines their visits; both without the stars that taught the emulator. Binaries,
+stars with emission lines and without a good visit are excluded.
 
 The width of pulls is half the range that contains 68.27 % of them; its uncertainty for n independent ones is
 0.96/sqrt(n).
@@ -22,8 +24,10 @@ from astropy.table import Table, vstack
 
 import maury
 from maury.catalog.columns import column_values, label_names
+from maury.catalog.error_file import apply_errors
 from maury.catalog.flags import is_valid
 from maury.catalog.repeats import METHODS, calibrate_errors, repeat_pairs
+from maury.catalog.stars import combine_visits
 from maury.catalog.table import read_catalog, write_catalog
 from maury.labels import TEFF_BINS
 from maury.readers.mastar import read_blocks
@@ -95,6 +99,22 @@ def pull_table(catalog, sigma, truth):
     return Table(rows=rows, names=("range", "S/N", "pairs", *names, "visits", *truth_names))
 
 
+def truth_table(catalog, truth):
+    """Return the widths of (x - truth) / <label>_err of valid, undisturbed rows in bins of Teff."""
+    names = label_names(catalog)
+    pulls = np.column_stack([
+        (column_values(catalog, name) - truth[name]) / column_values(catalog, f"{name}_err") for name in names
+    ])  # fmt: skip
+    usable = undisturbed(truth) & np.asarray(catalog["valid"]) & np.isfinite(pulls).all(axis=1)
+    rows = []
+    for low, high in pairwise(TEFF_BINS):
+        here = usable & (truth["teff"] >= low) & (truth["teff"] < high)
+        one = np.ones(here.sum())
+        widths = [width(pulls[here, j], one) if here.any() else np.nan for j in range(len(names))]
+        rows.append((f"{low:.0f}-{high:.0f} K", here.sum(), *widths))
+    return Table(rows=rows, names=("range", "rows", *names))
+
+
 def summary(table, names):
     """Return lines: mean and extremes of the widths in bins of `ENOUGH` pulls, fraction within 0.1 of 1."""
     enough = table["pairs"] >= ENOUGH
@@ -138,6 +158,16 @@ def main():
         print("\n".join(found.pformat(max_lines=-1, max_width=-1)))
         print("repeats:\n" + summary(found, names))
         print("truth:\n" + summary(found, [f"{name}, truth" for name in names]))
+
+    unseen = ~np.asarray(truth["in_reference"], dtype=bool)
+    total = apply_errors(catalog[unseen], calibrate_errors(teacher))
+    stars = combine_visits(total)
+    for what, table in (("visits", total), ("rows of stars", stars)):
+        found = truth_table(table, stars_of(table, options.folder))
+        for name in names:
+            found[name].info.format = ".2f"
+        print(f"\nWidth of pulls of the truth, {what}, total errors:")
+        print("\n".join(found.pformat(max_lines=-1, max_width=-1)))
 
 
 if __name__ == "__main__":
