@@ -58,13 +58,13 @@ def test_the_second_of_two_runs_says_so_and_stops(tmp_path):
     while first.poll() is None and not (lock.exists() and lock.stat().st_size):
         time.sleep(0.002)
     since = json.loads(lock.read_text())["since"]
-    second = start_run(tmp_path, file, "run.fits")
-    assert second.communicate()[1].splitlines()[-1] == (
-        f"maury.survey.lock.InUseError: run.fits: another run is writing it (process {first.pid} on host "
+    with pytest.raises(InUseError) as caught:
+        run(file, "run.fits")
+    assert str(caught.value) == (
+        f"run.fits: another run is writing it (process {first.pid} on host "
         f"{HERE}, "
         f"started {since}). Wait until it has finished, stop it, or choose another output"
     )
-    assert second.returncode == 1
     message = first.communicate()[1]
     assert first.returncode == 0, message
     assert len(maury.read_catalog("run.fits")) == 400
