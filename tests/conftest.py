@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# Processes of pytest-xdist, each with as many threads of BLAS as the machine has cores, would wait for each other;
-# before NumPy is imported. maury has threads of its own.
+# Set before NumPy is imported: threads of BLAS, as many as the machine has cores in each process of pytest-xdist,
+# wait for each other. maury has threads of its own.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Made-up survey files are written by the benchmarks too.
