@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 
 import pytest
 
@@ -60,7 +61,7 @@ def test_kills_at_random(tmp_path, n):
         process = start_command(tmp_path, "none", file)
         done = len(list(tmp_path.glob("*.parts/0*.npz")))
         while process.poll() is None and len(list(tmp_path.glob("*.parts/0*.npz"))) < done + 4:
-            pass
+            time.sleep(0.002)
         process.kill()
         process.communicate()
         kept.append(len(list(tmp_path.glob("*.parts/0*.npz"))))
