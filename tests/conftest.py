@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Before NumPy is imported: threads of BLAS, as many as there are cores in each process of pytest-xdist, wait
+# for each other. maury has threads of its own.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Made-up survey files are written by the benchmarks too.
 sys.path.append(str(Path(__file__).parents[1] / "bench"))
 

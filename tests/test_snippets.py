@@ -32,6 +32,8 @@ SOURCES = {
     "mastar": "mastar_dr17/goodspec.fits",
 }
 BEGINNERS = ("README.md", "docs/quickstart.md")
+# For examples that take seconds: files of one star and of many; the others are slow.
+TWO_FIRST = ["miles", "mastar", *(pytest.param(name, marks=pytest.mark.slow) for name in ("lamost", "sdss"))]
 
 
 @pytest.fixture(params=SOURCES)
@@ -64,6 +66,7 @@ def test_examples_in_python_run_twice(page, place, capsys):
         assert capsys.readouterr().out.strip()
 
 
+@pytest.mark.parametrize("place", TWO_FIRST, indirect=True)
 def test_examples_on_the_command_line_run_twice(place):
     lines = commands(HOME / "docs/quickstart.md")
     for words in [*lines, *(words for words in lines if words[0] == "fit")]:
@@ -89,6 +92,7 @@ def test_examples_with_a_resolution_run(place):
     assert len(names["catalog"]) == 1 and names["catalog"]["converged"][0]
 
 
+@pytest.mark.parametrize("place", TWO_FIRST, indirect=True)
 def test_examples_with_a_catalogue_run(place):
     paths = sorted(path for path in Path("spectra").iterdir() if "fits" in path.name)
     catalog = maury.fit(paths)

@@ -120,7 +120,8 @@ def sources(folder: Path) -> list[Source]:
     fine, flux = on_fine(stars.wavelength, stars.flux)
     made = [Source("MILES stars", fine, flux, emulator_sigma, teff)]
 
-    fine, flux = on_fine(emulator.wavelength, emulated(stars, emulator).flux)
+    predicted = emulated(stars, emulator)
+    fine, flux = on_fine(predicted.wavelength, predicted.flux)
     made.append(Source("emulator's spectra", fine, flux, emulator_sigma, teff))
 
     with fits.open(folder / "theory" / "kurucz_stds_v5.fit") as hdus:

@@ -33,11 +33,18 @@ def chosen_stars() -> maury.Spectra:
 
 
 def emulated(stars: maury.Spectra, emulator: maury.Emulator) -> maury.Spectra:
-    """Spectra of the emulator, multiplied by the running median of the stars."""
+    """Spectra of the emulator where the stars have pixels, multiplied by the running median of the stars."""
     labels = np.column_stack([stars.labels[name] for name in emulator.labels])
-    on_grid = np.ascontiguousarray(CubicSpline(stars.wavelength, stars.flux, axis=1)(emulator.wavelength))
-    flux = emulator.predict(labels) / np.sqrt(assumed_ivar(on_grid, snr=1.0))
-    return maury.Spectra(emulator.wavelength, flux, np.ones(flux.shape), lsf=emulator.lsf)
+    here = shared(stars, emulator)
+    wavelength = emulator.wavelength[here]
+    on_grid = np.ascontiguousarray(CubicSpline(stars.wavelength, stars.flux, axis=1)(wavelength))
+    flux = emulator.predict(labels)[:, here] / np.sqrt(assumed_ivar(on_grid, snr=1.0))
+    return maury.Spectra(wavelength, flux, np.ones(flux.shape), lsf=emulator.lsf[here])
+
+
+def shared(stars: maury.Spectra, emulator: maury.Emulator) -> np.ndarray:
+    """Which pixels (P,) of the emulator lie between the first and the last of the stars."""
+    return (emulator.wavelength >= stars.wavelength[0]) & (emulator.wavelength <= stars.wavelength[-1])
 
 
 def moved(
@@ -85,7 +92,7 @@ def injected() -> None:
 
     made = emulated(stars, emulator)
     for snr in SNRS:
-        table = maury.fit(moved(made, snr, rv, snr, emulator.scatter))
+        table = maury.fit(moved(made, snr, rv, snr, emulator.scatter[shared(stars, emulator)]))
         print(line("emulator, noise and scatter", snr, table["rv"].value - rv, table["rv_err"].value))
     for snr in SNRS:
         found, still = (

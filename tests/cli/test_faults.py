@@ -12,6 +12,7 @@ import made_up_stars
 import maury
 from maury.cli.main import main
 from maury.measure.options import Options
+from maury.readers import blocks
 from maury.show.plots import picture_names
 from survey_run import start_command, start_run, write_visits
 
@@ -93,7 +94,7 @@ def test_names_of_pictures_are_names_of_files(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits of that kind")
-def test_a_disk_that_is_full_when_the_catalogue_is_written(tmp_path):
+def test_a_disk_that_is_full_when_the_catalogue_is_written(tmp_path, monkeypatch):
     """Of a real limit, not of a mock: astropy writes the file."""
     file = write_visits(tmp_path, 100)
     process = start_run(tmp_path, file, "full.fits", limit=40_000)  # bytes a file
@@ -105,7 +106,9 @@ def test_a_disk_that_is_full_when_the_catalogue_is_written(tmp_path):
     )
     assert len(list(tmp_path.glob("full.fits.parts/0*.npz"))) == 13
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".maury")]
-    start_run(tmp_path, file, "full.fits").communicate()
-    start_run(tmp_path, file, "quiet.fits").communicate()
+    monkeypatch.setattr(blocks, "ROWS", 8)  # as there
+    monkeypatch.setattr(blocks, "LARGE", 1000)
+    for name in ("full.fits", "quiet.fits"):
+        maury.fit_files(file, tmp_path / name, tmp_path / "small.onnx")
     assert (tmp_path / "full.fits").read_bytes() == (tmp_path / "quiet.fits").read_bytes()
     assert np.isfinite(maury.read_catalog(tmp_path / "full.fits")["teff"]).all()

@@ -1,6 +1,7 @@
 """Emulators made by others: all they say is checked when they are loaded, not at the end of a run."""
 
 import copy
+import functools
 import json
 import pickle
 
@@ -147,6 +148,14 @@ def test_a_jacobian_of_another_shape(monkeypatch):
 TEXTS = st.text(max_size=60).filter(lambda text: "\x00" not in text)
 
 
+@functools.cache
+def catalog_of(name):
+    """Return the catalogue of an emulator of this name that has been in a file."""
+    emulator = made_up_stars.emulator(meta={"name": name})
+    emulator = Emulator.from_bytes(emulator.to_bytes(), "test")
+    return made_up_stars.build_catalog(made_up_stars.result(), made_up_stars.spectra(emulator), emulator)
+
+
 @pytest.mark.parametrize("ending", ["fits", "ecsv", "parquet"])
 @pytest.mark.parametrize(
     "name",
@@ -165,9 +174,7 @@ TEXTS = st.text(max_size=60).filter(lambda text: "\x00" not in text)
     ],
 )
 def test_a_name_in_any_unicode_comes_back(tmp_path, name, ending):
-    emulator = made_up_stars.emulator(meta={"name": name})
-    emulator = Emulator.from_bytes(emulator.to_bytes(), "test")
-    catalog = made_up_stars.build_catalog(made_up_stars.result(), made_up_stars.spectra(emulator), emulator)
+    catalog = catalog_of(name)
     write_catalog(catalog, tmp_path / f"c.{ending}")
     assert read_catalog(tmp_path / f"c.{ending}").meta == catalog.meta
     assert catalog.meta["EMULATOR"] == name

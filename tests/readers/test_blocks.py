@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import shutil
 import tracemalloc
 from pathlib import Path
 
@@ -37,6 +38,17 @@ def files_of_all_formats(folder):
     return files | {name: write_plain(folder, name) for name in PLAIN}
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return files_of_all_formats(tmp_path_factory.mktemp("made"))
+
+
+@pytest.fixture
+def of_formats(made, tmp_path):
+    """Path by format, of copies that a test may change."""
+    return {name: Path(shutil.copy(file, tmp_path)) for name, file in made.items()}
+
+
 def packed(file):
     other = file.with_name(f"{file.name}.gz")
     other.write_bytes(gzip.compress(file.read_bytes(), 1))
@@ -49,14 +61,14 @@ def read_all(found):
     return [block.number for block in found], [block.read() for block in found]
 
 
-def test_there_is_a_file_of_every_format(tmp_path):
-    assert {*files_of_all_formats(tmp_path), "generic"} == set(FORMATS)
+def test_there_is_a_file_of_every_format(of_formats):
+    assert {*of_formats, "generic"} == set(FORMATS)
 
 
 @pytest.mark.parametrize("name", [name for name in FORMATS if name != "generic"])
 @pytest.mark.parametrize("kind", ["plain", "packed", "large"])
-def test_blocks_one_after_the_other_are_the_file(tmp_path, monkeypatch, name, kind):
-    file = files_of_all_formats(tmp_path)[name]
+def test_blocks_one_after_the_other_are_the_file(of_formats, monkeypatch, name, kind):
+    file = of_formats[name]
     if kind != "plain":
         file = packed(file)
     if kind == "large":
@@ -75,8 +87,8 @@ def test_blocks_one_after_the_other_are_the_file(tmp_path, monkeypatch, name, ki
 
 
 @pytest.mark.parametrize("name", OF_SURVEYS)
-def test_made_files_are_what_astropy_reads(tmp_path, name):
-    file = files_of_all_formats(tmp_path)[name]
+def test_made_files_are_what_astropy_reads(of_formats, name):
+    file = of_formats[name]
     found, expected = twin.read(file)
     assert found == name
     twin.assert_same(read_spectra(file), expected)
@@ -99,8 +111,8 @@ def test_real_files_are_what_astropy_reads(data_folder, folder):
     assert read >= min(len(files), 100) - 1  # all but the table joined by TOPCAT
 
 
-def test_a_selection_of_a_file_of_any_format(tmp_path):
-    file = files_of_all_formats(tmp_path)["desi"]
+def test_a_selection_of_a_file_of_any_format(of_formats):
+    file = of_formats["desi"]
     whole = read_spectra(file)
     (third,) = read_blocks(file, rows=2, select=[3])
     twin.assert_same(third, whole[3])
@@ -168,11 +180,11 @@ def test_files_of_some_size_make_smaller_blocks(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["plain", "packed", "cut", "packed and cut"])
 @pytest.mark.parametrize("name", ["mastar", "desi"])
-def test_blocks_that_are_done_are_passed_over(tmp_path, monkeypatch, name, kind):
+def test_blocks_that_are_done_are_passed_over(tmp_path, of_formats, monkeypatch, name, kind):
     monkeypatch.setattr(blocks, "LARGE", 100)
     monkeypatch.setattr(blocks, "ROWS", 2)
     monkeypatch.setattr(fits_file, "_SMALL", 0)
-    file = files_of_all_formats(tmp_path)[name]
+    file = of_formats[name]
     if "cut" in kind:
         file.write_bytes(file.read_bytes()[:-20_000])
     if "packed" in kind:
@@ -189,10 +201,10 @@ def test_blocks_that_are_done_are_passed_over(tmp_path, monkeypatch, name, kind)
             twin.assert_same(other, parts[number])
 
 
-def test_of_blocks_that_are_done_nothing_is_read(tmp_path, monkeypatch):
+def test_of_blocks_that_are_done_nothing_is_read(of_formats, monkeypatch):
     monkeypatch.setattr(blocks, "LARGE", 100)
     monkeypatch.setattr(blocks, "ROWS", 2)
-    files = files_of_all_formats(tmp_path)
+    files = of_formats
     rows = []
     real = fits_file.Hdu.read
 
@@ -208,11 +220,11 @@ def test_of_blocks_that_are_done_nothing_is_read(tmp_path, monkeypatch):
     assert {first for name, first in rows if name.endswith("RESOLUTION")} == {4}
 
 
-def test_rows_that_cannot_be_unpacked_have_a_problem(tmp_path, monkeypatch):
+def test_rows_that_cannot_be_unpacked_have_a_problem(tmp_path, of_formats, monkeypatch):
     """Its neighbours are not harmed."""
     monkeypatch.setattr(blocks, "LARGE", 100)
     monkeypatch.setattr(blocks, "ROWS", 4)
-    file = files_of_all_formats(tmp_path)["desi"]
+    file = of_formats["desi"]
     with fits.open(file, mode="update") as hdus:
         hdus["R_WAVELENGTH"].data[5] = 1.0
     _, parts = read_all(spectra_blocks([file, write_sdss(tmp_path / "spec-3.fits")]))
@@ -240,12 +252,12 @@ def test_unknown_files_are_told_the_formats_that_there_are(tmp_path):
         read_spectra(tmp_path / "spec.fits")
 
 
-def test_the_temporary_file_of_a_compressed_one_is_gone(tmp_path, monkeypatch):
+def test_the_temporary_file_of_a_compressed_one_is_gone(tmp_path, of_formats, monkeypatch):
     monkeypatch.setattr(fits_file, "_SMALL", 0)
     monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
     monkeypatch.setattr("tempfile.tempdir", None)
     (tmp_path / "scratch").mkdir()
-    file = packed(files_of_all_formats(tmp_path)["desi"])
+    file = packed(of_formats["desi"])
     found = read_blocks(file, rows=2)
     next(found)
     found.close()
@@ -254,9 +266,9 @@ def test_the_temporary_file_of_a_compressed_one_is_gone(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("left", [0.1, 0.5, 0.9, 0.99])
 @pytest.mark.parametrize("name", ["lamost", "sdss", "desi"])
-def test_a_compressed_file_that_is_cut_says_so_wherever_it_is_cut(tmp_path, monkeypatch, name, left):
+def test_a_compressed_file_that_is_cut_says_so_wherever_it_is_cut(of_formats, monkeypatch, name, left):
     monkeypatch.setattr(fits_file, "_SMALL", 0)
-    file = packed(files_of_all_formats(tmp_path)[name])
+    file = packed(of_formats[name])
     file.write_bytes(file.read_bytes()[: int(left * file.stat().st_size)])
     with pytest.raises(ReadError, match=r"cut short|cannot be read"):
         read_spectra(file)

@@ -29,7 +29,7 @@ COMMAND = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it
-import maury.cli.fit, maury.cli.main, maury.survey.run as run, maury.show.plots
+import maury.cli.fit, maury.cli.main, maury.survey.run as run
 from maury.readers import blocks
 blocks.ROWS, blocks.LARGE = 8, 1000
 
@@ -41,9 +41,13 @@ phase = sys.argv.pop(1)
 phases = {
     "start": (run, "describe_run"), "read": (run, "spectra_blocks"), "block": (run.Parts, "save"),
     "catalogue": (run, "finished_catalog"),
-    "write": (run, "write_catalog"), "draw": (maury.show.plots, "plot_star"),
+    "write": (run, "write_catalog"),
 }
-if phase in phases:
+if phase == "draw":
+    import maury.show.plots
+
+    maury.show.plots.plot_star = wait
+elif phase in phases:
     setattr(*phases[phase], wait)
 maury.cli.main.main()
 """

@@ -258,23 +258,35 @@ def sdss(tmp_path_factory):
     }
 
 
-@pytest.mark.parametrize("velocity", ["fit", "given"])
-@pytest.mark.parametrize("kind", SDSS)
-def test_a_bad_sdss_file(sdss, kind, velocity):
-    files, clean = sdss
-    with fits.open(files[1]) as hdus, np.errstate(over="ignore"):
+NO_VELOCITIES = (
+    "a velocity of -c", "beyond -c", "a velocity of 1e30", "an infinite velocity", "a fill value",
+)  # fmt: skip
+
+
+def bad_sdss_file(good, kind):
+    name = f"bad-{[*SDSS].index(kind)}.fits"
+    with fits.open(good) as hdus, np.errstate(over="ignore"):
         SDSS[kind](hdus)
-        hdus.writeto("bad.fits")
-    catalog = run([files[0], "bad.fits", files[2]], emulator=emulator(), velocity=velocity)
-    rows_alike(catalog, clean[velocity], [0, 2])
-    velocities = (
-        "a velocity of -c",
-        "beyond -c",
-        "a velocity of 1e30",
-        "an infinite velocity",
-        "a fill value",
-    )
-    assert bool(catalog["flags"][1] & Flag.RV_UNKNOWN) == (velocity == "given" and kind in velocities)
+        hdus.writeto(name)
+    return name
+
+
+@pytest.mark.parametrize("kind", SDSS)
+def test_a_bad_sdss_file(sdss, kind):
+    files, clean = sdss
+    catalog = run([files[0], bad_sdss_file(files[1], kind), files[2]], emulator=emulator(), velocity="fit")
+    rows_alike(catalog, clean["fit"], [0, 2])
+    assert not catalog["flags"][1] & Flag.RV_UNKNOWN
+
+
+def test_bad_sdss_files_with_given_velocities(sdss):
+    """All of them among good ones, in one block."""
+    files, clean = sdss
+    bad = [bad_sdss_file(files[1], kind) for kind in SDSS]
+    catalog = run([files[0], *bad, files[2]], emulator=emulator(), velocity="given")
+    rows_alike(catalog, clean["given"], [0, -1], [0, 2])
+    unknown = catalog["flags"][1:-1] & Flag.RV_UNKNOWN != 0
+    assert {kind for kind, here in zip(SDSS, unknown, strict=True) if here} == set(NO_VELOCITIES)
 
 
 LAMOST = {
