@@ -140,7 +140,7 @@ def fit(
     star_id  teff logg  fe_h valid
               K   dex   dex
     -------- ---- ---- ----- -----
-    HD061935 4775 2.48 -0.06  True
+    HD061935 4774 2.47 -0.07  True
     """
     if (photometry is None) != (isochrones is None):
         raise ValueError("photometry, isochrones: pass both, or neither")
