@@ -261,7 +261,7 @@ def read_catalog(path: str | os.PathLike[str]) -> QTable:
 
 def _as_written(table: QTable) -> QTable:
     """Restore what the formats change: header, empty strings, the shape of covariances."""
-    for key in [key for key in table.meta if key.startswith("TCOMM")]:
+    for key in [key for key in table.meta if str(key).startswith("TCOMM")]:
         del table.meta[key]
     table.meta = {key: _restored(value) for key, value in table.meta.items()}
     for name in table.colnames:

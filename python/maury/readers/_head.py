@@ -98,6 +98,8 @@ class Head:
         pixels = math.prod(self.shape) if self.shape else 0
         self.n_bytes = abs(self.bitpix) // 8 * (pixels + _whole_number(block, "PCOUNT", 0, _LARGEST))
         self.header = Header(block)
+        if self.is_table and n_axes != 2:  # else every byte would be a row
+            raise ReadError(f"a table in it has NAXIS = {n_axes}, expected 2; get the file again")
         self._block = block
 
     @property
