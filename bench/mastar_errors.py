@@ -146,8 +146,8 @@ def main():
     names = label_names(catalog)
     formal = np.column_stack([column_values(catalog, f"{name}_err_formal") for name in names])
     errors = {"formal": formal}
-    for method in METHODS:
-        model = calibrate_errors(teacher, method)
+    models = {method: calibrate_errors(teacher, method) for method in METHODS}
+    for method, model in models.items():
         errors[method] = model.predict(catalog)
         print(f"{method}: {model.n_pairs} pairs of {model.n_stars} stars")
     for method, sigma in errors.items():
@@ -160,7 +160,7 @@ def main():
         print("truth:\n" + summary(found, [f"{name}, truth" for name in names]))
 
     unseen = ~np.asarray(truth["in_reference"], dtype=bool)
-    total = apply_errors(catalog[unseen], calibrate_errors(teacher))
+    total = apply_errors(catalog[unseen], models["likelihood"])
     stars = combine_visits(total)
     for what, table in (("visits", total), ("rows of stars", stars)):
         found = truth_table(table, stars_of(table, options.folder))

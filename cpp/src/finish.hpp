@@ -77,7 +77,7 @@ class Finish final : public Problem {
     void set_model(const double* x);
     void set_fitted();
     void set_columns();
-    void set_gradient(bool columns_there);
+    void set_weighted();
     void set_gradient_by_columns();
     void set_gradient_by_adjoint();
     void set_adjoint();

@@ -27,8 +27,14 @@ void Finish::derivatives(const double*, double* gradient, double* hessian) {
     const bool serves = hessian_serves();
     if (!serves)
         set_hessian();
-    if (!gradient_known_)
-        set_gradient(!serves);
+    if (!gradient_known_) {
+        set_weighted();
+        if (serves)
+            set_gradient_by_adjoint();
+        else
+            set_gradient_by_columns();
+        gradient_known_ = true;
+    }
     std::copy_n(gradient_.begin(), n_all_, gradient);
     std::copy_n(hessian_.begin(), n_all_ * n_all_, hessian);
 }
@@ -50,20 +56,16 @@ bool Finish::hessian_serves() const {
     return distance <= hessian_reach * hessian_reach;
 }
 
-// J'Wr, r = c m - d less what the modes explain: from J where it was just made, else without it.
-void Finish::set_gradient(bool columns_there) {
+// Wr, r = c m - d less what the modes explain.
+void Finish::set_weighted() {
     for (std::size_t p = 0; p < n_; ++p)
         weighted_[p] = weight_[p] * (fitted_[p] - data_[p]);
     if (modes_.any())
         modes_.subtract(weight_.data(), weighted_.data());
     adjoint_known_ = false;
-    if (columns_there)
-        set_gradient_by_columns();
-    else
-        set_gradient_by_adjoint();
-    gradient_known_ = true;
 }
 
+// J'Wr, of a J that was just made.
 void Finish::set_gradient_by_columns() {
     const double* const jacobian = line_ ? jacobian_.data() : columns_.data();
     for (std::size_t i = 0; i * eight < n_all_; ++i) {
@@ -83,7 +85,7 @@ void Finish::set_adjoint() {
     adjoint_known_ = true;
 }
 
-// With T the tangents of the network: T'B'A'D'Wr for the labels, one column instead of L.
+// J'Wr without J; with T the tangents of the network: T'B'A'D'Wr for the labels, one column instead of L.
 void Finish::set_gradient_by_adjoint() {
     set_adjoint();
     const double* const by_model = line_ ? adjoint_.data() : weighted_.data();

@@ -44,11 +44,6 @@ class SpectrumFit {
     void set_finish(const StopFlag& stop);
     bool left_out(std::size_t p) const;
     void set_nuisances(std::size_t i);
-    Status finish(const StopFlag& stop);
-    void take_last_step(const SolveResult& result);
-    bool leave_out_outliers();
-    SolveResult solve(double* x, double tolerance, int most_evaluations);
-    bool moved() const;
 
     // spectrum_known.cpp
     bool weigh_at(std::size_t i, double rv, const StopFlag& stop);
@@ -65,6 +60,13 @@ class SpectrumFit {
     bool choose_end(const StopFlag& stop);
     bool try_guess(const StopFlag& stop);
     bool keep_if_lower(double& least);
+
+    // spectrum_finish.cpp
+    Status finish(const StopFlag& stop);
+    void take_last_step(const SolveResult& result);
+    bool leave_out_outliers();
+    SolveResult solve(double* x, double tolerance, int most_evaluations);
+    bool moved() const;
 
     // spectrum_store.cpp
     void store_nothing(std::size_t i);

@@ -16,8 +16,7 @@ constexpr double apart = 9.0, close_call = 25.0, close_part = 0.1;
 constexpr std::size_t most_compared = 4;
 constexpr double look_closer = 0.3; // formal errors: the tolerance of that comparison
 constexpr int few_evaluations = 8;
-constexpr double elsewhere =
-    900.0; // squared formal errors: the quadratic form is poor so far from its centre
+constexpr double elsewhere = 900.0; // squared formal errors from the centre: there the form is poor
 
 // Of chi2 in float32.
 SolveOptions search_options(int most_evaluations) {

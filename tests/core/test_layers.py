@@ -31,7 +31,7 @@ ORDER = [
     ("label_prior", "quadratic", "gram_stretches", "candidates", "search"),
     ("residual_modes",),
     ("plan", "velocity_scan", "finish", "finish_derivatives"),
-    ("spectrum_fit", "spectrum_search", "spectrum_known", "spectrum_store"),
+    ("spectrum_fit", "spectrum_search", "spectrum_finish", "spectrum_known", "spectrum_store"),
     # The front door: what a model consists of, the errors and flags of a fit, and all of it together.
     ("regions", "option_text", "model_parts", "label_space", "starts", "training_distance", "model_error"),
     ("symmetric_eigen", "low_rank"),
