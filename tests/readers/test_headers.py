@@ -172,12 +172,24 @@ def test_a_compressed_array_of_gigabytes(tmp_path):
     path = mastar(tmp_path)
     data = path.read_bytes()
     (tmp_path / "goodspec.fits.gz").write_bytes(gzip.compress(data))
-    big = with_card(path, "NAXIS1", 2**31 - 1)
+    header = fits.getheader(path, 1)
+    column = list(fits.getdata(path).names).index("FLUX") + 1
+    longer = 500_000_000 - int(header[f"TFORM{column}"].rstrip("E"))
+    with_card(path, f"TFORM{column}", "'500000000E'")
+    big = with_card(path, "NAXIS1", header["NAXIS1"] + 4 * longer)
     packed = tmp_path / "big.fits.gz"
     packed.write_bytes(gzip.compress(big.read_bytes() + np.random.default_rng(1).bytes(5_000_000)))
     with pytest.raises(ReadError, match=r"one array has|it unpacks to more than"):
         read_spectra(packed)
     assert len(read_spectra(tmp_path / "goodspec.fits.gz")) == 6
+
+
+def test_rows_of_another_length_than_their_columns(tmp_path):
+    """Refused once; each of many short rows would otherwise be tried in vain."""
+    path = mastar(tmp_path)
+    length = fits.getheader(path, 1)["NAXIS1"]
+    with pytest.raises(ReadError, match=rf"columns have {length} bytes per row, its header has NAXIS1 = 1\b"):
+        list(read_blocks(with_card(path, "NAXIS1", 1)))
 
 
 def test_members_of_gzip(tmp_path):

@@ -22,6 +22,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 from isal import igzip, isal_zlib
 
+from maury.output import one_line
 from maury.readers._fits import DAMAGED, GZIP, ReadError, open_stream
 from maury.readers._head import Head, Header, Rows, extension_head
 
@@ -29,6 +30,7 @@ _BLOCK = 2880  # bytes: headers and data are padded to multiples of it
 _CARD = 80
 _END = b"END".ljust(_CARD)
 _LONGEST = 1024 * _BLOCK  # maximum size of a header: 36,864 cards
+_SIMPLE = re.compile(rb"SIMPLE  = *T[ /]")
 _NAMED = re.compile(rb"XTENSION= '[A-Z0-9]+ *'")
 _HDUS = 1000  # maximum number of HDUs
 _AT_ONCE = 1 << 28  # bytes: maximum size of an array
@@ -239,8 +241,9 @@ class FitsFile:
             return
         if len(self._hdus) == _HDUS:
             raise ReadError(f"it has more than {_HDUS} HDUs")
-        if self._hdus and not _NAMED.match(block):  # of which astropy reads no end
-            raise ReadError("the XTENSION of a header is no name; get the file again")
+        if not (_NAMED if self._hdus else _SIMPLE).match(block):  # of which astropy reads no end
+            first = one_line(block[:_CARD].decode("latin-1"), 60)
+            raise ReadError(f"a header starts with the card {first}; get the file again")
         head = extension_head(block) if self._hdus else Head(block)
         self._hdus.append(Hdu(self, head, start + len(block)))
 

@@ -138,12 +138,14 @@ class Head:
         return self.column_names.issuperset(names)
 
     @cached_property
-    def layout(self) -> tuple[np.dtype[Any] | None, dict[str, str]]:
+    def layout(self) -> tuple[np.dtype[Any], dict[str, str]]:
         """Type of a table row, and by upper-case name the fields whose values are stored unchanged."""
         definition = self.astropy_table(b"", 0).columns
         row_type: np.dtype[Any] = definition.dtype.newbyteorder(">")
         if row_type.itemsize != self.row_bytes:
-            return None, {}
+            raise ReadError(
+                f"its columns have {row_type.itemsize} bytes per row, its header has NAXIS1 = {self.row_bytes}"
+            )
         plain = [
             column.name
             for column in definition
@@ -235,11 +237,11 @@ class Table(Mapping[str, NDArray[Any]]):
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
         row_type, self._plain = rows.head.layout
-        self._values = None if row_type is None else np.frombuffer(rows.data, dtype=row_type)
+        self._values = np.frombuffer(rows.data, dtype=row_type)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """Return the values of a column; text stored unchanged is returned as bytes."""
-        if name in self._plain and self._values is not None:
+        if name in self._plain:
             return self._values[self._plain[name]]
         if name not in self._rows.head.column_names:
             raise KeyError(name)

@@ -153,9 +153,7 @@ def _table(file: FitsFile, needed: tuple[str, ...], what: str) -> Hdu:
         try:
             _ = hdu.head.layout  # else each row would try in vain
         except Exception as error:
-            raise ReadError(
-                f"{file.path}: the columns of its table cannot be read ({type(error).__name__}: {error})"
-            ) from error
+            raise ReadError(f"{file.path}: the columns of its table cannot be read ({error})") from error
         return hdu
     missing = [name for name in needed if not hdu.head.has_columns(name)]
     found = f"a table without {', '.join(missing)}" if hdu.head.is_table else "no table"
