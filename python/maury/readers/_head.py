@@ -144,7 +144,7 @@ class Head:
         row_type: np.dtype[Any] = definition.dtype.newbyteorder(">")
         if row_type.itemsize != self.row_bytes:
             raise ReadError(
-                f"its columns have {row_type.itemsize} bytes per row, its header has NAXIS1 = {self.row_bytes}"
+                f"its columns have {row_type.itemsize} bytes per row, NAXIS1 is {self.row_bytes}"
             )
         plain = [
             column.name
