@@ -80,11 +80,13 @@ Status SpectrumFit::measure(std::size_t i, const StopFlag& stop) {
         if (!search(stop))
             return Status::NON_FINITE;
         status = finish(stop);
-        if (status == Status::NON_FINITE || status == Status::TOO_FEW_PIXELS || !moved())
+        if (status == Status::NON_FINITE || status == Status::TOO_FEW_PIXELS)
+            return status;
+        if (!moved())
             break;
         shift_ = best_[n_]; // where the search should have looked
     }
-    return status;
+    return spectra_.guess ? try_guess(status, stop) : status;
 }
 
 double SpectrumFit::known_velocity(std::size_t i) const {

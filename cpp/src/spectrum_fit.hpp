@@ -58,7 +58,8 @@ class SpectrumFit {
     void centre_on_first_start();
     void add_candidates();
     bool choose_end(const StopFlag& stop);
-    bool try_guess(const StopFlag& stop);
+    Status try_guess(Status found, const StopFlag& stop);
+    bool guess_wins(const StopFlag& stop);
     bool keep_if_lower(double& least);
 
     // spectrum_finish.cpp
@@ -108,7 +109,7 @@ class SpectrumFit {
     std::vector<double> normalised_, relative_;   // (P,) flux / continuum, and its inverse variance
     std::vector<double> weight_, values_, scale_; // of the pixels in use
     std::vector<double> stretch_weight_, stretch_variance_;
-    std::vector<double> lower_, upper_, best_, before_, trial_, ends_, hessian_, factor_, column_, dx_dlabel_,
+    std::vector<double> lower_, upper_, best_, before_, trial_, guess_, ends_, hessian_, factor_, column_, dx_dlabel_,
         h_, winner_, errors_;
     std::vector<std::size_t> free_parameters_, rivals_;
 };

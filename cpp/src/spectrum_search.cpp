@@ -16,6 +16,7 @@ constexpr double apart = 9.0, close_call = 25.0, close_part = 0.1;
 constexpr std::size_t most_compared = 4;
 constexpr double look_closer = 0.3; // formal errors: the tolerance of that comparison
 constexpr int few_evaluations = 8;
+constexpr int most_wins = 3; // of a guess: each shows its velocity better
 constexpr double elsewhere = 900.0; // squared formal errors from the centre: there the form is poor
 
 // Of chi2 in float32.
@@ -42,7 +43,7 @@ bool SpectrumFit::search(const StopFlag& stop) {
     find_starts();
     centre_on_first_start();
     add_candidates();
-    return choose_end(stop) && try_guess(stop);
+    return choose_end(stop);
 }
 
 // After outliers are left out, from best_, where the quadratic form is exact: it need not be centred twice.
@@ -57,9 +58,9 @@ bool SpectrumFit::search_again(const StopFlag& stop) {
     add_candidates();
     if (!choose_end(stop))
         return false;
-    if (search_.distance_squared(best_.data(), before_.data(), search_.best()) > elsewhere)
-        return search(stop);
-    return try_guess(stop);
+    const bool moved_far =
+        search_.distance_squared(best_.data(), before_.data(), search_.best()) > elsewhere;
+    return moved_far ? search(stop) : true;
 }
 
 // The mean weight of each stretch of the grid, per pixel of the grid, and the mean blur that its data have
@@ -216,35 +217,47 @@ bool SpectrumFit::keep_if_lower(double& least) {
     return true;
 }
 
-// One start more, with a search of its own, so that it can only lower chi2. False only if nothing is finite.
-bool SpectrumFit::try_guess(const StopFlag& stop) {
-    if (!spectra_.guess)
-        return true;
-    trial_ = best_;
-    emulator_.to_scaled(spectra_.guess + spectrum_ * n_, trial_.data());
+// One start more, after the fit, with a search of its own. It replaces the fit only by a lower chi2 of the
+// same pixels: which are outliers depends on where a fit starts.
+Status SpectrumFit::try_guess(Status found, const StopFlag& stop) {
+    guess_.resize(n_);
+    emulator_.to_scaled(spectra_.guess + spectrum_ * n_, guess_.data());
     for (std::size_t l = 0; l < n_; ++l) {
-        if (!std::isfinite(trial_[l]))
-            return true;
-        trial_[l] = std::clamp(trial_[l], lower_[l], upper_[l]);
+        if (!std::isfinite(guess_[l]))
+            return found;
+        guess_[l] = std::clamp(guess_[l], lower_[l], upper_[l]);
     }
-    centre_on(trial_.data());
-    search_.clear();
-    search_.add(trial_.data());
-    search_.run(quadratic_, lower_.data(), upper_.data(), search_options(options_.max_evaluations), 1, stop);
-    if (search_.best() == search_.size())
-        return true;
-    ends_.insert(ends_.end(), search_.x(0), search_.x(0) + n_);
-    if (search_.distance_squared(search_.x(0), winner_.data(), 0) <= apart)
-        return true;
-    double least = solve(best_.data(), look_closer, few_evaluations).chi2;
-    std::copy_n(best_.begin() + static_cast<std::ptrdiff_t>(n_), n_all_ - n_,
-                trial_.begin() + static_cast<std::ptrdiff_t>(n_));
-    std::copy_n(search_.x(0), n_, trial_.begin());
-    if (keep_if_lower(least)) {
+    const std::size_t n_ends = ends_.size();
+    for (int round = 0; round < most_wins && guess_wins(stop); ++round) {
         guessed_ = true;
-        winner_.assign(search_.x(0), search_.x(0) + n_);
+        found = finish(stop);
+        if (found == Status::NON_FINITE || found == Status::TOO_FEW_PIXELS)
+            return found;
     }
-    return true;
+    if (search_.best() < search_.size()) {
+        ends_.resize(n_ends);
+        ends_.insert(ends_.end(), search_.x(0), search_.x(0) + n_);
+        if (guessed_)
+            winner_.assign(search_.x(0), search_.x(0) + n_);
+    }
+    return found;
+}
+
+bool SpectrumFit::guess_wins(const StopFlag& stop) {
+    centre_on(best_.data()); // from where a start near the fit ends in it
+    search_.clear();
+    search_.add(guess_.data());
+    search_.run(quadratic_, lower_.data(), upper_.data(), search_options(options_.max_evaluations), 1, stop);
+    if (search_.best() == search_.size() ||
+        search_.distance_squared(search_.x(0), best_.data(), 0) <= apart)
+        return false;
+    trial_ = best_;
+    std::copy_n(search_.x(0), n_, trial_.begin());
+    double least = finish_.chi2(best_.data()) + prior_.chi2(best_.data());
+    if (keep_if_lower(least))
+        return true;
+    finish_.forget_place(); // the solve had a coarser reach
+    return false;
 }
 
 } // namespace maury

@@ -242,8 +242,7 @@ void guesses_and_bad_spectra(Case& it) {
     Output out(it.n, it.n_labels, it.n_pixels);
     maury::measure(it.plan, options, view, out.view, 1, nothing);
     for (std::size_t i = 0; i < it.n; ++i)
-        CHECK(out.view.n_pixels[i] != plain.view.n_pixels[i] ||
-              out.view.chi2[i] <= plain.view.chi2[i] * (1.0 + 1e-9));
+        CHECK(out.view.chi2[i] <= plain.view.chi2[i] * (1.0 + 1e-9));
     CHECK(plain.same(out, 0, 0));
     Vector kept = it.flux;
     std::fill_n(it.flux.begin(), it.n_pixels, std::numeric_limits<double>::quiet_NaN());
