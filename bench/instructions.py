@@ -24,7 +24,7 @@ from maury.measure.options import Options
 from maury.measure.pipeline import measure
 with np.load(sys.argv[1]) as arrays:
     spectra = Spectra(**arrays)
-emulator = Emulator.load("default")
+emulator = Emulator.load("lamost")
 for _ in range(int(sys.argv[2])):
     measure(spectra, emulator, Options(), threads=1)
 """

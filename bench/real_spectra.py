@@ -15,6 +15,7 @@ import numpy as np
 
 import maury
 from maury.catalog.columns import column_values
+from maury.emulator.builtin import emulator_of_formats
 from maury.measure.options import Options
 from maury.measure.pipeline import measure
 
@@ -32,6 +33,11 @@ def spectra_of(pattern, most=MOST):
         return None
     spectra = maury.read_spectra(files)
     return spectra[np.flatnonzero(spectra.problem == "")[:most]]
+
+
+def emulator_of(spectra):
+    """Return the emulator that `maury fit` takes for these spectra."""
+    return maury.Emulator.load(emulator_of_formats(spectra.format))
 
 
 def least_time(work, rounds):
@@ -52,7 +58,6 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
     machine.print_header()
-    emulator = maury.Emulator.load("default")
     print(f"{'set':8} {'spectra':>8} {'fitted':>8} {'given':>8} {'alone':>8}   ms of CPU per spectrum")
     for name, pattern in SETS.items():
         spectra = spectra_of(pattern)
@@ -61,6 +66,7 @@ def main():
             continue
         if len(spectra) < REPEATS:
             spectra = maury.Spectra.concatenate([spectra] * REPEATS)
+        emulator = emulator_of(spectra)
         catalog = maury.fit(spectra, emulator, threads=1)
         assert (column_values(catalog, "converged") > 0).mean() > 0.95
         assert np.isfinite(column_values(catalog, "teff")).mean() > 0.95
