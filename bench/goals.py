@@ -23,7 +23,7 @@ from comparison import assert_minimum, off_minimum
 from mocks import labels_in_range, mock_spectra
 from peers import batched_numpy, by_scipy
 from peers.network import Network
-from real_spectra import GIVEN, SETS, emulator_of, spectra_of
+from real_spectra import GIVEN, SETS, emulator_of, one_by_one, spectra_of
 
 import maury
 from maury.catalog.columns import column_values
@@ -155,11 +155,11 @@ def real(options):
         catalog = maury.fit(spectra, emulator, threads=1)
         assert (column_values(catalog, "converged") > 0).mean() > 0.95
         known = replace(spectra, rv=column_values(catalog, "rv"))
-        some = spectra[:20]
+        some = [spectra[i : i + 1] for i in range(20)]
         calls = {
             "fitted": functools.partial(measure, spectra, emulator, Options(), threads=1),
             "given": functools.partial(measure, known, emulator, GIVEN, threads=1),
-            "alone": lambda some=some: [measure(one, emulator, Options(), threads=1) for one in some],
+            "alone": functools.partial(one_by_one, some, emulator),
         }
         times = least(calls)
         n = len(spectra)

@@ -8,6 +8,7 @@ import argparse
 import os
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import machine
@@ -38,6 +39,12 @@ def spectra_of(pattern, most=MOST):
 def emulator_of(spectra):
     """Return the emulator that `maury fit` takes for these spectra."""
     return maury.Emulator.load(emulator_of_formats(spectra.format))
+
+
+def one_by_one(spectra, emulator):
+    """Fit spectra one a call."""
+    for one in spectra:
+        measure(one, emulator, Options(), threads=1)
 
 
 def least_time(work, rounds):
@@ -74,12 +81,10 @@ def main():
         known = replace(spectra, rv=column_values(catalog, "rv"))
 
         n = len(spectra)
-        one = moving[:1]
         figures = [
-            least_time(lambda m=moving: measure(m, emulator, Options(), threads=1), rounds) / n,
-            least_time(lambda k=known: measure(k, emulator, GIVEN, threads=1), rounds) / n,
-            least_time(lambda o=one: [measure(o, emulator, Options(), threads=1) for _ in range(20)], rounds)
-            / 20,
+            least_time(partial(measure, moving, emulator, Options(), threads=1), rounds) / n,
+            least_time(partial(measure, known, emulator, GIVEN, threads=1), rounds) / n,
+            least_time(partial(one_by_one, [moving[:1]] * 20, emulator), rounds) / 20,
         ]
         print(f"{name:8} {n:8d} " + " ".join(f"{figure:8.2f}" for figure in figures))
 

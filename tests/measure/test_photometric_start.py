@@ -47,7 +47,7 @@ def test_a_good_start_is_told_where_it_led_lower():
 
 
 def test_no_start_leads_higher_on_real_spectra():
-    """A start near or far leaves the fit as it is, or finds a lower chi-square with as many outliers or more."""
+    """A start near or far leaves the fit as it is, or finds a lower chi-square with no fewer outliers."""
     folder = files("maury") / "data" / "demo"
     emulator = maury.Emulator.load("default")
     spectra = maury.read_spectra(folder)
