@@ -49,6 +49,12 @@ void check_sizes(const Spectrum& spectrum, std::size_t n_labels) {
             "resolution: expected an odd number of neighbours for every pixel");
     require(spectrum.starts.size % n_labels == 0,
             "starts: expected rows of " + std::to_string(n_labels) + " labels");
+    require(spectrum.guess.size == 0 || spectrum.guess.size == n_labels,
+            "guess: expected " + std::to_string(n_labels) + " labels");
+    require(spectrum.prior_mean.size == 0 || spectrum.prior_mean.size == n_labels,
+            "prior_mean: expected " + std::to_string(n_labels) + " labels");
+    require(spectrum.prior_precision.size == spectrum.prior_mean.size * n_labels,
+            "prior_precision: expected the inverse covariance of the labels of prior_mean");
 }
 
 std::string fault_of(const Spectrum& spectrum) {

@@ -23,7 +23,6 @@ SpectrumResult::SpectrumResult(const ModelState& model, const Plan& plan, const 
     spectra_.rv = &rv_;
     spectra_.fit_rv = &moving_;
     spectra_.fit_arms = &moving_arms_;
-    results_.chi2_prior = &chi2_prior_;
     results_.n_pixels = &n_pixels_;
     results_.n_clipped = &n_clipped_;
     results_.status = &status_;
@@ -96,6 +95,9 @@ void SpectrumResult::take(const Spectrum& spectrum) {
     spectra_.resolution = n_neighbours > 0 ? resolution_.data() : nullptr;
     spectra_.n_given = spectrum.starts.size / n_labels;
     spectra_.starts = spectra_.n_given > 0 ? spectrum.starts.data : nullptr;
+    spectra_.guess = spectrum.guess.size > 0 ? spectrum.guess.data : nullptr;
+    spectra_.prior_mean = spectrum.prior_mean.size > 0 ? spectrum.prior_mean.data : nullptr;
+    spectra_.prior_precision = spectrum.prior_precision.data;
     rv_ = std::abs(spectrum.rv) < speed_of_light ? spectrum.rv : not_known;
     moving_ = options_.velocity == Options::Velocity::fit && rv_ != 0.0;
     moving_arms_ = options_.arm_rv.value_or(moving_ && spectra_.arm);
@@ -115,8 +117,8 @@ void SpectrumResult::make_room(Result& result) {
         last = std::max(last, spectra_.arm[p]);
     results_.n_arms = static_cast<std::size_t>(last) + 1;
     result.arm_rv.assign(static_cast<std::size_t>(last), not_known);
-    result.chi2 = result.chi2_noise = result.rv = result.rv_err = result.broadening = result.broadening_err =
-        not_known;
+    result.chi2 = result.chi2_noise = result.chi2_prior = result.rv = result.rv_err = result.broadening =
+        result.broadening_err = not_known;
     n_pixels_ = n_clipped_ = n_evaluations_ = n_starts_ = n_agree_ = 0;
     status_ = static_cast<std::int32_t>(Status::TOO_FEW_PIXELS);
     guessed_ = sharper_ = false;
@@ -124,6 +126,7 @@ void SpectrumResult::make_room(Result& result) {
     results_.covariance = result.formal_covariance.data();
     results_.chi2 = &result.chi2;
     results_.chi2_noise = &result.chi2_noise;
+    results_.chi2_prior = &result.chi2_prior;
     results_.rv = &result.rv;
     results_.rv_err = &result.rv_err;
     results_.arm_rv = result.arm_rv.data();
@@ -145,7 +148,7 @@ void SpectrumResult::set_numbers(const Spectrum& spectrum, const ResidualSigns& 
     result.n_evaluations = n_evaluations_;
     result.status = static_cast<Status>(status_);
     result.converged = converged(result.status);
-    result.start = Start::search;
+    result.start = guessed_ ? Start::guess : Start::search;
     for (std::size_t s = 0; s < spectra_.n_given; ++s) {
         const double* start = spectra_.starts + s * model_.parts.labels.size();
         if (std::all_of(start, start + n_labels, [](double y) { return std::isfinite(y); }))

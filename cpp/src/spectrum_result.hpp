@@ -38,7 +38,7 @@ class SpectrumResult {
     Residuals residuals_;
 
     bool moving_ = false, moving_arms_ = false, guessed_ = false, sharper_ = false;
-    double rv_ = 0.0, chi2_prior_ = 0.0;
+    double rv_ = 0.0;
     std::int32_t n_pixels_ = 0, n_clipped_ = 0, status_ = 0, n_evaluations_ = 0, n_starts_ = 0, n_agree_ = 0;
     std::vector<double> wavelength_, flux_, ivar_, lsf_, resolution_;
     std::vector<char> bad_;

@@ -16,7 +16,7 @@ constexpr double apart = 9.0, close_call = 25.0, close_part = 0.1;
 constexpr std::size_t most_compared = 4;
 constexpr double look_closer = 0.3; // formal errors: the tolerance of that comparison
 constexpr int few_evaluations = 8;
-constexpr int most_wins = 3; // of a guess: each shows its velocity better
+constexpr int most_wins = 3;        // of a guess: each shows its velocity better
 constexpr double elsewhere = 900.0; // squared formal errors from the centre: there the form is poor
 
 // Of chi2 in float32.
@@ -58,8 +58,7 @@ bool SpectrumFit::search_again(const StopFlag& stop) {
     add_candidates();
     if (!choose_end(stop))
         return false;
-    const bool moved_far =
-        search_.distance_squared(best_.data(), before_.data(), search_.best()) > elsewhere;
+    const bool moved_far = search_.distance_squared(best_.data(), before_.data(), search_.best()) > elsewhere;
     return moved_far ? search(stop) : true;
 }
 
@@ -248,8 +247,7 @@ bool SpectrumFit::guess_wins(const StopFlag& stop) {
     search_.clear();
     search_.add(guess_.data());
     search_.run(quadratic_, lower_.data(), upper_.data(), search_options(options_.max_evaluations), 1, stop);
-    if (search_.best() == search_.size() ||
-        search_.distance_squared(search_.x(0), best_.data(), 0) <= apart)
+    if (search_.best() == search_.size() || search_.distance_squared(search_.x(0), best_.data(), 0) <= apart)
         return false;
     trial_ = best_;
     std::copy_n(search_.x(0), n_, trial_.begin());

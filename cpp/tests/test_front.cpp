@@ -242,7 +242,57 @@ void test_eigenvectors() {
 
 } // namespace
 
+void test_guess_and_prior() {
+    const maury::Model model = maury::Model::from_layers(made_up(40));
+    const std::vector<Data> data = observed(model, 1);
+    maury::Spectrum spectrum = spectrum_of(model, data[0]);
+    spectrum.rv = 0.0;
+    maury::Fit fit(model);
+    const maury::Result plain = fit(spectrum);
+    CHECK(plain.start == maury::Start::search && plain.chi2_prior == 0.0);
+
+    const std::vector<double> far{7900.0, 1.1, -1.9};
+    spectrum.guess = far;
+    const maury::Result guessed = fit(spectrum);
+    CHECK(guessed.start == maury::Start::search && guessed.n_starts == plain.n_starts + 1);
+    for (std::size_t l = 0; l < 3; ++l)
+        CHECK(std::abs(guessed.labels[l] - plain.labels[l]) < 1e-3 * plain.formal_errors[l]);
+    spectrum.guess = {};
+
+    const double sigma = plain.formal_errors[1];
+    const std::vector<double> mean{maury::unknown, plain.labels[1] + 4.0 * sigma, maury::unknown};
+    std::vector<double> precision(9, 0.0);
+    const auto with = [&](double width) {
+        precision[4] = 1.0 / (width * width);
+        spectrum.prior_mean = mean;
+        spectrum.prior_precision = precision;
+        return fit(spectrum);
+    };
+    const maury::Result as_wide = with(sigma), narrow = with(1e-3 * sigma); // half the way, all of it
+    CHECK(std::abs(as_wide.labels[1] - plain.labels[1] - 2.0 * sigma) < 0.05 * sigma);
+    CHECK(std::abs(as_wide.chi2_prior - std::pow((as_wide.labels[1] - mean[1]) / sigma, 2)) < 1e-9);
+    CHECK(std::abs(as_wide.formal_errors[1] - sigma / std::sqrt(2.0)) < 0.02 * sigma);
+    CHECK(std::abs(narrow.labels[1] - mean[1]) < 1e-2 * sigma && narrow.chi2 > plain.chi2);
+
+    const auto refused = [&](const char* name) {
+        try {
+            fit(spectrum);
+        } catch (const std::invalid_argument& error) {
+            return std::strncmp(error.what(), name, std::strlen(name)) == 0;
+        }
+        return false;
+    };
+    spectrum.prior_precision = {};
+    CHECK(refused("prior_precision: "));
+    spectrum.prior_mean = precision;
+    CHECK(refused("prior_mean: "));
+    spectrum.prior_mean = {};
+    spectrum.guess = precision;
+    CHECK(refused("guess: "));
+}
+
 int main() {
+    test_guess_and_prior();
     test_threads_and_order();
     test_own_memory();
     test_bad_spectra_are_results();

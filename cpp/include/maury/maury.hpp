@@ -51,9 +51,13 @@ struct Spectrum {
     double rv = unknown;      // c z [km/s]; 0 = at rest, and no velocity is fitted
     double snr = unknown;     // per pixel, where a file says it
     std::int64_t quality = 0; // bits of the survey; see Options::reject
+    View<double> guess;       // (L,) labels that are tried besides, as from photometry; NaN = not known
+    // A Gaussian prior on the labels: mean (L,), NaN = none on that one; the inverse of the covariance of the
+    // others, (L, L), 0 elsewhere. It is added to chi2.
+    View<double> prior_mean, prior_precision;
 };
 
-enum class Start { search, given };
+enum class Start { search, given, guess };
 
 // NaN = there is none. L labels, P pixels, A arms.
 struct Result {
@@ -73,8 +77,9 @@ struct Result {
     Status status = Status::NON_FINITE;
     bool converged = false;
     Start start = Start::search;
-    std::uint32_t flags = 0; // bits of maury::flag
-    std::string problem;     // why there is no spectrum; usually empty
+    std::uint32_t flags = 0;     // bits of maury::flag
+    std::string problem;         // why there is no spectrum; usually empty
+    double chi2_prior = unknown; // of the prior, which chi2 does not include
     bool valid() const { return (flags & flag::do_not_use) == 0; }
 };
 
