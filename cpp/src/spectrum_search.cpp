@@ -58,8 +58,8 @@ bool SpectrumFit::search_again(const StopFlag& stop) {
     add_candidates();
     if (!choose_end(stop))
         return false;
-    const bool moved_far = search_.distance_squared(best_.data(), before_.data(), search_.best()) > elsewhere;
-    return moved_far ? search(stop) : true;
+    return search_.distance_squared(best_.data(), before_.data(), search_.best()) <= elsewhere ||
+           search(stop);
 }
 
 // The mean weight of each stretch of the grid, per pixel of the grid, and the mean blur that its data have
@@ -226,18 +226,17 @@ Status SpectrumFit::try_guess(Status found, const StopFlag& stop) {
             return found;
         guess_[l] = std::clamp(guess_[l], lower_[l], upper_[l]);
     }
-    const std::size_t n_ends = ends_.size();
     for (int round = 0; round < most_wins && guess_wins(stop); ++round) {
         guessed_ = true;
         found = finish(stop);
         if (found == Status::NON_FINITE || found == Status::TOO_FEW_PIXELS)
             return found;
     }
-    if (search_.best() < search_.size()) {
-        ends_.resize(n_ends);
-        ends_.insert(ends_.end(), search_.x(0), search_.x(0) + n_);
-        if (guessed_)
-            winner_.assign(search_.x(0), search_.x(0) + n_);
+    if (guessed_)
+        winner_.assign(best_.begin(), best_.begin() + static_cast<std::ptrdiff_t>(n_));
+    if (guessed_ || search_.best() < search_.size()) {
+        const double* end = guessed_ ? best_.data() : search_.x(0);
+        ends_.insert(ends_.end(), end, end + n_);
     }
     return found;
 }
