@@ -143,9 +143,7 @@ class Head:
         definition = self.astropy_table(b"", 0).columns
         row_type: np.dtype[Any] = definition.dtype.newbyteorder(">")
         if row_type.itemsize != self.row_bytes:
-            raise ReadError(
-                f"its columns have {row_type.itemsize} bytes per row, NAXIS1 is {self.row_bytes}"
-            )
+            raise ReadError(f"its columns have {row_type.itemsize} bytes per row, NAXIS1 is {self.row_bytes}")
         plain = [
             column.name
             for column in definition
