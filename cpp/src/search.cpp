@@ -14,19 +14,22 @@ constexpr double close_call = 20.0;
 constexpr double same_place = 0.1, same_part = 0.1;
 // A start is given up when it promises less than a tenth of what it is behind.
 constexpr double hopeless = 0.1;
+// The bound of a label is the end of a valley where it lies so far from the least, in squared formal errors.
+constexpr double shortest_valley = 0.1, longest_valley = 100.0;
 
 bool has_converged(const Solver& solver) { return converged(solver.result().status) && !solver.running(); }
 
 } // namespace
 
-Search::Search(const Emulator& emulator, const Candidates* candidates, LabelPrior& prior,
-               std::size_t n_starts)
+Search::Search(const Emulator& emulator, const Candidates* candidates, LabelPrior& prior, std::size_t most)
     : n_labels_(emulator.n_labels()), n_coefficients_(emulator.basis().n_coefficients),
-      candidates_(candidates), prior_(prior), columns_(emulator.search_trunk(), n_starts),
-      paths_(n_starts, Path(n_labels_, n_coefficients_)), x_(n_starts * n_labels_),
-      coefficients_(n_coefficients_), gradient_(n_labels_), hessian_(n_labels_ * n_labels_),
-      h_(n_starts * n_coefficients_), tangents_(n_labels_ * n_coefficients_), product_(tangents_.size()) {
-    active_.reserve(n_starts);
+      candidates_(candidates), prior_(prior), columns_(emulator.search_trunk(), most + 2 * n_labels_),
+      step_(n_labels_), paths_(most + 2 * n_labels_, Path(n_labels_, n_coefficients_)),
+      x_(paths_.size() * n_labels_), coefficients_(n_coefficients_), gradient_(n_labels_),
+      hessian_(n_labels_ * n_labels_), end_(n_labels_), low_(n_labels_), high_(n_labels_),
+      h_(paths_.size() * n_coefficients_), tangents_(n_labels_ * n_coefficients_),
+      product_(tangents_.size()) {
+    active_.reserve(paths_.size());
 }
 
 void Search::add(const double* x) {
@@ -56,6 +59,21 @@ void Search::run(const Quadratic& spectrum, const double* lower, const double* u
         path.solver.propose();
     }
     narrow(n_followed);
+    follow(spectrum, stop);
+    add_ends_of_valleys(lower, upper, options);
+    follow(spectrum, stop);
+    for (std::size_t i = 0; i < n_; ++i) {
+        const Path* path = &paths_[i];
+        while (path->joined != none)
+            path = &paths_[path->joined];
+        // A path that has converged ends after the last step, which is too short to need a look.
+        const Solver& solver = path->solver;
+        std::copy_n(solver.result().status == Status::GRADIENT ? solver.trial() : solver.x(), n_labels_,
+                    paths_[i].end.begin());
+    }
+}
+
+void Search::follow(const Quadratic& spectrum, const StopFlag& stop) {
     for (;;) {
         join();
         give_up();
@@ -78,15 +96,35 @@ void Search::run(const Quadratic& spectrum, const double* lower, const double* u
             path.solver.propose();
         }
     }
-    for (std::size_t i = 0; i < n_; ++i) {
-        const Path* path = &paths_[i];
-        while (path->joined != none)
-            path = &paths_[path->joined];
-        // A path that has converged ends after the last step, which is too short to need a look.
-        const Solver& solver = path->solver;
-        std::copy_n(solver.result().status == Status::GRADIENT ? solver.trial() : solver.x(), n_labels_,
-                    paths_[i].end.begin());
-    }
+}
+
+// Along a valley there may be several minima, and candidates lie in the deeper parts of its walls. Its end is
+// the least with a label at a bound, as the quadratic model at the best path predicts.
+void Search::add_ends_of_valleys(const double* lower, const double* upper, const SolveOptions& options) {
+    const std::size_t from = best();
+    if (from == n_ || paths_[from].candidate == none)
+        return;
+    const Solver& solver = paths_[from].solver;
+    const double *const x = solver.x(), *const hessian = solver.hessian();
+    for (std::size_t l = 0; l < n_labels_; ++l)
+        for (const double bound : {lower[l], upper[l]}) {
+            std::copy_n(x, n_labels_, end_.begin());
+            std::copy_n(lower, n_labels_, low_.begin());
+            std::copy_n(upper, n_labels_, high_.begin());
+            end_[l] = low_[l] = high_[l] = bound;
+            for (std::size_t k = 0; k < n_labels_; ++k)
+                gradient_[k] = solver.gradient()[k] + hessian[k * n_labels_ + l] * (bound - x[l]);
+            if (!step_.find(hessian, gradient_.data(), low_.data(), high_.data(), end_.data()))
+                continue;
+            for (std::size_t k = 0; k < n_labels_; ++k)
+                end_[k] += step_[k];
+            const double length = distance_squared(end_.data(), x, from);
+            if (length < shortest_valley || length > longest_valley)
+                continue;
+            add(end_.data());
+            paths_[n_ - 1].chosen = true;
+            paths_[n_ - 1].solver.begin(lower, upper, end_.data(), options);
+        }
 }
 
 // Of the candidates leaves n, in turn the one of the least chi2 and the one that promises the least; and

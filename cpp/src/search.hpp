@@ -15,11 +15,12 @@ namespace maury {
 
 // Levenberg-Marquardt from each start. A trial step costs one pass of the trunk for all starts at once;
 // tangents are computed where a step is accepted. Of starts that head for the same place one goes on; a start
-// that is sure to end higher than another is given up.
+// that is sure to end higher than another is given up. Where the spectrum hardly tells a label, the ends of
+// the valley are starts too.
 class Search {
   public:
-    // most: of starts that will be added. candidates may be null. The prior is added to every chi2. All must
-    // outlive this.
+    // most: of starts that will be added by the caller. candidates may be null. The prior is added to every
+    // chi2. All must outlive this.
     Search(const Emulator& emulator, const Candidates* candidates, LabelPrior& prior, std::size_t most);
 
     void clear() { n_ = 0; }
@@ -30,7 +31,7 @@ class Search {
     const double* start(std::size_t i) const { return paths_[i].start.data(); }
 
     // Moves every start to its end; of candidates only the best n_followed, or some more. lower and upper
-    // (L,) scaled.
+    // (L,) scaled. Adds ends of valleys to the candidates.
     void run(const Quadratic& spectrum, const double* lower, const double* upper, const SolveOptions& options,
              std::size_t n_followed, const StopFlag& stop);
 
@@ -63,6 +64,8 @@ class Search {
     bool look(Path& path, const Quadratic& spectrum, const float* h);
     void accept(Path& path, const Quadratic& spectrum, const double* slope, const float* tangents);
     void narrow(std::size_t n);
+    void follow(const Quadratic& spectrum, const StopFlag& stop);
+    void add_ends_of_valleys(const double* lower, const double* upper, const SolveOptions& options);
     void join();
     void give_up();
 
@@ -70,9 +73,11 @@ class Search {
     const Candidates* candidates_;
     LabelPrior& prior_;
     TrunkColumns columns_;
+    BoxStep step_;
     std::vector<Path> paths_;
     std::vector<std::size_t> active_;
     std::vector<double> x_, coefficients_, gradient_, hessian_; // (S, L), (K,), (L,), (L, L)
+    std::vector<double> end_, low_, high_;                      // (L,)
     std::vector<float> h_, tangents_, product_;                 // (S, K), (L, K), (L, K)
 };
 

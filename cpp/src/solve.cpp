@@ -1,5 +1,7 @@
 #include "maury/solve.hpp"
 
+#include "cholesky.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -13,6 +15,9 @@ constexpr double least_factor = 0.1; // by which one good step lowers the dampin
 // Predicted fall from where on curvature is added: what the problem knows of it is right farther off than
 // what steps showed.
 constexpr double near_known = 4.0, near_learnt = 1.0;
+// Between a step and H^-1 times what it showed of the curvature, in formal errors. The update divides by it:
+// a step that is nearly perpendicular tells little of that direction.
+constexpr double least_cosine = 0.1;
 
 bool all_finite(const double* values, std::size_t n) {
     return std::all_of(values, values + n, [](double v) { return std::isfinite(v); });
@@ -22,7 +27,7 @@ bool all_finite(const double* values, std::size_t n) {
 
 Solver::Solver(std::size_t n)
     : n_(n), step_(n), x_(n), gradient_(n), hessian_(n * n), trial_gradient_(n), trial_hessian_(n * n),
-      curvature_(n * n), model_(n * n), trial_(n), scale_(n), damped_(n * n), missed_(n) {}
+      curvature_(n * n), model_(n * n), trial_(n), scale_(n), damped_(n * n), missed_(n), turned_(n) {}
 
 SolveResult Solver::solve(Problem& problem, const double* lower, const double* upper, double* x,
                           const SolveOptions& options) {
@@ -125,16 +130,24 @@ void Solver::accept(const double* gradient, const double* hessian) {
 void Solver::learn_curvature(const double* gradient, const double* hessian) {
     if (predicted_ <= options_.chi2_error) // its own error may hide what such a step shows
         return;
-    double along = 0.0, squared = 0.0, longest = 0.0;
     for (std::size_t i = 0; i < n_; ++i) {
         missed_[i] = gradient[i] - gradient_[i];
         for (std::size_t j = 0; j < n_; ++j)
             missed_[i] -= (hessian[i * n_ + j] + curvature_[i * n_ + j]) * (trial_[j] - x_[j]);
-        along += missed_[i] * (trial_[i] - x_[i]);
-        squared += missed_[i] * missed_[i];
-        longest += (trial_[i] - x_[i]) * (trial_[i] - x_[i]);
     }
-    if (std::abs(along) < 1e-6 * std::sqrt(squared * longest))
+    turned_ = missed_;
+    std::copy_n(hessian, n_ * n_, damped_.begin());
+    if (!cholesky_factor(damped_.data(), n_, 1e-15))
+        return;
+    cholesky_solve(damped_.data(), n_, turned_.data());
+    double along = 0.0, squared = 0.0, longest = 0.0;
+    for (std::size_t i = 0; i < n_; ++i) {
+        along += missed_[i] * (trial_[i] - x_[i]);
+        squared += missed_[i] * turned_[i];
+        for (std::size_t j = 0; j < n_; ++j)
+            longest += (trial_[i] - x_[i]) * hessian[i * n_ + j] * (trial_[j] - x_[j]);
+    }
+    if (std::abs(along) < least_cosine * std::sqrt(squared * longest))
         return;
     double curved = 0.0, straight = 0.0;
     for (std::size_t i = 0; i < n_; ++i)

@@ -12,7 +12,7 @@ namespace {
 constexpr double distinct = 0.05; // of the label range: nearer candidates count as one
 // Ends that lie farther apart than this [squared formal errors] are compared by the exact chi2, if the
 // approximate one puts them so near to the least: by so much, or by this part of what the search gained.
-constexpr double apart = 9.0, close_call = 25.0, close_part = 0.1;
+constexpr double apart = 1.0, close_call = 25.0, close_part = 0.1;
 constexpr std::size_t most_compared = 4;
 constexpr double look_closer = 0.3; // formal errors: the tolerance of that comparison
 constexpr int few_evaluations = 8;

@@ -184,6 +184,45 @@ void the_least_minimum_is_found(Case& it, double noise) {
     }
 }
 
+// From one candidate, with noise so strong that valleys lead from bound to bound: against slow fits from all
+// over the box. With little noise there is no valley.
+void ends_of_valleys_are_starts(const Emulator& emulator) {
+    Case it(emulator, 1);
+    const std::vector<double> box = Case::uniform(60 * it.n_labels, 7);
+    maury::Search search(it.emulator, &it.candidates, it.prior, 1);
+    Candidates::Workspace work(it.candidates, 1);
+    maury::Solver solver(it.n_labels);
+    maury::TrunkPoint point(it.emulator.search_trunk());
+    maury::SolveOptions options;
+    options.gradient_tol = 1e-3;
+    options.chi2_error = 1e-2;
+    int n_found = 0, n_more = 0, n_more_by_little_noise = 0;
+    for (unsigned seed = 0; seed < 100; ++seed) {
+        it.set_spectrum(seed, 3.0);
+        SlowProblem problem(it.form, point, it.n_labels);
+        double least = std::numeric_limits<double>::infinity();
+        for (std::size_t m = 0; m < 60; ++m) {
+            std::vector<double> x(&box[m * it.n_labels], &box[m * it.n_labels] + it.n_labels);
+            least = std::min(least, solver.solve(problem, it.lower.data(), it.upper.data(), x.data()).chi2);
+        }
+        const auto run = [&] {
+            it.candidates.best(it.form, it.prior, 1, 0.05, work);
+            search.clear();
+            search.add_candidate(work.order[0], work.chi2[0], work.slope.data());
+            search.run(it.form, it.lower.data(), it.upper.data(), options, 1, maury::StopFlag());
+        };
+        run();
+        n_found += it.chi2_at(search.x(search.best())) <= least + 0.02;
+        n_more += search.size() > 1;
+        it.set_spectrum(seed, 1e-4);
+        run();
+        n_more_by_little_noise += search.size() > 1;
+    }
+    CHECK(n_found >= 95); // 86 and 89 from the candidate alone
+    CHECK(n_more >= 90);
+    CHECK(n_more_by_little_noise <= 5); // labels beside a bound
+}
+
 // A start that is given is always followed, wherever it is; one in the same valley joins.
 void given_starts(Case& it) {
     maury::Search search(it.emulator, nullptr, it.prior, 3);
@@ -217,6 +256,8 @@ int main() {
         the_least_minimum_is_found(it, 0.1);
         given_starts(it);
     }
+    ends_of_valleys_are_starts(random_network({3, 20, 13, 203}, Activation::silu, 5));
+    ends_of_valleys_are_starts(random_network({5, 30, 20, 640}, Activation::silu, 5));
     const Emulator emulator = random_network({2, 8, 40}, Activation::silu, 5);
     Case few(emulator, 3); // fewer than a panel
     candidates_are_kept_whole(few);

@@ -248,6 +248,34 @@ void never_worse_than_the_start() {
     }
 }
 
+// A step along x shows curvature along x; of y it shows too little to learn any.
+void curvature_is_learnt_along_steps_only() {
+    const double hessian[] = {1.0, 0.0, 0.0, 1.0}, start[] = {0.0, 0.0}, before[] = {-0.5, 0.0};
+    const auto next_step = [&](double missed_x, double missed_y, double* step) {
+        Solver solver(2);
+        SolveOptions options;
+        options.learn_curvature = true;
+        options.first_damping = 1e-9;
+        solver.begin(no_lower, no_upper, start, options);
+        CHECK(solver.judge(1.0));
+        solver.accept(before, hessian);
+        solver.propose(); // to x = 0.5
+        CHECK_NEAR(solver.trial()[0], 0.5, 1e-6);
+        CHECK(solver.judge(0.75));
+        const double gradient[] = {missed_x, missed_y};
+        solver.accept(gradient, hessian);
+        solver.propose();
+        step[0] = solver.trial()[0] - 0.5;
+        step[1] = solver.trial()[1];
+    };
+    double step[2];
+    next_step(0.1, 0.0, step); // 0.2 of curvature
+    CHECK_NEAR(step[0], -0.1 / 1.2, 1e-6);
+    next_step(1e-3, 0.1, step);
+    CHECK_NEAR(step[0], -1e-3, 1e-6);
+    CHECK_NEAR(step[1], -0.1, 1e-6);
+}
+
 } // namespace
 
 int main() {
@@ -259,5 +287,6 @@ int main() {
     random_boxes();
     singular();
     never_worse_than_the_start();
+    curvature_is_learnt_along_steps_only();
     return check::report();
 }

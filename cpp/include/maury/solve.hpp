@@ -122,7 +122,7 @@ class Solver {
     std::vector<double> x_, gradient_, hessian_, trial_gradient_, trial_hessian_;
     std::vector<double> curvature_,
         model_; // what hessian_ lacks, by the steps so far; the sum of both, or hessian_
-    std::vector<double> trial_, scale_, damped_, missed_;
+    std::vector<double> trial_, scale_, damped_, missed_, turned_;
 };
 
 } // namespace maury
