@@ -25,6 +25,7 @@ COOL, SNR_MIN = 6500.0, 20.0  # K; S/N in g
 GIANT = 3.5  # log g
 NAMES = ("teff", "logg", "fe_h")
 HOT = 8500.0  # K; labels of LASP above are poor
+LATE = 4500.0  # K; dwarfs below it are few, so those of any S/N are measured
 KINDS = {
     "FGK": ((4000, COOL), (-1, 6)),
     "giants": ((4000, COOL), (-1, GIANT)),
@@ -43,6 +44,7 @@ MODELS = {"like the Sun": (5777, 4.44, 0.0), "A star of 8500 K": (8500, 4.1, 0.0
 DRAWS = 200
 # Goals: medians no larger than this.
 SLOPE_GOAL, WINDOW_GOAL, MILES_GOAL = (5, 0.015, 0.005), (40, 0.08, 0.05), (25, 0.05, 0.03)
+LATE_GOAL = (80, 0.15, 0.12)
 HEAD = f"| {'sample':31} | {'test':27} | n | Teff [K] | log g | [Fe/H] | goal |\n|{'---|' * 7}"
 
 
@@ -147,8 +149,11 @@ def lamost(most):
     compare("LAMOST DR10, default", spectra[chosen], labels[chosen], default)
     spectra, labels, snr = real_stars.lamost("lamost_dr1", "filename")
     chosen = np.flatnonzero((snr > SNR_MIN) & (labels[:, 0] < COOL))
+    late = np.flatnonzero((labels[:, 0] < LATE) & (labels[:, 1] >= GIANT))
     for name, emulator in (("lamost", own), ("default", default)):
         compare(f"LAMOST DR1, {name}", spectra[chosen], labels[chosen], emulator)
+        off = measured(spectra[late], emulator) - labels[late]
+        print_row(f"LAMOST DR1, {name}", f"dwarfs below {LATE:g} K", len(late), statistics(off), LATE_GOAL)
     repeats(own)
 
 

@@ -5,15 +5,12 @@
     python tools/make_data.py LAMOST TEMPLATES             # the emulator
     python tools/make_data.py LAMOST TEMPLATES --demo      # the stars of maury demo, too
 
-LAMOST is a folder with spectra of LAMOST DR10 (see train_lamost.py). TEMPLATES has, in any subfolder,
-spEigenStar-55734.fits (idlspec2d/templates of SDSS) and star_templates_v2.0-lite.fits.gz
-(desihub/desisim-testdata).
+training_stars.py tells what is in the folders LAMOST and TEMPLATES, and which stars are not used.
 
 The reference scale, and everything below 7400 A, is of MILES; models are added where it has few stars, above
 9000 K. LAMOST, STELIB and templates of SDSS teach the pixels beyond. Templates whose labels are unknown have
-those that an emulator of MILES measures. withheld.csv lists the stars that are not used; figures in the
-documentation are of these. The demo stars are selected among those of MILES: the nearest to a dozen positions
-in the Kiel diagram, copied without changes from the library.
+those that an emulator of MILES measures. The demo stars are selected among those of MILES: the nearest to a
+dozen positions in the Kiel diagram, copied without changes from the library.
 """
 
 import argparse
@@ -23,26 +20,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
-from astropy.table import Table
-from train_lamost import LABELS, listed_spectra
+from training_stars import listed_spectra, models_of_hot_stars, of_source, templates_of_sdss, withheld
 
 import maury
-from maury.catalog.columns import column_values
 from maury.learn.recipe import Recipe
 from maury.learn.train import train_recipe
 from maury.readers.miles import MISPRINTS
 from maury.reference.load import load_reference
-from maury.spectra import assumed_ivar
 
 DATA = Path(__file__).parents[1] / "python" / "maury" / "data"
 EMULATOR = DATA / "default.onnx"
-WITHHELD = Table.read(Path(__file__).with_name("withheld.csv"))
 WAVELENGTH = (3600.0, 9097.0)  # A
-BLUE = (3600.0, 7400.0)  # A; all stars of MILES have it
-MODELS_ABOVE = 9000.0  # K
-N_STARS = 117  # templates of SDSS before those of white dwarfs and carbon stars
-COOL = 7500.0  # K; hotter templates of SDSS are not measured well enough
 
 # Teff [K], log g, [Fe/H]: dwarfs and giants, metal-rich and metal-poor, cool to hot.
 PLACES = [
@@ -60,58 +48,6 @@ PLACES = [
     (12000, 4.0, 0.0),
 ]
 UNIT = np.array([0.02, 0.2, 0.15])  # of log10 Teff, log g, [Fe/H]: units of distance
-
-
-def withheld(source):
-    """Return the names of stars of a source that are not used."""
-    return np.asarray(WITHHELD["star_id"][WITHHELD["source"] == source], dtype=str)
-
-
-def of_source(spectra, source):
-    """Return the spectra of a source without those that are withheld."""
-    spectra = spectra[np.flatnonzero(~np.isin(spectra.star_id, withheld(source)))]
-    spectra.source = np.full(len(spectra), source)
-    return spectra
-
-
-def one_file(folder, name):
-    """Return the path of a file in a folder or its subfolders."""
-    found = sorted(folder.rglob(name))
-    if not found:
-        raise SystemExit(f"TEMPLATES: {folder} has no {name}; the head of this file says where it is from")
-    return found[0]
-
-
-def models_of_hot_stars(folder):
-    """Return models of stars above `MODELS_ABOVE`, to be used like stars of MILES."""
-    with fits.open(one_file(folder, "star_templates_v2.0-lite.fits*")) as hdus:
-        flux, table, wavelength = hdus[0].data.astype(float), hdus[1].data, hdus[2].data.astype(float)
-    hot = np.flatnonzero(table["TEFF"] >= MODELS_ABOVE)
-    inside = (wavelength > BLUE[0] - 100) & (wavelength < WAVELENGTH[1] + 300)
-    flux, wavelength = flux[np.ix_(hot, inside)], wavelength[inside]
-    sigma = np.gradient(wavelength) / np.sqrt(12)  # that of a pixel
-    models = maury.Spectra(
-        wavelength,
-        flux,
-        assumed_ivar(flux, snr=50.0),
-        lsf=np.broadcast_to(sigma, flux.shape),
-        rv=0.0,
-        star_id=[f"model {i}" for i in hot],
-    )
-    columns = zip(LABELS, ("TEFF", "LOGG", "FEH"), strict=True)
-    models.labels = {name: table[column][hot].astype(float) for name, column in columns}
-    return of_source(models, "MILES")
-
-
-def templates_of_sdss(folder, miles):
-    """Return cool templates of SDSS, with the labels that an emulator of MILES measures."""
-    blue = maury.train(miles, wavelength=BLUE, folds=0, modes=0, validation_fraction=0.0, progress=True)
-    templates = maury.read_spectra(one_file(folder, "spEigenStar-55734.fits"))[:N_STARS]
-    templates = of_source(templates, "SDSS")
-    catalog = maury.fit(templates, blue)
-    known = np.asarray(catalog["valid"]) & (column_values(catalog, "teff") < COOL)
-    templates.labels = {name: column_values(catalog, name) for name in LABELS}
-    return templates[np.flatnonzero(known)]
 
 
 def train(lamost, templates, folds, seed, residuals):

@@ -59,3 +59,13 @@ def test_inputs_that_tell_the_source_are_kept():
         unseen = np.column_stack([rng.uniform(-0.45, 0.45, (100, 3)), np.full(100, source)])
         mean = np.mean([flux(one, unseen) for one in members], axis=0)
         assert np.sqrt(np.mean((flux(found, unseen) - mean) ** 2)) < 1e-3
+
+
+def test_the_mean_has_no_more_spectra_than_it_needs():
+    rng = np.random.default_rng(5)
+    x = rng.uniform(-0.5, 0.5, (300, 3))
+    members = [network(6, x, 6)] * 3
+    found = mean_network(members, 3, coefficients=24, **RECIPE)
+    assert found.weights[-1].shape[1] <= 6
+    unseen = rng.uniform(-0.45, 0.45, (200, 3))
+    assert np.sqrt(np.mean((flux(found, unseen) - flux(members[0], unseen)) ** 2)) < 1e-3

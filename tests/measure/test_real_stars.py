@@ -86,6 +86,18 @@ def test_lamost_agrees_with_its_catalogue(data_folder, emulator):
     assert mad(np.asarray(difference["fe_h"])[inside]) <= 0.07
 
 
+def test_late_dwarfs_of_lamost_are_no_hotter_than_listed(data_folder):
+    """Dwarfs below 4500 K, which the spectra of LAMOST for training do not have."""
+    known = Table.read(data_folder / "lamost_dr1" / "labels.csv")
+    known = known[(known["teff"] < 4500) & (known["logg"] > 4)]
+    assert len(known) == 5
+    catalog = maury.fit(
+        maury.read_spectra([data_folder / "lamost_dr1" / name for name in known["filename"]]), "lamost"
+    )
+    assert abs(np.median(column(catalog, "teff") - known["teff"])) < 150
+    assert abs(np.median(column(catalog, "logg") - known["logg"])) < 0.2
+
+
 def test_sdss_types_come_out_right(data_folder, emulator):
     stars = maury.read_spectra(sorted((data_folder / "sdss").glob("spec-*.fits")))
     catalog = maury.fit(stars, emulator)

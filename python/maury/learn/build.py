@@ -36,6 +36,8 @@ Rows = NDArray[np.bool_]
 
 # The first training, for the normalisation and the doubtful labels, needs one cycle of half the steps.
 _FIRST_LOOK = 0.5
+# The mean of several networks has no noise: its network is trained for longer than they are.
+_FOR_THE_MEAN = 4
 
 
 @dataclass(frozen=True)
@@ -159,14 +161,15 @@ def train_on(
 def _mean(networks: list[Network], chosen: TrainingSet, recipe: Recipe, name: str, progress: bool) -> Network:
     from maury.learn.mean import mean_network  # requires torch
 
-    with _steps(recipe, f"{name}mean of {len(networks)}", "rms", progress) as show:
+    steps = _FOR_THE_MEAN * recipe.steps
+    with _steps(replace(recipe, steps=steps), f"{name}mean of {len(networks)}", "rms", progress) as show:
         return mean_network(
             networks,
             len(chosen.names),
             hidden=recipe.hidden,
             coefficients=recipe.coefficients,
             activation=recipe.activation,
-            steps=recipe.steps * recipe.cycles,
+            steps=steps * recipe.cycles,
             learning_rate=recipe.learning_rate,
             seed=recipe.seed,
             progress=show,

@@ -25,6 +25,8 @@ _DRAWS = 20_000
 _SPREAD = 0.03
 _ANYWHERE, _HALF = 0.2, 0.55
 _BATCH = 1024
+# Normalised flux, rms over pixels: as many spectra are learnt as it takes to lose no more than this.
+_LOST = 3e-4
 _SHOW_EVERY = 25
 
 
@@ -49,7 +51,7 @@ def mean_network(
     n_labels : int
         Inputs that are labels, the first ones; the others tell the source of a spectrum.
     hidden, coefficients, activation, steps, learning_rate, seed
-        As in `maury.learn.network.optimise`, with one cycle.
+        As in `maury.learn.network.optimise`, with one cycle. `coefficients` is the most that it has.
     progress : callable, optional
         Called with the step and the rms difference from the mean, in normalised flux.
 
@@ -66,6 +68,7 @@ def mean_network(
         last = np.hstack([one.weights[-1] for one in networks]).astype(np.float64) / len(networks)
         k = min(coefficients if coefficients is not None else hidden[-1], last.shape[1])
         centre, spectra, target, size = _principal(inner, near, last, k)
+        k = len(size)
         mean = np.mean([one.biases[-1] for one in networks], axis=0, dtype=np.float64) + last @ centre
         trunk = new_trunk(x.shape[1], hidden, k, activation)
         optimiser = torch.optim.AdamW(trunk.parameters(), lr=learning_rate, weight_decay=0.0)
@@ -110,12 +113,12 @@ def _before_last(network: Network, x: torch.Tensor) -> torch.Tensor:
 
 
 def _principal(
-    inner: torch.Tensor, near: torch.Tensor, last: Array, k: int
+    inner: torch.Tensor, near: torch.Tensor, last: Array, most: int
 ) -> tuple[Array, Array, torch.Tensor, torch.Tensor]:
     """Find the leading components of the flux `last` (P, J) times `inner` (n, J), in the rows `near` (n,).
 
-    Returns the mean of `inner` (J,), spectra (P, k), their coefficients (n, k), of order one, and the squared
-    size of the spectra (k,).
+    Returns the mean of `inner` (J,), at most `most` spectra (P, k), their coefficients (n, k), of order one,
+    and the squared size of the spectra (k,).
     """
     centre = inner[near].mean(0).numpy()
     values = inner.numpy() - centre
@@ -123,7 +126,10 @@ def _principal(
     root = np.linalg.cholesky(gram + 1e-10 * np.trace(gram) / len(gram) * np.eye(len(gram)))
     white = values @ root
     size, axes = eigh(np.cov(white[near.numpy()].T))
-    size, axes = size[::-1][:k], axes[:, ::-1][:, :k]
+    size, axes = size[::-1], axes[:, ::-1]
+    lost = np.cumsum(size[::-1])[::-1]  # without this component and those after it
+    k = min(most, max(1, int((lost > len(last) * _LOST**2).sum())))
+    size, axes = size[:k], axes[:, :k]
     scale = np.sqrt(np.maximum(size, 1e-12 * size[0]))
     spectra = last @ np.linalg.solve(root.T, axes) * scale
     coefficients = torch.as_tensor(white @ axes / scale, dtype=torch.float32)
