@@ -33,6 +33,8 @@ KINDS = {
     "dwarfs 4600-5300 K": ((4600, 5300), (GIANT, 6)),
     "dwarfs 5300-6500 K": ((5300, COOL), (GIANT, 6)),
     "6500-8500 K": ((COOL, HOT), (-1, 6)),
+    "8500-10,500 K": ((HOT, 10500), (-1, 6)),
+    "10,500-14,000 K": ((10500, 14000), (-1, 6)),
 }
 FEWEST = 5  # stars of a kind
 SLOPES = (-3, -1, 1, 3)
@@ -136,9 +138,11 @@ def lamost(most):
     """Print the rows of LAMOST."""
     own, default = maury.Emulator.load("lamost"), maury.Emulator.load("default")
     spectra, labels, snr = real_stars.lamost("lamost_dr10", "file")
-    good = (snr > SNR_MIN) & (labels[:, 0] < HOT)
+    good = snr > SNR_MIN
     unseen = np.flatnonzero(good & real_stars.unseen_by_lamost(spectra))
     found = compare("LAMOST DR10, unseen", spectra[unseen], labels[unseen], own)
+    cool = labels[unseen, 0] < HOT
+    unseen, found = unseen[cool], found[cool]
     dwarf = unseen[(labels[unseen, 0] < COOL) & (labels[unseen, 1] >= GIANT)]
     blue_and_red("LAMOST DR10, unseen FGK dwarfs", spectra[dwarf], own)
     slopes("LAMOST DR10, unseen", spectra[unseen], found, own)

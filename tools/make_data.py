@@ -31,6 +31,7 @@ from maury.reference.load import load_reference
 DATA = Path(__file__).parents[1] / "python" / "maury" / "data"
 EMULATOR = DATA / "default.onnx"
 WAVELENGTH = (3600.0, 9097.0)  # A
+LASP_BELOW = 9000.0  # K; labels of hotter stars by LASP are poor
 
 # Teff [K], log g, [Fe/H]: dwarfs and giants, metal-rich and metal-poor, cool to hot.
 PLACES = [
@@ -57,7 +58,7 @@ def train(lamost, templates, folds, seed, residuals):
         "MILES 9.1 (sdss-mangadap 4.5.0)": miles,
         "models of hot stars (desisim)": models_of_hot_stars(templates),
         "STELIB (sdss-mangadap 4.5.0)": of_source(maury.read_spectra("stelib"), "STELIB"),
-        "LAMOST DR10 (tools/lamost_dr10.csv)": listed_spectra(lamost),
+        "LAMOST DR10 (tools/lamost_dr10.csv)": listed_spectra(lamost, LASP_BELOW),
         "templates of SDSS (idlspec2d)": templates_of_sdss(templates, miles),
     }
     meta = {

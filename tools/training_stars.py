@@ -22,7 +22,6 @@ from maury.spectra import assumed_ivar
 LABELS = ("teff", "logg", "fe_h")
 LAMOST_LIST = Table.read(Path(__file__).with_name("lamost_dr10.csv"))
 WITHHELD = Table.read(Path(__file__).with_name("withheld.csv"))
-LASP_BELOW = 9000.0  # K; labels of hotter stars by LASP are poor
 MODELS_ABOVE = 9000.0  # K
 MODEL_WAVELENGTH = (3500.0, 9397.0)  # A
 BLUE = (3600.0, 7400.0)  # A; all stars of MILES have it
@@ -82,13 +81,13 @@ def templates_of_sdss(folder, miles):
     return templates[np.flatnonzero(known)]
 
 
-def listed_spectra(folder):
-    """Return the spectra in a folder that the list has for training, with their labels."""
+def listed_spectra(folder, below=np.inf):
+    """Return the spectra in a folder that the list has for training, below a Teff [K], with their labels."""
     files = [path for path in sorted(folder.rglob("*.fits*")) if path.is_file()]
     spectra = maury.read_spectra(files, format="lamost")
     row_of = {str(obsid): row for row, obsid in enumerate(LAMOST_LIST["obsid"])}
     rows = np.array([row_of.get(name, -1) for name in spectra.visit_id])
-    known = (np.asarray(LAMOST_LIST["unseen"]) == 0) & (np.asarray(LAMOST_LIST["teff"]) < LASP_BELOW)
+    known = (np.asarray(LAMOST_LIST["unseen"]) == 0) & (np.asarray(LAMOST_LIST["teff"]) < below)
     chosen = np.flatnonzero((rows >= 0) & known[rows])
     listed = LAMOST_LIST[rows[chosen]]
     spectra = spectra[chosen]
