@@ -13,6 +13,7 @@ constexpr double distinct = 0.05; // of the label range: nearer candidates count
 // Ends that lie farther apart than this [squared formal errors] are compared by the exact chi2, if the
 // approximate one puts them so near to the least: by so much, or by this part of what the search gained.
 constexpr double apart = 1.0, close_call = 25.0, close_part = 0.1;
+constexpr double guess_apart = 9.0; // the same for the end of a photometric start, from that of the fit
 constexpr std::size_t most_compared = 4;
 constexpr double look_closer = 0.3; // formal errors: the tolerance of that comparison
 constexpr int few_evaluations = 8;
@@ -246,7 +247,8 @@ bool SpectrumFit::guess_wins(const StopFlag& stop) {
     search_.clear();
     search_.add(guess_.data());
     search_.run(quadratic_, lower_.data(), upper_.data(), search_options(options_.max_evaluations), 1, stop);
-    if (search_.best() == search_.size() || search_.distance_squared(search_.x(0), best_.data(), 0) <= apart)
+    if (search_.best() == search_.size() ||
+        search_.distance_squared(search_.x(0), best_.data(), 0) <= guess_apart)
         return false;
     trial_ = best_;
     std::copy_n(search_.x(0), n_, trial_.begin());
