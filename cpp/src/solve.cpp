@@ -140,22 +140,20 @@ void Solver::learn_curvature(const double* gradient, const double* hessian) {
     if (!cholesky_factor(damped_.data(), n_, 1e-15))
         return;
     cholesky_solve(damped_.data(), n_, turned_.data());
-    double along = 0.0, squared = 0.0, longest = 0.0;
+    double along = 0.0, squared = 0.0, straight = 0.0;
     for (std::size_t i = 0; i < n_; ++i) {
         along += missed_[i] * (trial_[i] - x_[i]);
         squared += missed_[i] * turned_[i];
         for (std::size_t j = 0; j < n_; ++j)
-            longest += (trial_[i] - x_[i]) * hessian[i * n_ + j] * (trial_[j] - x_[j]);
+            straight += (trial_[i] - x_[i]) * hessian[i * n_ + j] * (trial_[j] - x_[j]);
     }
-    if (std::abs(along) < least_cosine * std::sqrt(squared * longest))
+    if (std::abs(along) < least_cosine * std::sqrt(squared * straight))
         return;
-    double curved = 0.0, straight = 0.0;
+    double curved = 0.0;
     for (std::size_t i = 0; i < n_; ++i)
         for (std::size_t j = 0; j < n_; ++j) {
             curvature_[i * n_ + j] += missed_[i] * missed_[j] / along;
-            const double both = (trial_[i] - x_[i]) * (trial_[j] - x_[j]);
-            curved += both * curvature_[i * n_ + j];
-            straight += both * hessian[i * n_ + j];
+            curved += (trial_[i] - x_[i]) * curvature_[i * n_ + j] * (trial_[j] - x_[j]);
         }
     if (curved < -0.9 * straight || curved > 20.0 * straight) // a kink, or too far to tell
         std::fill(curvature_.begin(), curvature_.end(), 0.0);
