@@ -149,23 +149,34 @@ void the_best_candidates_are_found(Case& it) {
     CHECK(n_best >= 38); // chosen in few directions first, so not always
 }
 
-// The least of slow fits, in double, from every tenth candidate.
+// The least chi2 of slow fits, in double, from starts (n, L).
+double least_of_slow_fits(Case& it, const std::vector<double>& starts) {
+    maury::Solver solver(it.n_labels);
+    maury::TrunkPoint point(it.emulator.search_trunk());
+    SlowProblem problem(it.form, point, it.n_labels);
+    double least = std::numeric_limits<double>::infinity();
+    for (auto start = starts.begin(); start != starts.end();) {
+        const auto end = start + static_cast<std::ptrdiff_t>(it.n_labels);
+        std::vector<double> x(start, end);
+        least = std::min(least, solver.solve(problem, it.lower.data(), it.upper.data(), x.data()).chi2);
+        start = end;
+    }
+    return least;
+}
+
+// Against slow fits from every tenth candidate.
 void the_least_minimum_is_found(Case& it, double noise) {
     maury::Search search(it.emulator, &it.candidates, it.prior, 12);
     Candidates::Workspace work(it.candidates, 12);
-    maury::Solver solver(it.n_labels);
-    maury::TrunkPoint point(it.emulator.search_trunk());
     maury::SolveOptions options;
     options.gradient_tol = 1e-3;
     options.chi2_error = 1e-2;
+    std::vector<double> starts;
+    for (std::size_t m = 0; m < it.candidates.size(); m += 10)
+        starts.insert(starts.end(), it.candidates.x(m), it.candidates.x(m) + it.n_labels);
     for (unsigned seed = 0; seed < 100; ++seed) {
         it.set_spectrum(seed, noise);
-        SlowProblem problem(it.form, point, it.n_labels);
-        double least = std::numeric_limits<double>::infinity();
-        for (std::size_t m = 0; m < it.candidates.size(); m += 10) {
-            std::vector<double> x(it.candidates.x(m), it.candidates.x(m) + it.n_labels);
-            least = std::min(least, solver.solve(problem, it.lower.data(), it.upper.data(), x.data()).chi2);
-        }
+        const double least = least_of_slow_fits(it, starts);
         it.candidates.best(it.form, it.prior, 12, 0.05, work);
         search.clear();
         for (const std::size_t c : work.chosen)
@@ -191,20 +202,13 @@ void ends_of_valleys_are_starts(const Emulator& emulator) {
     const std::vector<double> box = Case::uniform(60 * it.n_labels, 7);
     maury::Search search(it.emulator, &it.candidates, it.prior, 1);
     Candidates::Workspace work(it.candidates, 1);
-    maury::Solver solver(it.n_labels);
-    maury::TrunkPoint point(it.emulator.search_trunk());
     maury::SolveOptions options;
     options.gradient_tol = 1e-3;
     options.chi2_error = 1e-2;
     int n_found = 0, n_more = 0, n_more_by_little_noise = 0;
     for (unsigned seed = 0; seed < 100; ++seed) {
         it.set_spectrum(seed, 3.0);
-        SlowProblem problem(it.form, point, it.n_labels);
-        double least = std::numeric_limits<double>::infinity();
-        for (std::size_t m = 0; m < 60; ++m) {
-            std::vector<double> x(&box[m * it.n_labels], &box[m * it.n_labels] + it.n_labels);
-            least = std::min(least, solver.solve(problem, it.lower.data(), it.upper.data(), x.data()).chi2);
-        }
+        const double least = least_of_slow_fits(it, box);
         const auto run = [&] {
             it.candidates.best(it.form, it.prior, 1, 0.05, work);
             search.clear();

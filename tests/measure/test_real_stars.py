@@ -23,6 +23,12 @@ def mad(difference):
     return np.median(np.abs(difference - np.median(difference)))
 
 
+def listed(folder, file_column):
+    """Return the labels listed for the spectra of a folder, and a function that reads rows of them."""
+    known = Table.read(folder / "labels.csv")
+    return known, lambda rows: maury.read_spectra([folder / name for name in rows[file_column]])
+
+
 def test_the_built_in_emulator_is_what_the_documentation_says(emulator):
     assert emulator.labels == ("teff", "logg", "fe_h")
     assert emulator.wavelength[0] == pytest.approx(3600, abs=1)
@@ -70,9 +76,8 @@ def test_labels_of_unlabelled_noise_are_not_believed(emulator):
 
 def test_lamost_agrees_with_its_catalogue(data_folder, emulator):
     """FGK stars with S/N_g above 20; the goals are 60 K, 0.18 dex and 0.07 dex."""
-    known = Table.read(data_folder / "lamost_dr1" / "labels.csv")
-    stars = maury.read_spectra([data_folder / "lamost_dr1" / name for name in known["filename"]])
-    catalog = maury.fit(stars, emulator)
+    known, read = listed(data_folder / "lamost_dr1", "filename")
+    catalog = maury.fit(read(known), emulator)
     assert catalog["converged"].all()
     inside = (known["snrg"] > 20) & (known["teff"] > 4000) & (known["teff"] < 6500)
     assert inside.sum() == 18
@@ -88,24 +93,20 @@ def test_lamost_agrees_with_its_catalogue(data_folder, emulator):
 
 def test_late_dwarfs_of_lamost_are_no_hotter_than_listed(data_folder):
     """Dwarfs below 4500 K, which the spectra of LAMOST for training do not have."""
-    known = Table.read(data_folder / "lamost_dr1" / "labels.csv")
+    known, read = listed(data_folder / "lamost_dr1", "filename")
     known = known[(known["teff"] < 4500) & (known["logg"] > 4)]
     assert len(known) == 5
-    catalog = maury.fit(
-        maury.read_spectra([data_folder / "lamost_dr1" / name for name in known["filename"]]), "lamost"
-    )
+    catalog = maury.fit(read(known), "lamost")
     assert abs(np.median(column(catalog, "teff") - known["teff"])) < 250
     assert abs(np.median(column(catalog, "logg") - known["logg"])) < 0.4
 
 
 def test_hot_stars_of_lamost_are_no_cool_ones(data_folder):
     """Stars above 10,500 K, whose Balmer lines are as strong as those of cooler ones."""
-    known = Table.read(data_folder / "lamost_dr10" / "labels.csv")
+    known, read = listed(data_folder / "lamost_dr10", "file")
     known = known[(known["teff"] > 10500) & (known["snrg"] > 20)]
     assert len(known) == 73
-    catalog = maury.fit(
-        maury.read_spectra([data_folder / "lamost_dr10" / name for name in known["file"]]), "lamost"
-    )
+    catalog = maury.fit(read(known), "lamost")
     difference = np.asarray(column(catalog, "teff") - known["teff"])
     assert abs(np.median(difference)) < 600
     assert np.mean(difference < -2000) < 0.2
