@@ -3,7 +3,8 @@
 LAMOST is a folder with spectra of LAMOST DR10; lamost_dr10.csv lists them by obsid, with the labels of the
 LAMOST pipeline (LASP, DR10 v0). Get them from https://www.lamost.org/dr10 (FITS of low resolution, v2.9.8);
 files may have any name. Spectra with unseen = 1, a random fifth of the stars, are not used: figures in the
-documentation are of these, and of those in withheld.csv.
+documentation are of these, and of those in withheld.csv. (The emulator of LAMOST, of which no figure is of
+MILES, learns from all stars of MILES.)
 
 TEMPLATES has, in any subfolder, spEigenStar-55734.fits (idlspec2d/templates of SDSS) and
 star_templates_v2.0-lite.fits.gz (desihub/desisim-testdata).
@@ -45,7 +46,7 @@ def one_file(folder, name):
     """Return the path of a file in a folder or its subfolders."""
     found = sorted(folder.rglob(name))
     if not found:
-        raise SystemExit(f"TEMPLATES: {folder} has no {name}; the head of this file says where it is from")
+        raise SystemExit(f"TEMPLATES: {folder} has no {name}; training_stars.py says where it is from")
     return found[0]
 
 

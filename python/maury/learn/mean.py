@@ -66,11 +66,10 @@ def mean_network(
         x, near = _draw(stars, n_labels)
         inner = torch.cat([_before_last(one, x) for one in networks], dim=1).double()
         last = np.hstack([one.weights[-1] for one in networks]).astype(np.float64) / len(networks)
-        k = min(coefficients if coefficients is not None else hidden[-1], last.shape[1])
-        centre, spectra, target, size = _principal(inner, near, last, k)
-        k = len(size)
+        most = min(coefficients if coefficients is not None else hidden[-1], last.shape[1])
+        centre, spectra, target, size = _principal(inner, near, last, most)
         mean = np.mean([one.biases[-1] for one in networks], axis=0, dtype=np.float64) + last @ centre
-        trunk = new_trunk(x.shape[1], hidden, k, activation)
+        trunk = new_trunk(x.shape[1], hidden, len(size), activation)
         optimiser = torch.optim.AdamW(trunk.parameters(), lr=learning_rate, weight_decay=0.0)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps)
         for step in range(1, steps + 1):
