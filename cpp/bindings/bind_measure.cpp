@@ -150,6 +150,7 @@ py::dict measure_spectra(const Plan& plan, const SpectraArrays& spectra, const p
     Results results{};
     results.labels = made.make<double>("labels", {n, l});
     results.covariance = made.make<double>("covariance", {n, l, l});
+    results.noise_covariance = made.make<double>("noise_covariance", {n, l, l});
     results.chi2 = made.make<double>("chi2", {n});
     results.chi2_noise = made.make<double>("chi2_noise", {n});
     results.chi2_prior = made.make<double>("chi2_prior", {n});

@@ -52,6 +52,7 @@ class Finish final : public Problem {
     // Of the network and of the velocities; small are those of both at once, and of the continuum.
     void curvature(double* curvature) override;
     const std::vector<double>& exact_hessian(); // at the x of the last chi2
+    void leave_out_modes(double* covariance);   // (n_all, n_all), the inverse of that hessian
 
     // Of the last chi2: m, c (n,) and their product.
     const double* model() const { return model_.data(); }

@@ -46,6 +46,11 @@ const std::vector<double>& Finish::exact_hessian() {
     return hessian_;
 }
 
+void Finish::leave_out_modes(double* covariance) {
+    if (modes_.any())
+        modes_.leave_out(n_all_, covariance);
+}
+
 bool Finish::hessian_serves() const {
     if (!hessian_known_)
         return false;

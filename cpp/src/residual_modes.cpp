@@ -130,4 +130,17 @@ void ResidualModes::reduce(const double* weight, const double* jacobian, std::si
         }
 }
 
+// C - C S S'C
+void ResidualModes::leave_out(std::size_t n_columns, double* covariance) {
+    cross_.assign(n_columns * n_modes_, 0.0); // C S
+    for (std::size_t k = 0; k < n_columns; ++k)
+        for (std::size_t l = 0; l < n_columns; ++l)
+            for (std::size_t m = 0; m < n_modes_; ++m)
+                cross_[k * n_modes_ + m] += covariance[k * n_columns + l] * solved_[l * n_modes_ + m];
+    for (std::size_t k = 0; k < n_columns; ++k)
+        for (std::size_t l = 0; l < n_columns; ++l)
+            for (std::size_t m = 0; m < n_modes_; ++m)
+                covariance[k * n_columns + l] -= cross_[k * n_modes_ + m] * cross_[l * n_modes_ + m];
+}
+
 } // namespace maury

@@ -43,6 +43,9 @@ class ResidualModes {
     void explained(const double* fitted, double* out);
     // hessian (n_columns, n_columns) = J'W J -> J'(W^-1 + U U')^-1 J, jacobian (panels, n, 8)
     void reduce(const double* weight, const double* jacobian, std::size_t n_columns, double* hessian);
+    // The covariance C (n_columns, n_columns) of a fit with the hessian H of the last `reduce`, less the part
+    // of the modes: with noise W^-1 the gradient J'(W^-1 + U U')^-1 r scatters by H - S S', S = J'W U B^-1.
+    void leave_out(std::size_t n_columns, double* covariance);
 
   private:
     void weigh(const double* weight);

@@ -110,7 +110,7 @@ class SpectrumFit {
     std::vector<double> weight_, values_, scale_; // of the pixels in use
     std::vector<double> stretch_weight_, stretch_variance_;
     std::vector<double> lower_, upper_, best_, before_, trial_, guess_, ends_, hessian_, factor_, column_,
-        dx_dlabel_, h_, winner_, errors_;
+        dx_dlabel_, h_, winner_, errors_, inverse_;
     std::vector<std::size_t> free_parameters_, rivals_;
 };
 

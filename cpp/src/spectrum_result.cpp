@@ -123,7 +123,9 @@ void SpectrumResult::make_room(Result& result) {
     status_ = static_cast<std::int32_t>(Status::TOO_FEW_PIXELS);
     guessed_ = sharper_ = false;
     results_.labels = result.labels.data();
-    results_.covariance = result.formal_covariance.data();
+    covariance_.resize(n_labels * n_labels);
+    results_.covariance = covariance_.data();
+    results_.noise_covariance = result.formal_covariance.data();
     results_.chi2 = &result.chi2;
     results_.chi2_noise = &result.chi2_noise;
     results_.chi2_prior = &result.chi2_prior;

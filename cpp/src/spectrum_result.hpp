@@ -40,7 +40,7 @@ class SpectrumResult {
     bool moving_ = false, moving_arms_ = false, guessed_ = false, sharper_ = false;
     double rv_ = 0.0;
     std::int32_t n_pixels_ = 0, n_clipped_ = 0, status_ = 0, n_evaluations_ = 0, n_starts_ = 0, n_agree_ = 0;
-    std::vector<double> wavelength_, flux_, ivar_, lsf_, resolution_;
+    std::vector<double> wavelength_, flux_, ivar_, lsf_, resolution_, covariance_;
     std::vector<char> bad_;
     std::unique_ptr<bool[]> at_bound_;
 };

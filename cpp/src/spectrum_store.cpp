@@ -17,7 +17,8 @@ constexpr double smallest_pivot = 1e-13; // of its diagonal: below, a matrix cou
 
 void SpectrumFit::store_nothing(std::size_t i) {
     std::fill_n(results_.labels + i * n_, n_, not_known);
-    std::fill_n(results_.covariance + i * n_ * n_, n_ * n_, not_known);
+    for (double* values : {results_.covariance, results_.noise_covariance})
+        std::fill_n(values + i * n_ * n_, n_ * n_, not_known);
     std::fill_n(results_.at_bound + i * n_, n_, false);
     for (double* value : {results_.chi2, results_.chi2_noise, results_.rv, results_.rv_err,
                           results_.broadening, results_.broadening_err})
@@ -85,7 +86,7 @@ double SpectrumFit::distance_squared(const double* x, const double* y) const {
 }
 
 // covariance = (d label / d x) H^-1 (d label / d x)', over what is not fixed; nuisances have no such factor.
-// Leaves the errors of all parameters in column_, NaN where fixed.
+// Leaves the errors of all parameters in errors_, NaN where fixed.
 bool SpectrumFit::store_covariance(std::size_t i) {
     free_parameters_.clear();
     for (std::size_t l = 0; l < n_all_; ++l)
@@ -98,20 +99,27 @@ bool SpectrumFit::store_covariance(std::size_t i) {
     errors_.assign(n_all_, not_known);
     if (!cholesky_factor(factor_.data(), m, smallest_pivot))
         return false;
-    emulator_.scale(results_.labels + i * n_, dx_dlabel_.data());
-    double* covariance = results_.covariance + i * n_ * n_;
-    std::fill_n(covariance, n_ * n_, 0.0);
+    inverse_.assign(n_all_ * n_all_, 0.0);
     for (std::size_t b = 0; b < m; ++b) {
         std::fill(column_.begin(), column_.end(), 0.0);
         column_[b] = 1.0;
         cholesky_solve(factor_.data(), m, column_.data());
         const std::size_t l = free_parameters_[b];
         errors_[l] = std::sqrt(column_[b]);
-        for (std::size_t a = 0; a <= b && l < n_; ++a) {
+        for (std::size_t a = 0; a <= b; ++a) {
             const std::size_t k = free_parameters_[a];
-            covariance[k * n_ + l] = covariance[l * n_ + k] = column_[a] / (dx_dlabel_[k] * dx_dlabel_[l]);
+            inverse_[k * n_all_ + l] = inverse_[l * n_all_ + k] = column_[a];
         }
     }
+    emulator_.scale(results_.labels + i * n_, dx_dlabel_.data());
+    const auto of_labels = [&](double* covariance) {
+        for (std::size_t k = 0; k < n_; ++k)
+            for (std::size_t l = 0; l < n_; ++l)
+                covariance[k * n_ + l] = inverse_[k * n_all_ + l] / (dx_dlabel_[k] * dx_dlabel_[l]);
+    };
+    of_labels(results_.covariance + i * n_ * n_);
+    finish_.leave_out_modes(inverse_.data());
+    of_labels(results_.noise_covariance + i * n_ * n_);
     return true;
 }
 

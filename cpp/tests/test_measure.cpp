@@ -39,12 +39,13 @@ struct Output {
 
     Output(std::size_t n_, std::size_t n_labels_, std::size_t n_pixels_)
         : n(n_), n_labels(n_labels_), n_pixels(n_pixels_),
-          numbers(n * (n_labels + n_labels * n_labels + 7 + 3 * n_pixels)), counts(6 * n),
+          numbers(n * (n_labels + 2 * n_labels * n_labels + 7 + 3 * n_pixels)), counts(6 * n),
           marks(new bool[n * (n_labels + 2)]()) {
         double* next = numbers.data();
         const auto take = [&](std::size_t size) { return std::exchange(next, next + n * size); };
         view.labels = take(n_labels);
         view.covariance = take(n_labels * n_labels);
+        view.noise_covariance = take(n_labels * n_labels);
         for (double** one : {&view.chi2, &view.chi2_noise, &view.rv, &view.rv_err, &view.arm_rv,
                              &view.broadening, &view.broadening_err})
             *one = take(1);

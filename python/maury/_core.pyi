@@ -87,6 +87,7 @@ class Spectra:
 class _Measured(TypedDict):
     labels: NDArray[np.float64]
     covariance: NDArray[np.float64]
+    noise_covariance: NDArray[np.float64]
     chi2: NDArray[np.float64]
     chi2_noise: NDArray[np.float64]
     chi2_prior: NDArray[np.float64]
@@ -183,6 +184,7 @@ def unexplained_part(
     flux: NDArray[np.float64],
     ivar: NDArray[np.float64],
     model: NDArray[np.float64],
+    scatter: NDArray[np.float64],
     cell: int,
 ) -> NDArray[np.float64]: ...
 def flags(

@@ -40,7 +40,7 @@ def wrong(known, n=6, seed=4):
 
 
 def same(one, other, rtol=0.0):
-    for name in ("labels", "covariance", "chi2", "n_pixels", "status"):
+    for name in ("labels", "covariance", "noise_covariance", "chi2", "n_pixels", "status"):
         np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=rtol)
 
 
@@ -70,6 +70,9 @@ def test_agrees_with_dense_covariance(n_modes):
         assert (np.abs(here - solution.x) < 2e-3 * error).all()
         np.testing.assert_allclose(result.chi2[i], 2 * solution.cost, rtol=1e-6)
         np.testing.assert_allclose(result.covariance[i] / np.outer(SCALE, SCALE), expected, rtol=1e-5)
+        by_pixel = expected @ solve_triangular(factor, slope, lower=True, trans=1).T  # d labels / d flux
+        noise = (by_pixel * (1 / ivar[i, use] + known.scatter_rest[use] ** 2)) @ by_pixel.T
+        np.testing.assert_allclose(result.noise_covariance[i] / np.outer(SCALE, SCALE), noise, rtol=1e-5)
 
 
 def test_they_make_labels_and_errors_right():
@@ -81,6 +84,22 @@ def test_they_make_labels_and_errors_right():
     assert (off[0] < 0.9 * off[1]).all()
     pull = (with_them.labels - labels) / np.sqrt(np.diagonal(with_them.covariance, axis1=1, axis2=2))
     assert (np.abs(pull).mean(axis=0) < 0.8).all()  # the scatter that remains is in the weights, not the data
+
+
+def test_visits_of_a_star_scatter_by_the_noise_part():
+    known = emulator(modes(8))
+    labels, flux, _ = wrong(known, 1, seed=5)
+    wrong_alike = np.repeat(flux, 300, axis=0)
+    noise = np.sqrt(1e-4 + known.scatter_rest**2)
+    visits = wrong_alike + noise * np.random.default_rng(6).normal(size=wrong_alike.shape)
+    result = maury.fit_normalized(known, visits, np.full(visits.shape, 1e4), start=labels[0])
+    scatter = np.std(result.labels, axis=0)
+    expected, whole = (
+        np.sqrt(np.mean(np.diagonal(part, axis1=1, axis2=2), axis=0))
+        for part in (result.noise_covariance, result.covariance)
+    )
+    np.testing.assert_allclose(scatter, expected, rtol=0.15)
+    assert (expected < whole).all()
 
 
 def test_without_scatter_there_are_no_modes():

@@ -66,9 +66,11 @@ def result(labels=LABELS, **changes):
     n = len(labels)
     sigma = np.array([50.0, 0.1, 0.05])
     correlation = np.full((3, 3), 0.4) + 0.6 * np.eye(3)
+    covariance = np.tile(correlation * sigma * sigma[:, None], (n, 1, 1))
     good = FitResult(
         labels=np.array(labels, dtype=float),
-        covariance=np.tile(correlation * sigma * sigma[:, None], (n, 1, 1)),
+        covariance=covariance,
+        noise_covariance=covariance.copy(),
         chi2=np.full(n, 2.0 * (N_PIXELS - 3)),
         chi2_noise=np.full(n, 3.0 * (N_PIXELS - 3)),
         n_pixels=np.full(n, N_PIXELS),
@@ -87,7 +89,7 @@ def result(labels=LABELS, **changes):
 def failed_result(labels=LABELS):
     """Return the result where the second spectrum has no fit."""
     fit = result(labels)
-    for array in (fit.labels, fit.covariance, fit.chi2, fit.chi2_noise):
+    for array in (fit.labels, fit.covariance, fit.noise_covariance, fit.chi2, fit.chi2_noise):
         array[1] = np.nan
     fit.n_pixels[1], fit.converged[1], fit.status[1] = 0, False, 6
     return fit

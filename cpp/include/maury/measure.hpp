@@ -49,6 +49,7 @@ struct Spectra {
 struct Results {
     double* labels;                       // (N, L)
     double* covariance;                   // (N, L, L) with the prior; bounds ignored; 0 for a fixed label
+    double* noise_covariance;             // (N, L, L) the part that is not of residual modes
     double *chi2, *chi2_noise;            // (N,) of the data, that was minimised; with ivar alone
     std::int32_t *n_pixels, *n_clipped;   // (N,) used; rejected as outliers
     std::int32_t *status, *n_evaluations; // (N,) enum Status; of the exact chi2

@@ -70,7 +70,7 @@ def catalog_columns(
     n_labels = len(emulator.labels)
     n_pixels = np.asarray(result.n_pixels)
     flags = set_flags(result, spectra, emulator, sharper, max_rv, emission, misfit, unexplained, rejected)
-    formal = formal_errors(result.covariance)
+    formal = formal_errors(result.noise_covariance)
     rchi2 = reduced(result.chi2, n_pixels, n_labels)
     noise = scaled_errors(formal, rchi2)
     model = np.where(formal == 0, 0.0, emulator.model_error(result.labels))  # a fixed label has no error
@@ -82,7 +82,7 @@ def catalog_columns(
             own = result.model_covariance / (left[:, :, None] * left[:, None, :])
         model = np.where(np.isfinite(left), left, model)
         correlation = np.where(np.isfinite(own), own, correlation)
-    covariance = total_covariance(np.asarray(result.covariance, dtype=float), noise, model, correlation)
+    covariance = total_covariance(np.asarray(result.noise_covariance, dtype=float), noise, model, correlation)
     nothing = np.full(len(n_pixels), np.nan)
     rv, rv_err = (nothing if value is None else value for value in (result.rv, result.rv_err))
 
@@ -118,6 +118,6 @@ def catalog_columns(
         **{name: np.asarray(getattr(spectra, name)) for name in _ORIGIN},
         "problem": np.asarray(spectra.problem, dtype=str),
         "covariance": covariance,
-        "covariance_formal": np.asarray(result.covariance, dtype=float),
+        "covariance_formal": np.asarray(result.noise_covariance, dtype=float),
     }
     return columns

@@ -40,6 +40,8 @@ class FitResult(Rows):
     covariance : (N, L, L) float64
         Inverse of J' V^-1 J + C^-1 at the solution, V the covariance of the pixels, with the residual modes,
         and C that of the prior, physical units; the bounds are not included. 0 for a fixed label.
+    noise_covariance : (N, L, L) float64
+        The part of it that is due to noise, diag(V) without the modes: what differs between visits of a star.
     chi2, chi2_noise : (N,) float64
         Chi-square of the data that was minimised, without what the residual modes explain, and that of the
         noise (ivar) alone.
@@ -84,6 +86,7 @@ class FitResult(Rows):
 
     labels: Array
     covariance: Array
+    noise_covariance: Array
     chi2: Array
     chi2_noise: Array
     n_pixels: NDArray[np.integer]

@@ -81,6 +81,7 @@ class EmulatorPrior:
             result,
             labels=result.labels - np.einsum("ijk,ik->ij", gain, away),
             covariance=rest @ result.covariance @ np.swapaxes(rest, 1, 2),
+            noise_covariance=rest @ result.noise_covariance @ np.swapaxes(rest, 1, 2),
             fitted_labels=result.labels,
             model_covariance=self.model[rows],
         )
