@@ -201,7 +201,7 @@ def test_train_writes_an_emulator_and_says_what_it_did(stars, emulator, monkeypa
     def train(reference, recipe, **options):
         asked.update(options, n=len(reference), recipe=recipe)
         use = ["training", "withheld for validation", "withheld for validation", DOUBT]
-        return Trained(made_up.emulator(meta=meta), np.array(use))
+        return Trained(made_up.emulator(meta=meta), (), np.array(use))
 
     labels = dict(zip(emulator.labels, made_up.LABELS.T, strict=True))
     monkeypatch.setattr("maury.learn.train.train_recipe", train)

@@ -5,7 +5,9 @@ import pytest
 
 import made_up_stars
 import maury
-from maury.learn.folds import _closer
+from maury.learn.folds import _closest
+from maury.learn.recipe import Recipe
+from maury.learn.train import train_recipe
 
 pytest.importorskip("torch", reason="training needs torch: pip install 'maury[train]'")
 
@@ -13,6 +15,8 @@ FAST = {
     "hidden": (32, 32), "coefficients": 10, "steps": 150, "cycles": 1, "doubt": None,
     "wavelength": (4500.0, 5900.0),
 }  # fmt: skip
+OF_RECIPE = {name: FAST[name] for name in ("hidden", "coefficients", "steps", "cycles", "doubt")}
+QUICK = {"recipe": Recipe(**OF_RECIPE), "wavelength": FAST["wavelength"]}
 N_STARS = 160
 
 
@@ -67,27 +71,32 @@ def test_folds_that_cannot_tell_are_refused_before_the_training(folds, n, messag
         maury.train(reference(n), **(FAST | {"folds": folds}))
 
 
-def test_modes_are_kept_where_they_bring_labels_closer():
+def test_modes_are_those_that_bring_labels_closest():
     rng = np.random.default_rng(0)
-    wide, narrow = rng.normal(size=(2, 50, 3)) * np.array([2.0, 1.0])[:, None, None]
-    assert _closer(narrow, wide) and not _closer(wide, narrow) and not _closer(wide, wide)
-    wide[:, 0] = narrow[:, 0] / 10  # one label against two
-    assert not _closer(narrow, wide)
-    narrow[:45] = np.nan  # stars without a fit take no part
-    assert not _closer(narrow, np.full_like(wide, np.nan))
+    size = np.array([1.5, 2.0, 1.0])[:, None, None]
+    found = rng.normal(size=(3, 50, 3)) * size
+    assert _closest(found) == 2 and _closest(found[::-1]) == 0
+    assert _closest(np.repeat(found[:1], 3, axis=0)) == 0  # none rather than some that bring nothing
+    found[1, :, 0] = found[2, :, 0] / 10  # one label against two
+    assert _closest(found) == 1
+    found[1, :45] = np.nan  # stars without a fit take no part
+    found[2, 45:] = found[0, 45:] / 100
+    assert _closest(found) == 2
 
 
-@pytest.mark.parametrize("wins", [True, False])
-def test_modes_are_those_of_the_folds(monkeypatch, wins):
+@pytest.mark.parametrize("rule", [None, 0, 1])
+def test_modes_are_those_of_the_folds(monkeypatch, rule):
     spectra = reference()
     shape = 0.02 * np.sin(np.arange(made_up_stars.N_PIXELS) / 5)
     spectra.flux = spectra.flux + np.random.default_rng(1).normal(size=(N_STARS, 1)) * shape
-    monkeypatch.setattr("maury.learn.folds._closer", lambda *_: wins)
-    emulator = maury.train(spectra, **(FAST | {"folds": 2}))
-    assert (emulator.modes.shape[1] > 0) == wins
+    monkeypatch.setattr("maury.learn.folds._closest", lambda _: 0 if rule is None else 1 + rule)
+    trained = train_recipe(spectra, **(QUICK | {"folds": 2}))
+    expected = np.zeros((len(trained.emulator.wavelength), 0)) if rule is None else trained.modes[rule]
+    assert rule is None or expected.shape[1] > 0
+    np.testing.assert_allclose(trained.emulator.modes, expected, rtol=1e-3, atol=1e-7)  # float16
     none = maury.train(spectra, **(FAST | {"folds": 0, "modes": 0}))
     assert none.modes.shape[1] == 0
-    np.testing.assert_array_equal(none.scatter, emulator.scatter)  # modes are a part of it
+    np.testing.assert_array_equal(none.scatter, trained.emulator.scatter)  # modes are a part of it
 
 
 def test_a_wrong_number_of_modes_is_refused():

@@ -211,9 +211,9 @@ class Content:
             found.check_labels(self.labels, len(np.unique(self.training_labels, axis=0)))
         return replace(self, error_on_unseen=found)
 
-    def without_modes(self) -> Self:
-        """Return the same emulator without residual modes."""
-        return replace(self, modes=checked_modes(None, self.scatter))
+    def with_modes(self, modes: ArrayLike | None) -> Self:
+        """Return the same emulator with other residual modes (P, M), or with none."""
+        return replace(self, modes=checked_modes(modes, self.scatter))
 
     @property
     def name(self) -> str:

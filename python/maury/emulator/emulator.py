@@ -158,9 +158,16 @@ class Emulator(Content):
         """
         return replace(super().with_model_error(found), _loaded_hash=None)
 
+    def with_modes(self, modes: ArrayLike | None) -> Emulator:
+        """Return the same emulator with other residual modes (P, M), or with none.
+
+        They are a part of its scatter: see `from_layers`. The hash of its file changes.
+        """
+        return replace(super().with_modes(modes), _loaded_hash=None)
+
     def without_modes(self) -> Emulator:
         """Return the same emulator without residual modes; the hash of its file changes."""
-        return replace(super().without_modes(), _loaded_hash=None)
+        return self.with_modes(None)
 
     def _given(self, labels: ArrayLike | None, by_name: dict[str, Any]) -> ArrayLike:
         """Labels (L,) or (N, L), as an array or by name."""

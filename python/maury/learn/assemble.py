@@ -1,4 +1,4 @@
-"""The emulator of a trained network: its bounds, its scatter and its residual modes."""
+"""The emulator of a trained network: its bounds and its scatter."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from maury.emulator.emulator import Emulator
 from maury.labels import transformed, unscaled, untransformed
-from maury.learn.modes import residual_modes
 from maury.learn.recipe import PAPER_BOUNDS, Recipe
 from maury.learn.select import TrainingSet
 from maury.learn.sources import layers_of_source, network_of
@@ -68,7 +67,7 @@ def assemble(
     source: str | None = None,
     meta: Mapping[str, Any] | None = None,
 ) -> Emulator:
-    """Assemble the emulator of a source, by default the first, with its scatter and its residual modes.
+    """Assemble the emulator of a source, by default the first, with its scatter and without residual modes.
 
     The scatter is computed at the fitted labels, not at the given ones: errors of the given labels would
     appear as scatter exactly where the flux depends on them most.
@@ -87,7 +86,7 @@ def assemble(
         )
     source = source or sources[0]
 
-    def of_source(source: str, scatter: Array, modes: Array | None = None) -> Emulator:
+    def of_source(source: str, scatter: Array) -> Emulator:
         weights, biases = layers_of_source(network.weights, network.biases, sources, source)
         return Emulator.from_layers(
             weights,
@@ -99,7 +98,6 @@ def assemble(
             wavelength=chosen.wavelength,
             lsf=chosen.lsf,
             scatter=scatter,
-            modes=modes,
             window=recipe.window,
             transforms=transforms,
             bounds=bounds,
@@ -110,24 +108,15 @@ def assemble(
     stars = chosen[used]
     seen_as = network_of(stars.source, sources)
     residual, ivar = np.zeros(stars.flux.shape), np.zeros(stars.ivar.shape)
-    fitted = labels.copy()
     for one in sources:
         rows = seen_as == one
         emulator = of_source(one, np.zeros(len(chosen.wavelength)))
-        residual[rows], ivar[rows], fitted[rows] = _residuals(stars[rows], labels[rows], emulator)
-    scatter = scatter_of(source, residual, ivar, stars.source)
-    if recipe.modes == 0:
-        return of_source(source, scatter)
-    own = (seen_as == source) & (ivar > 0).any(axis=1)
-    mine = stars[own]
-    modes = residual_modes(
-        of_source(source, scatter), mine.flux, mine.ivar, fitted[own], recipe.modes, mine.star_lsf
-    )
-    return of_source(source, scatter, modes)
+        residual[rows], ivar[rows] = _residuals(stars[rows], labels[rows], emulator)
+    return of_source(source, scatter_of(source, residual, ivar, stars.source))
 
 
-def _residuals(chosen: TrainingSet, labels: Array, emulator: Emulator) -> tuple[Array, Array, Array]:
-    """Residuals (n, P) of stars at their fitted labels, their ivar, 0 where a fit failed, and the labels."""
+def _residuals(chosen: TrainingSet, labels: Array, emulator: Emulator) -> tuple[Array, Array]:
+    """Residuals (n, P) of stars at their fitted labels, and their ivar, 0 where a fit failed."""
     first = replace(
         emulator,
         scatter=_scatter(chosen.flux - chosen.instruments.see(emulator.predict(labels)), chosen.ivar),
@@ -136,7 +125,7 @@ def _residuals(chosen: TrainingSet, labels: Array, emulator: Emulator) -> tuple[
     bad = np.asarray(~np.isfinite(fitted).all(axis=1))
     fitted = np.where(bad[:, None], labels, fitted)
     ivar = np.where(bad[:, None], 0.0, chosen.ivar)
-    return chosen.flux - chosen.instruments.see(emulator.predict(fitted)), ivar, fitted
+    return chosen.flux - chosen.instruments.see(emulator.predict(fitted)), ivar
 
 
 def scatter_of(source: str, residual: Array, ivar: Array, of: NDArray[np.str_]) -> Array:

@@ -1,7 +1,7 @@
 """One emulator from given rows of a training set (Imig et al. 2021, sec. 3).
 
 Data flow: optimise -> fit the training stars -> reject doubtful labels, normalise as the fits do
-        -> optimise again -> scatter -> residual modes -> emulator.
+        -> optimise again -> emulator with its scatter -> residual modes.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from maury.labels import scaled
 from maury.learn.assemble import assemble, complete_labels, scaling
 from maury.learn.doubt import doubts
 from maury.learn.ensemble import label_spread
+from maury.learn.modes import candidate_modes
 from maury.learn.normalise import as_fitted
 from maury.learn.recipe import BOUNDS, Recipe
 from maury.learn.select import MIN_PIXEL_FRACTION, TOO_FEW, TrainingSet, weights
@@ -47,6 +48,9 @@ class Trained:
     Attributes
     ----------
     emulator : Emulator
+        From `train_on`, with the first of `modes`.
+    modes : tuple of (P, M)
+        Its residual modes by each rule of `maury.learn.modes`.
     use : (N,) str
         "training", "stopping", "withheld for validation", or why the spectrum was left out. From `train_on`,
         "" is a spectrum that was not selected for use.
@@ -55,6 +59,7 @@ class Trained:
     """
 
     emulator: Emulator
+    modes: tuple[Array, ...]
     use: NDArray[np.str_]
     residuals: Residuals | None = None
 
@@ -155,7 +160,10 @@ def train_on(
         known = (chosen.flux[new], chosen.ivar[new], chosen.labels[new])
         origin["spread"] = label_spread(members, *known)
     emulator = assemble(chosen, used, network, recipe, sources, meta=origin)
-    return Trained(emulator, use.astype(str))
+    own = used & (network_of(chosen.source, sources) == sources[0]) & (chosen.ivar > 0).any(axis=1)
+    labels = complete_labels(chosen, used, network)[own[used]]
+    modes = candidate_modes(emulator, chosen[own], labels, recipe.modes)
+    return Trained(emulator.with_modes(modes[0]), modes, use.astype(str))
 
 
 def _mean(networks: list[Network], chosen: TrainingSet, recipe: Recipe, name: str, progress: bool) -> Network:

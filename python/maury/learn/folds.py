@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maury.catalog.flags import Flag
 from maury.labels import offset_and_mad
-from maury.learn.build import train_on
+from maury.learn.build import Trained, train_on
 from maury.learn.model_error import MIN_STARS, Residuals
+from maury.learn.modes import N_RULES
 from maury.learn.recipe import Recipe
 from maury.learn.select import TrainingSet, split_stars
 from maury.learn.sources import sources_of
 from maury.measure.options import Options
 from maury.measure.pipeline import measure
 from maury.spectra import Spectra
-
-if TYPE_CHECKING:
-    from maury.emulator.emulator import Emulator
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.bool_]
@@ -31,7 +28,7 @@ _NOT_USED = Flag.NOT_CONVERGED | Flag.AT_BOUND | Flag.TOO_FEW_PIXELS | Flag.BAD_
 
 def fold_emulators(
     chosen: TrainingSet, rows: Rows, recipe: Recipe, folds: int, progress: bool = False, name: str = ""
-) -> Iterator[tuple[Rows, Emulator]]:
+) -> Iterator[tuple[Rows, Trained]]:
     """Train `folds` emulators, each without one part of the stars; visits of a star stay in one part.
 
     Parameters
@@ -46,8 +43,8 @@ def fold_emulators(
 
     Yields
     ------
-    (N,) bool, Emulator
-        The part that was left out, and the emulator trained without it.
+    (N,) bool, Trained
+        The part that was left out, and what was trained without it.
     """
     parts = split_stars(chosen.star_id[rows], [1 / folds] * (folds - 1), recipe.seed)
     parts.append(~np.logical_or.reduce(parts))
@@ -57,7 +54,7 @@ def fold_emulators(
         seen = rows & ~left_out
         (stop[seen],) = split_stars(chosen.star_id[seen], [recipe.stop_fraction], recipe.seed + k)
         what = f"{name}fold {k + 1} of {folds}, "
-        yield left_out, train_on(chosen, stop, seen & ~stop, recipe, progress=progress, name=what).emulator
+        yield left_out, train_on(chosen, stop, seen & ~stop, recipe, progress=progress, name=what)
 
 
 def check_folds(folds: int, n_stars: int) -> None:
@@ -92,8 +89,8 @@ def residuals_unseen(
     """Measure every spectrum as `maury.fit` does, with an emulator trained without its star.
 
     If the reference set is from several sources, only those of the source of the emulator are measured. If
-    the recipe has residual modes, the labels are measured with and without; the result is that of the
-    smaller MADs.
+    the recipe has residual modes, the labels are measured without them, and with the modes by each rule; the
+    result is that of the smallest MADs.
 
     Parameters
     ----------
@@ -110,24 +107,23 @@ def residuals_unseen(
         See `maury.learn.build.train_on`.
     """
     quick = recipe.quick()
-    shape = chosen.labels.shape
-    fitted = np.full((2, *shape), np.nan)  # without and with residual modes
-    noise = np.full((*fitted.shape, len(chosen.names)), np.nan)
-    distance = np.full(fitted.shape[:2], np.nan)
+    shape = (1 + N_RULES, *chosen.labels.shape)  # without residual modes first
+    fitted, distance = np.full(shape, np.nan), np.full(shape[:2], np.nan)
+    noise = np.full((*shape, len(chosen.names)), np.nan)
     log10 = np.zeros(len(chosen.names), dtype=bool)
     own = chosen.source == sources_of(chosen.source, recipe.reference_scale)[0]
-    for left_out, emulator in fold_emulators(chosen, rows, quick, folds, progress, name):
+    for left_out, trained in fold_emulators(chosen, rows, quick, folds, progress, name):
         left_out = left_out & own
-        versions = [emulator.without_modes(), *([emulator] if emulator.modes.size else [])]
-        for k, version in enumerate(versions):
+        for k, modes in enumerate((None, *trained.modes)):
+            version = trained.emulator.with_modes(modes)
             columns = measure(reference[chosen.rows[left_out]], version, Options())
             good = (np.asarray(columns["flags"]) & int(_NOT_USED)) == 0
             labels = np.column_stack([columns[label] for label in chosen.names])
-            fitted[k:, left_out] = np.where(good[:, None], labels, np.nan)
-            noise[k:, left_out] = columns["covariance"]  # these emulators have no model error
-            distance[k:, left_out] = columns["training_distance"]
-        log10 = np.array([transform == "log10" for transform in emulator.transforms])
-    best = int(_closer(fitted[1, rows] - chosen.labels[rows], fitted[0, rows] - chosen.labels[rows]))
+            fitted[k, left_out] = np.where(good[:, None], labels, np.nan)
+            noise[k, left_out] = columns["covariance"]  # these emulators have no model error
+            distance[k, left_out] = columns["training_distance"]
+        log10 = np.array([transform == "log10" for transform in trained.emulator.transforms])
+    best = _closest(fitted[:, rows] - chosen.labels[rows])
     return Residuals(
         names=chosen.names,
         log10=log10,
@@ -138,15 +134,14 @@ def residuals_unseen(
         noise=noise[best],
         distance=distance[best],
         folds=folds,
-        modes=bool(best),
+        modes=None if best == 0 else best - 1,
     )[rows]
 
 
-def _closer(first: Array, second: Array) -> bool:
-    """Whether the MADs of the first differences (N, L) are smaller, in the geometric mean over the labels."""
-    both = np.isfinite(first + second)
-    known = both.any(axis=0)
-    first, second = (np.where(both, part, np.nan)[:, known] for part in (first, second))
-    mads = [[offset_and_mad(column)[1] for column in part.T] for part in (first, second)]
+def _closest(differences: Array) -> int:
+    """Which of V differences (V, N, L) has the smallest MADs, in the geometric mean over the labels."""
+    finite = np.isfinite(differences).all(axis=0)
+    differences = np.where(finite, differences, np.nan)[:, :, finite.any(axis=0)]
+    mads = [[offset_and_mad(column)[1] for column in part.T] for part in differences]
     with np.errstate(divide="ignore", invalid="ignore"):
-        return bool(np.sum(np.log(mads[0])) < np.sum(np.log(mads[1])))
+        return int(np.argmin(np.log(mads).sum(axis=1)))

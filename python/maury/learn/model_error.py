@@ -59,8 +59,8 @@ class Residuals:
         Distance to the training stars of the emulator that measured the star.
     folds : int
         Number of parts of the cross-validation.
-    modes : bool
-        Whether the residual modes of the emulators were used.
+    modes : int or None
+        Rule of the residual modes of the emulators, a place in `Trained.modes`; None = they had none.
     """
 
     names: tuple[str, ...]
@@ -72,7 +72,7 @@ class Residuals:
     noise: Array
     distance: Array
     folds: int
-    modes: bool = False
+    modes: int | None = None
 
     def __len__(self) -> int:
         return len(self.star_id)

@@ -1,7 +1,9 @@
 """Residual modes of an emulator, from the stars that it was trained on.
 
 What a network does wrong is correlated over pixels: it is learnt as the leading principal components of the
-residuals, at the fitted labels, since at the given ones it would contain the errors of these labels.
+residuals of its stars. At their given labels the residuals contain what imitates a change of the labels, and
+tell how that is correlated with the rest of the spectrum; but also the errors of these labels, and where
+those are large, residuals at the fitted labels serve better. Unseen stars decide: see `maury.learn.folds`.
 """
 
 from __future__ import annotations
@@ -11,53 +13,107 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 
 from maury.emulator.emulator import Emulator
+from maury.learn.normalise import half_window, local_lines
+from maury.learn.select import TrainingSet
 from maury.measure.fit import fit_spectra
 from maury.measure.options import Options
 from maury.spectra import Spectra
 
 Array = NDArray[np.float64]
 
+N_RULES = 2  # of `candidate_modes`
+
+_AT_FITTED = 8  # modes: more do not bring labels closer
+_POOL = 80  # components from which the modes at given labels are made
+# And an error of the level, in normalised flux: a straight line through a curved continuum is at its level
+# but for a part that is the same everywhere if the flux is multiplied by a power of the wavelength.
+_LEVEL = 0.002
 _SURE = 3.0  # times the scale of Tracy and Widom
 _LIMIT = 5.0  # scatters; larger residuals are reduced to it
 _MOST = 0.9  # of the variance of a pixel; the rest is not correlated
 
 
-def residual_modes(
-    emulator: Emulator, flux: Array, ivar: Array, start: Array, most: int, lsf: Array | None = None
-) -> Array:
-    """Leading modes of the residuals of stars, with continuum and labels fitted.
+def candidate_modes(emulator: Emulator, stars: TrainingSet, labels: Array, most: int) -> tuple[Array, Array]:
+    """Modes from the residuals at fitted labels, and from those at given labels.
 
     Parameters
     ----------
     emulator : Emulator
         With its scatter, without modes.
-    flux, ivar : (N, P)
-        Normalised spectra on its pixels.
-    start : (N, L)
-        Labels from which the fits start.
+    stars : TrainingSet
+        N stars of its source.
+    labels : (N, L)
+        Those that it was trained at.
     most : int
         Maximum number of modes.
-    lsf : (N, P), optional
-        Line-spread functions of the spectra; by default that of the emulator.
 
     Returns
     -------
-    (P, M)
-        In normalised flux; as many of `most` as the residuals show.
+    (P, M), (P, M)
+        In normalised flux; each has as many as the residuals show.
     """
-    spectra = Spectra(emulator.wavelength, flux, ivar, rv=0.0, lsf=lsf)
+    modes = [np.zeros((len(emulator.wavelength), 0))] * 2
+    if most > 0:
+        components = leading_components(_at_fitted(emulator, stars, labels), min(most, _AT_FITTED))
+        modes[0] = emulator.scatter[:, None] * components
+        residual, weight, model = _at_given(emulator, stars, labels)
+        pool = emulator.scatter[:, None] * leading_components(residual * np.sqrt(weight), max(most, _POOL))
+        if pool.shape[1]:
+            pool = np.column_stack([pool, _LEVEL * np.mean(model, axis=0)])
+        modes[1] = pool @ _harmful(emulator, labels, model, weight, pool)[:, :most]
+    return _part_of(emulator.scatter, modes[0]), _part_of(emulator.scatter, modes[1])
+
+
+def _part_of(scatter: Array, modes: Array) -> Array:
+    """Modes (P, M), smaller where their variance is more than its part of that of a pixel."""
+    power = (modes**2).sum(axis=1)
+    shrink = np.sqrt(np.minimum(1.0, _MOST * scatter**2 / np.maximum(power, 1e-300)))
+    return np.asarray(modes * shrink[:, None])
+
+
+def _at_fitted(emulator: Emulator, stars: TrainingSet, labels: Array) -> Array:
+    """Residuals (N, P) in units of their errors, with continuum and labels fitted."""
+    spectra = Spectra(emulator.wavelength, stars.flux, stars.ivar, rv=0.0, lsf=stars.star_lsf)
     result, models = fit_spectra(
-        emulator, spectra, Options(velocity="given", clip=0.0), np.ascontiguousarray(start[:, None])
+        emulator, spectra, Options(velocity="given", clip=0.0), np.ascontiguousarray(labels[:, None])
     )
     good = (models.weight > 0) & np.isfinite(models.model) & result.converged[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         residual = (models.flux - models.model) / models.continuum
         variance = 1 / (models.ivar * models.continuum**2) + emulator.scatter**2
-        scaled = np.where(good, residual / np.sqrt(variance), 0.0)
-    modes = emulator.scatter[:, None] * leading_components(scaled, most)
-    power = (modes**2).sum(axis=1)
-    shrink = np.sqrt(np.minimum(1.0, _MOST * emulator.scatter**2 / np.maximum(power, 1e-300)))
-    return np.asarray(modes * shrink[:, None])
+        return np.where(good, residual / np.sqrt(variance), 0.0)
+
+
+def _at_given(emulator: Emulator, stars: TrainingSet, labels: Array) -> tuple[Array, Array, Array]:
+    """Residuals with the continuum fitted, their weights and the models, (N, P)."""
+    model = stars.instruments.see(emulator.predict(labels))
+    good = stars.ivar > 0
+    noise = 1 / np.where(good, stars.ivar, 1.0)
+    weight = np.where(good, 1 / (noise + emulator.scatter**2), 0.0)
+    continuum = local_lines(stars.flux, weight, model, half_window(emulator.window))
+    good &= continuum > 0
+    residual = np.where(good, stars.flux / np.where(good, continuum, 1.0) - model, 0.0)
+    return residual, np.where(good, weight, 0.0), model
+
+
+def _harmful(emulator: Emulator, labels: Array, model: Array, weight: Array, modes: Array) -> Array:
+    """Turn modes U (P, M) so that those come first that change labels most; the rotation, (M, M).
+
+    With J the derivatives of a spectrum by the labels, X = U'WJ and B = I + U'WU, its labels depend on the
+    amplitudes of the modes only by the combinations B^-1 X: a fit with the modes U Q, the columns of Q an
+    orthonormal basis of them, has the same labels. They differ from star to star; the rotation sorts by the
+    sum of their squares over the stars, in units of the error of each star's labels.
+    """
+    total = np.zeros((modes.shape[1],) * 2)
+    for x, m, w in zip(labels, model, weight, strict=True):
+        slope = emulator.jacobian(x).T  # (L, P), less what the continuum takes up
+        like = (np.broadcast_to(w, slope.shape), np.broadcast_to(m, slope.shape))
+        line = local_lines(slope, *like, half_window(emulator.window))
+        slope = slope - m * np.nan_to_num(line)
+        cross = modes.T @ (w * slope).T
+        solved = np.linalg.solve(np.eye(len(total)) + modes.T @ (w[:, None] * modes), cross)
+        total += solved @ np.linalg.pinv((w * slope) @ slope.T - cross.T @ solved) @ solved.T
+    return np.asarray(eigh(total)[1][:, ::-1])
 
 
 def leading_components(residual: Array, most: int) -> Array:
@@ -77,7 +133,7 @@ def leading_components(residual: Array, most: int) -> Array:
     weight = np.minimum(1.0, np.median(power[known]) / power[known]) ** 2
     root = clipped[known] * np.sqrt(weight / weight.sum())[:, None]
     n, n_pixels = root.shape
-    most = min(most, n, n_pixels)
+    most = min(most, n // 2, n_pixels // 2)  # the others tell the noise
     if most == 0:
         return np.zeros((n_pixels, 0))
     small = root @ root.T if n < n_pixels else root.T @ root

@@ -121,7 +121,7 @@ def _normalised(
             mine = (arm[i] == number) & np.isfinite(spectra.wavelength[i])
             near = np.interp(wavelength, spectra.wavelength[i][mine], outlier[i][mine].astype(float))
             weight[i, near > 0] = 0.0
-        continuum = local_lines(data.flux, weight, model, _half(window))
+        continuum = local_lines(data.flux, weight, model, half_window(window))
         known = (continuum > 0) & good
         continuum[~known] = 1.0
         own = np.where(known, data.ivar * continuum**2, 0.0)
@@ -131,7 +131,7 @@ def _normalised(
     return np.where(some, flux / np.where(some, ivar, 1.0), 1.0), ivar
 
 
-def _half(window: int) -> int:
+def half_window(window: int) -> int:
     """Pixels on each side of the local lines of a fit, as in ``cpp/src/finish.cpp``."""
     return window // 4
 

@@ -66,7 +66,7 @@ class Recipe:
     seed: int = 0
     bounds: str = "training"
     ensemble: int = 1
-    modes: int = 8
+    modes: int = 16
     reference_scale: str | None = None
 
     def quick(self) -> Recipe:

@@ -140,8 +140,8 @@ def cross_validate(
     done = []
     everything = np.ones(len(fold), dtype=bool)
     chosen, _ = to_one_scale(chosen, everything, recipe, progress)
-    for k, (left_out, emulator) in enumerate(fold_emulators(chosen, everything, recipe, folds, progress)):
-        done.append(_measure(emulator, chosen, left_out, k))
+    for k, (left_out, trained) in enumerate(fold_emulators(chosen, everything, recipe, folds, progress)):
+        done.append(_measure(trained.emulator, chosen, left_out, k))
         fold[left_out] = k
     back = np.argsort(np.concatenate([np.flatnonzero(fold == k) for k in range(folds)]))
     columns = {name: np.concatenate([getattr(part, name) for part in done])[back] for name in _COLUMNS}
