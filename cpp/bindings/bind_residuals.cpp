@@ -81,8 +81,8 @@ std::pair<py::array_t<double>, py::array_t<double>> misfit(const py::object& flu
 }
 
 py::array_t<double> unexplained(const py::object& flux, const py::object& ivar, const py::object& model,
-                                std::size_t cell) {
-    const FitArrays fits(flux, ivar, model, flux); // no scatter is read
+                                const py::object& scatter, std::size_t cell) {
+    const FitArrays fits(flux, ivar, model, scatter);
     py::array_t<double> part(fits.n);
     for (py::ssize_t i = 0; i < fits.n; ++i)
         part.mutable_data()[i] = unexplained_part(fits.row(i, nullptr), cell);
@@ -162,7 +162,7 @@ void bind_residuals(py::module_& m) {
     m.def("smooth_misfit", &misfit, py::arg("flux"), py::arg("ivar"), py::arg("model"), py::arg("scatter"),
           py::arg("cell"), py::arg("edge"), "rms and largest value (N,) in cells. See cpp/src/misfit.hpp.");
     m.def("unexplained_part", &unexplained, py::arg("flux"), py::arg("ivar"), py::arg("model"),
-          py::arg("cell"), "Part (N,) of the features. See cpp/src/misfit.hpp.");
+          py::arg("scatter"), py::arg("cell"), "Part (N,) of the features. See cpp/src/misfit.hpp.");
     m.def("usual_error", &usual_error, py::arg("held_out_rms"), "Not less than the continuum allows.");
 }
 

@@ -71,19 +71,20 @@ double unexplained_part(const NormalisedFit& fit, std::size_t cell) {
     double most = 1e-300;
     for (std::size_t c = 0; c < fit.n / cell; ++c) {
         residual.clear();
-        double features = 0.0, inverse = 0.0;
+        double features = 0.0, inverse = 0.0, unsure = 0.0;
         for (std::size_t p = c * cell; p < (c + 1) * cell; ++p)
             if (fit.ivar[p] > 0.0 && std::isfinite(fit.model[p])) {
                 residual.push_back(fit.flux[p] - fit.model[p]);
                 features += fit.model[p] - 1.0;
                 inverse += fit.ivar[p];
+                unsure += fit.scatter[p] * fit.scatter[p];
             }
         const std::size_t count = residual.size();
         Cell here{0.0, count ? features / static_cast<double>(count) : 0.0, 0.0, 0.0};
         if (2 * count > cell) {
             here.r = median(residual);
             here.v = of_median / inverse;
-            here.g = 1.0 / (here.v + feature * feature);
+            here.g = 1.0 / (here.v + unsure / static_cast<double>(count) + feature * feature);
         }
         most = std::max(most, here.g);
         cells.push_back(here);

@@ -29,8 +29,8 @@ SmoothMisfit smooth_misfit(const NormalisedFit& fit, CellSize size);
 bool is_misfit(SmoothMisfit found, double usual);
 
 // rms of the residual over that of the features of a spectrum: near 0 for a star, else near 1. In cells r is
-// the median of flux - model, m the mean of model - 1. With weights g = 1 / (v + 0.01^2), v the variance of r
-// by the noise,
+// the median of flux - model, m the mean of model - 1. With weights g = 1 / (v + s^2 + 0.01^2), v the
+// variance of r by the noise, s the scatter of the emulator, large in telluric bands,
 //   part^2 = [<g^2 r^2> - <g^2 v> - 3 sqrt(2 <g^4 v^2>)] / max(<g^2 (r + m)^2> - <g^2 v>, <g^2 m^2>)
 // It needs no unit and no noise floor: the lines of a hot star are few and weak, and so is what a fit leaves
 // of them. A quasar, a galaxy or a carbon star shows features that no labels give; a spectrum without lines

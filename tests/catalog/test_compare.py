@@ -154,10 +154,10 @@ def test_any_table_with_a_column_map(tmp_path):
 @pytest.mark.parametrize("ending", [".fits", ".ecsv", ".parquet"])
 def test_a_catalogue_of_ours_gives_its_valid_rows(tmp_path, ending):
     visits = make_visits(n_stars=20, n_visits=50).catalog
-    visits["flags"][3] = int(Flag.BAD_CHI2)
+    visits["flags"][3] = int(Flag.HIGH_RCHI2)
     write_catalog(visits, tmp_path / f"c{ending}")
     read, name = read_table(tmp_path / f"c{ending}")
-    good = (visits["flags"] & int(Flag.BAD_CHI2 | Flag.NOT_CONVERGED)) == 0
+    good = (visits["flags"] & int(Flag.HIGH_RCHI2 | Flag.NOT_CONVERGED)) == 0
     assert name == f"c{ending}"
     np.testing.assert_array_equal(read["teff"], visits["teff"].value[good])
     assert read["star_id"].tolist() == visits["star_id"][good].tolist()

@@ -112,7 +112,7 @@ def test_each_flag_reaches_its_star_by_its_rule():
 def test_a_star_with_a_visit_that_shows_emission_or_a_misfit_is_not_clean():
     for bit in (Flag.EMISSION, Flag.MISFIT):
         visits = three_visits([0, 0.1, 0.2])
-        visits["flags"] = [0, int(bit | Flag.BAD_CHI2), 0]  # a visit that is left out tells it too
+        visits["flags"] = [0, int(bit | Flag.HIGH_RCHI2), 0]  # a visit that is left out tells it too
         (star,) = combine_visits(visits)
         assert star["flags"] == bit
         assert star["n_used"] == 2
@@ -123,9 +123,9 @@ def test_flags_of_a_star_without_a_visit_to_use():
     low, edge = int(Flag.LOW_SNR), int(Flag.AT_BOUND)
     visits["flags"] = [low | edge, edge, edge]
     assert combine_visits(visits)["flags"][0] == edge
-    visits["flags"] = [int(Flag.NOT_CONVERGED), int(Flag.BAD_CHI2), int(Flag.UNREADABLE)]
+    visits["flags"] = [int(Flag.NOT_CONVERGED), int(Flag.HIGH_RCHI2), int(Flag.UNREADABLE)]
     (star,) = combine_visits(visits)
-    assert star["flags"] == Flag.NOT_CONVERGED | Flag.BAD_CHI2 | Flag.UNREADABLE
+    assert star["flags"] == Flag.NOT_CONVERGED | Flag.HIGH_RCHI2 | Flag.UNREADABLE
     assert (star["n_used"], star["valid"], star["n_visits"]) == (0, False, 3)
     assert np.isnan([star["teff"].value, star["teff_err"].value]).all()
 
@@ -223,7 +223,7 @@ def test_a_table_of_stars_is_a_catalogue(tmp_path, ending):
 
 def test_dr17_names(tmp_path):
     visits = catalogue(n_stars=30, n_visits=80).catalog
-    visits["flags"][3] = int(Flag.BAD_CHI2)
+    visits["flags"][3] = int(Flag.HIGH_RCHI2)
     visits["valid"][3] = False
     table = add_dr17_names(visits)
     theirs = [name for name in table.colnames if name not in visits.colnames]

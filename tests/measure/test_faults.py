@@ -82,18 +82,20 @@ def test_the_part_not_explained_is_that_of_a_slow_loop():
     flux[:, 33:40] += 9.0  # a cosmic ray moves no median
     ivar[:, 40:55] = 0  # a cell that is known by less than half is left out
     model[2, :10] = np.nan
-    part = unexplained_part(flux, ivar, model)
+    scatter = rng.uniform(0.002, 0.03, 210)
+    part = unexplained_part(flux, ivar, model, scatter)
     for i in range(3):
-        r, m, v = [], [], []
+        r, m, v, s2 = [], [], [], []
         for cell in range(10):
             at = [p for p in range(20 * cell, 20 * cell + 20) if ivar[i, p] > 0 and np.isfinite(model[i, p])]
             if 2 * len(at) > 20:
                 r.append(np.median([flux[i, p] - model[i, p] for p in at]))
                 m.append(np.mean([model[i, p] - 1 for p in at]))
                 v.append(np.pi / 2 / sum(ivar[i, p] for p in at))
-        r, m, v = np.array(r), np.array(m), np.array(v)
+                s2.append(np.mean([scatter[p] ** 2 for p in at]))
+        r, m, v, s2 = np.array(r), np.array(m), np.array(v), np.array(s2)
         assert len(r) == (8 if i == 2 else 9)
-        g2 = (v + 0.01**2) ** -2.0
+        g2 = (v + s2 + 0.01**2) ** -2.0
         noise = np.sum(g2 * v)
         left = np.sum(g2 * r**2) - noise - 3 * np.sqrt(2 * np.sum(g2**2 * v**2))
         there = max(np.sum(g2 * (r + m) ** 2) - noise, np.sum(g2 * m**2))

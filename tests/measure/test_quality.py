@@ -133,14 +133,14 @@ def test_a_region_needs_its_labels():
 
 def test_valid_is_what_a_careful_user_would_publish():
     bad = {
-        Flag.NOT_CONVERGED, Flag.BAD_CHI2, Flag.UNREADABLE,  # as the paper
-        Flag.RV_AT_LIMIT, Flag.HIGH_RCHI2, Flag.UNLIKE_STARS, Flag.REJECTED,
+        Flag.NOT_CONVERGED, Flag.UNREADABLE, Flag.RV_AT_LIMIT,
+        Flag.HIGH_RCHI2, Flag.UNLIKE_STARS, Flag.REJECTED,
     }  # fmt: skip
     assert {flag for flag in Flag if not is_valid(int(flag))} == bad
     assert {flag for flag in Flag if flag & DO_NOT_USE} == bad
     assert {flag for flag in Flag if flag & KNOW_THIS} | bad == set(Flag)
     assert not KNOW_THIS & DO_NOT_USE
-    assert is_valid([0, 16, 36, int(KNOW_THIS)]).tolist() == [True, False, True, True]
+    assert is_valid([0, 16, 36, int(KNOW_THIS)]).tolist() == [True, True, True, True]
     assert flag_names(CAUTION_FLAGS) == ["caution gap", "caution cool dwarf", "caution hot", "caution tip"]
 
 

@@ -35,6 +35,7 @@ def smooth_misfit(flux, ivar, model, scatter, cell=20, edge=0):
     return _core.smooth_misfit(flux, rows(ivar), rows(model), rows(scatter, flux.shape), cell, edge)
 
 
-def unexplained_part(flux, ivar, model, cell=20):
+def unexplained_part(flux, ivar, model, scatter=0.0, cell=20):
     """Rms of the residual over that of the features, (N,)."""
-    return _core.unexplained_part(rows(flux), rows(ivar), rows(model), cell)
+    flux = rows(flux)
+    return _core.unexplained_part(flux, rows(ivar), rows(model), rows(scatter, flux.shape), cell)

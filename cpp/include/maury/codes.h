@@ -65,7 +65,7 @@ MAURY_FLAG(MAURY_FLAG_VALUE)
 
 // Rows with any of these should not be used.
 constexpr std::uint32_t do_not_use =
-    NOT_CONVERGED | BAD_CHI2 | UNREADABLE | RV_AT_LIMIT | HIGH_RCHI2 | UNLIKE_STARS | REJECTED;
+    NOT_CONVERGED | UNREADABLE | RV_AT_LIMIT | HIGH_RCHI2 | UNLIKE_STARS | REJECTED;
 } // namespace flag
 
 } // namespace maury
