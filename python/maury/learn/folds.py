@@ -115,6 +115,10 @@ def residuals_unseen(
     for left_out, trained in fold_emulators(chosen, rows, quick, folds, progress, name):
         left_out = left_out & own
         for k, modes in enumerate((None, *trained.modes)):
+            if modes is not None and not modes.size:  # the same as none
+                for values in (fitted, noise, distance):
+                    values[k, left_out] = values[0, left_out]
+                continue
             version = trained.emulator.with_modes(modes)
             columns = measure(reference[chosen.rows[left_out]], version, Options())
             good = (np.asarray(columns["flags"]) & int(_NOT_USED)) == 0
