@@ -82,7 +82,9 @@ def test_modes_of_spectra_are_part_of_the_scatter():
     flux += np.random.default_rng(7).normal(size=(n, 1)) * shape
     ivar = np.full(flux.shape, 1 / 0.005**2)
     ivar[:, 200:220] = 0.0
-    for found in candidate_modes(emulator, training_set(emulator, flux, ivar, labels), labels, 4):
+    none, *both = candidate_modes(emulator, training_set(emulator, flux, ivar, labels), labels, 4)
+    assert none.shape == (len(pixel), 0)
+    for found in both:
         assert 1 <= found.shape[1] <= 4  # where labels imitate a mode, its residual depends on the star
         assert ((found**2).sum(axis=1) <= 0.9001 * emulator.scatter**2).all()
         inside = np.abs(shape) > 0.001
@@ -105,7 +107,7 @@ def test_residuals_at_given_labels_tell_what_imitates_labels():
     ivar = np.full(flux.shape, 1 / 0.005**2)
     half = n // 2
     stars_seen = training_set(emulator, flux[:half], ivar[:half], labels[:half])
-    at_fitted, at_given = candidate_modes(emulator, stars_seen, labels[:half], 8)
+    _, at_fitted, at_given = candidate_modes(emulator, stars_seen, labels[:half], 8)
     off = []
     for version in (emulator, emulator.with_modes(at_fitted), emulator.with_modes(at_given)):
         found = maury.fit_normalized(version, flux[half:], ivar[half:]).labels

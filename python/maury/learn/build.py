@@ -48,9 +48,9 @@ class Trained:
     Attributes
     ----------
     emulator : Emulator
-        From `train_on`, with the first of `modes`.
+        From `train_on`, with the modes at fitted labels.
     modes : tuple of (P, M)
-        Its residual modes by each rule of `maury.learn.modes`.
+        See `maury.learn.modes.candidate_modes`; the first are none.
     use : (N,) str
         "training", "stopping", "withheld for validation", or why the spectrum was left out. From `train_on`,
         "" is a spectrum that was not selected for use.
@@ -163,7 +163,7 @@ def train_on(
     own = used & (network_of(chosen.source, sources) == sources[0]) & (chosen.ivar > 0).any(axis=1)
     labels = complete_labels(chosen, used, network)[own[used]]
     modes = candidate_modes(emulator, chosen[own], labels, recipe.modes)
-    return Trained(emulator.with_modes(modes[0]), modes, use.astype(str))
+    return Trained(emulator.with_modes(modes[1]), modes, use.astype(str))
 
 
 def _mean(networks: list[Network], chosen: TrainingSet, recipe: Recipe, name: str, progress: bool) -> Network:

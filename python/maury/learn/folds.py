@@ -11,7 +11,7 @@ from maury.catalog.flags import Flag
 from maury.labels import offset_and_mad
 from maury.learn.build import Trained, train_on
 from maury.learn.model_error import MIN_STARS, Residuals
-from maury.learn.modes import N_RULES
+from maury.learn.modes import N_CANDIDATES
 from maury.learn.recipe import Recipe
 from maury.learn.select import TrainingSet, split_stars
 from maury.learn.sources import sources_of
@@ -107,15 +107,15 @@ def residuals_unseen(
         See `maury.learn.build.train_on`.
     """
     quick = recipe.quick()
-    shape = (1 + N_RULES, *chosen.labels.shape)  # without residual modes first
+    shape = (N_CANDIDATES, *chosen.labels.shape)
     fitted, distance = np.full(shape, np.nan), np.full(shape[:2], np.nan)
     noise = np.full((*shape, len(chosen.names)), np.nan)
     log10 = np.zeros(len(chosen.names), dtype=bool)
     own = chosen.source == sources_of(chosen.source, recipe.reference_scale)[0]
     for left_out, trained in fold_emulators(chosen, rows, quick, folds, progress, name):
         left_out = left_out & own
-        for k, modes in enumerate((None, *trained.modes)):
-            if modes is not None and not modes.size:  # the same as none
+        for k, modes in enumerate(trained.modes):
+            if k > 0 and not modes.size:  # as the first, which are none
                 for values in (fitted, noise, distance):
                     values[k, left_out] = values[0, left_out]
                 continue
@@ -138,7 +138,7 @@ def residuals_unseen(
         noise=noise[best],
         distance=distance[best],
         folds=folds,
-        modes=None if best == 0 else best - 1,
+        modes=best,
     )[rows]
 
 

@@ -59,8 +59,8 @@ class Residuals:
         Distance to the training stars of the emulator that measured the star.
     folds : int
         Number of parts of the cross-validation.
-    modes : int or None
-        Rule of the residual modes of the emulators, a place in `Trained.modes`; None = they had none.
+    modes : int
+        Which of `Trained.modes` the emulators had; 0 = none.
     """
 
     names: tuple[str, ...]
@@ -72,7 +72,7 @@ class Residuals:
     noise: Array
     distance: Array
     folds: int
-    modes: int | None = None
+    modes: int = 0
 
     def __len__(self) -> int:
         return len(self.star_id)

@@ -21,7 +21,7 @@ from maury.spectra import Spectra
 
 Array = NDArray[np.float64]
 
-N_RULES = 2  # of `candidate_modes`
+N_CANDIDATES = 3  # of `candidate_modes`
 
 _AT_FITTED = 8  # modes: more do not bring labels closer
 _POOL = 80  # components from which the modes at given labels are made
@@ -33,8 +33,10 @@ _LIMIT = 5.0  # scatters; larger residuals are reduced to it
 _MOST = 0.9  # of the variance of a pixel; the rest is not correlated
 
 
-def candidate_modes(emulator: Emulator, stars: TrainingSet, labels: Array, most: int) -> tuple[Array, Array]:
-    """Modes from the residuals at fitted labels, and from those at given labels.
+def candidate_modes(
+    emulator: Emulator, stars: TrainingSet, labels: Array, most: int
+) -> tuple[Array, Array, Array]:
+    """No modes, those from the residuals at fitted labels, and those from the residuals at given labels.
 
     Parameters
     ----------
@@ -49,19 +51,20 @@ def candidate_modes(emulator: Emulator, stars: TrainingSet, labels: Array, most:
 
     Returns
     -------
-    (P, M), (P, M)
+    (P, 0), (P, M), (P, M)
         In normalised flux; each has as many as the residuals show.
     """
-    modes = [np.zeros((len(emulator.wavelength), 0))] * 2
-    if most > 0:
-        components = leading_components(_at_fitted(emulator, stars, labels), min(most, _AT_FITTED))
-        modes[0] = emulator.scatter[:, None] * components
-        residual, weight, model = _at_given(emulator, stars, labels)
-        pool = emulator.scatter[:, None] * leading_components(residual * np.sqrt(weight), max(most, _POOL))
-        if pool.shape[1]:
-            pool = np.column_stack([pool, _LEVEL * np.mean(model, axis=0)])
-        modes[1] = pool @ _harmful(emulator, labels, model, weight, pool)[:, :most]
-    return _part_of(emulator.scatter, modes[0]), _part_of(emulator.scatter, modes[1])
+    none = np.zeros((len(emulator.wavelength), 0))
+    if most == 0:
+        return none, none, none
+    scatter = emulator.scatter[:, None]
+    at_fitted = scatter * leading_components(_at_fitted(emulator, stars, labels), min(most, _AT_FITTED))
+    residual, weight, model = _at_given(emulator, stars, labels)
+    pool = scatter * leading_components(residual * np.sqrt(weight), max(most, _POOL))
+    if pool.shape[1]:
+        pool = np.column_stack([pool, _LEVEL * np.mean(model, axis=0)])
+    at_given = pool @ _harmful(emulator, labels, model, weight, pool)[:, :most]
+    return none, _part_of(emulator.scatter, at_fitted), _part_of(emulator.scatter, at_given)
 
 
 def _part_of(scatter: Array, modes: Array) -> Array:
@@ -87,11 +90,9 @@ def _at_fitted(emulator: Emulator, stars: TrainingSet, labels: Array) -> Array:
 def _at_given(emulator: Emulator, stars: TrainingSet, labels: Array) -> tuple[Array, Array, Array]:
     """Residuals with the continuum fitted, their weights and the models, (N, P)."""
     model = stars.instruments.see(emulator.predict(labels))
-    good = stars.ivar > 0
-    noise = 1 / np.where(good, stars.ivar, 1.0)
-    weight = np.where(good, 1 / (noise + emulator.scatter**2), 0.0)
+    weight = stars.ivar / (1 + stars.ivar * emulator.scatter**2)
     continuum = local_lines(stars.flux, weight, model, half_window(emulator.window))
-    good &= continuum > 0
+    good = (weight > 0) & (continuum > 0)
     residual = np.where(good, stars.flux / np.where(good, continuum, 1.0) - model, 0.0)
     return residual, np.where(good, weight, 0.0), model
 
@@ -107,8 +108,7 @@ def _harmful(emulator: Emulator, labels: Array, model: Array, weight: Array, mod
     total = np.zeros((modes.shape[1],) * 2)
     for x, m, w in zip(labels, model, weight, strict=True):
         slope = emulator.jacobian(x).T  # (L, P), less what the continuum takes up
-        like = (np.broadcast_to(w, slope.shape), np.broadcast_to(m, slope.shape))
-        line = local_lines(slope, *like, half_window(emulator.window))
+        line = local_lines(slope, w[None], m[None], half_window(emulator.window))
         slope = slope - m * np.nan_to_num(line)
         cross = modes.T @ (w * slope).T
         solved = np.linalg.solve(np.eye(len(total)) + modes.T @ (w[:, None] * modes), cross)

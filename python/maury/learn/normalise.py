@@ -140,7 +140,8 @@ def local_lines(data: Array, weight: Array, model: Array, half: int) -> Array:
     """Weighted straight lines through data / model within `half` pixels of each pixel, (N, P).
 
     c_p = a_p of the line a + b (q - p) that makes sum_q w_q (d_q - m_q (a + b (q - p)))^2 least,
-    |q - p| <= half; NaN where fewer than two pixels tell it. All arguments (N, P).
+    |q - p| <= half; NaN where fewer than two pixels tell it. All arguments (N, P); weight and model may be
+    (1, P).
     """
     n = data.shape[1]
     first, last = np.maximum(np.arange(n) - half, 0), np.minimum(np.arange(n) + half + 1, n)

@@ -143,6 +143,6 @@ def train_recipe(
             reference, chosen, ~validation, recipe, folds,
             progress=bool(progress), name=name,
         )  # fmt: skip
-        emulator = emulator.with_modes(None if residuals.modes is None else done.modes[residuals.modes])
+        emulator = emulator.with_modes(done.modes[residuals.modes])
         emulator = emulator.with_model_error(fit_model_error(residuals))
     return Trained(emulator, done.modes, use.astype(str), residuals)
