@@ -44,6 +44,7 @@ SOLAR_TYPE = ((5300, 6300), (3.8, 4.8), (-0.6, 0.4))  # Teff [K], log g, [Fe/H]
 NOISE = (10.0, 30.0)  # S/N
 MODELS = {"like the Sun": (5777, 4.44, 0.0), "A star of 8500 K": (8500, 4.1, 0.0)}
 DRAWS = 200
+DRAWS_EACH = 5  # of the best spectra of LAMOST
 # Goals: medians no larger than this.
 SLOPE_GOAL, WINDOW_GOAL, MILES_GOAL = (5, 0.015, 0.005), (40, 0.08, 0.05), (25, 0.05, 0.03)
 LATE_GOAL = (80, 0.15, 0.12)
@@ -148,7 +149,7 @@ def lamost(most):
     slopes("LAMOST DR10, unseen", spectra[unseen], found, own)
     windows("LAMOST DR10, unseen", spectra[unseen], found, own, WINDOW_GOAL)
     best = unseen[np.argsort(-snr[unseen])[:DRAWS]]
-    noise("LAMOST DR10, unseen, best S/N", spectra[best], measured(spectra[best], own), own)
+    noise("LAMOST DR10, unseen, best S/N", spectra[best], measured(spectra[best], own), own, DRAWS_EACH)
     chosen = np.sort(np.random.default_rng(0).permutation(np.flatnonzero(good))[:most])
     compare("LAMOST DR10, default", spectra[chosen], labels[chosen], default)
     spectra, labels, snr = real_stars.lamost("lamost_dr1", "filename")
