@@ -4,8 +4,7 @@
 #include "maury/maury.hpp"
 #include "onnx_file.hpp"
 
-// A field of the wrong kind is an error of the file, refused in every build; by default it ends a debug
-// build.
+// A field of the wrong kind is an error of the file, as others are; otherwise a debug build ends there.
 #define protozero_assert(condition) ((condition) ? void() : throw protozero::invalid_tag_exception())
 #include <protozero/exception.hpp>
 #include <protozero/pbf_reader.hpp>
