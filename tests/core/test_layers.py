@@ -50,7 +50,11 @@ ORDER = [
     ),
 ]
 # Libraries that one file may use, which is built where they are.
-ELSEWHERE = {"protozero/pbf_reader.hpp": "onnx_reading.hpp", "nlohmann/json.hpp": "model_metadata.cpp"}
+ELSEWHERE = {
+    "protozero/exception.hpp": "onnx_reading.hpp",
+    "protozero/pbf_reader.hpp": "onnx_reading.hpp",
+    "nlohmann/json.hpp": "model_metadata.cpp",
+}
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
 SOURCES = sorted(path for folder in ("include", "src") for path in (CPP / folder).rglob("*.*"))
 

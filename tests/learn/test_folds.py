@@ -99,6 +99,25 @@ def test_modes_are_those_of_the_folds(monkeypatch, rule):
     np.testing.assert_array_equal(none.scatter, trained.emulator.scatter)  # modes are a part of it
 
 
+@pytest.mark.parametrize(("modes_at", "rule"), [("fitted", 1), ("given", 2)])
+@pytest.mark.parametrize("folds", [0, 2])
+def test_modes_are_those_that_the_recipe_names(monkeypatch, modes_at, rule, folds):
+    monkeypatch.setattr("maury.learn.folds._closest", lambda _: 0)
+    spectra = reference()
+    shape = 0.02 * np.sin(np.arange(made_up_stars.N_PIXELS) / 5)
+    spectra.flux = spectra.flux + np.random.default_rng(1).normal(size=(N_STARS, 1)) * shape
+    recipe = Recipe(**OF_RECIPE, modes_at=modes_at)
+    trained = train_recipe(spectra, recipe, wavelength=FAST["wavelength"], folds=folds)
+    assert trained.modes[rule].shape[1] > 0
+    np.testing.assert_allclose(trained.emulator.modes, trained.modes[rule], rtol=1e-3, atol=1e-7)  # float16
+
+
+def test_an_unknown_rule_of_modes_is_refused():
+    recipe = Recipe(**OF_RECIPE, modes_at="best")
+    with pytest.raises(ValueError, match="modes_at: expected fitted or given, or None, got 'best'"):
+        train_recipe(reference(), recipe, wavelength=FAST["wavelength"], folds=0)
+
+
 def test_a_wrong_number_of_modes_is_refused():
     with pytest.raises(ValueError, match="modes: expected 0 to 64, got 65"):
         maury.train(reference(), **(FAST | {"modes": 65}))

@@ -20,7 +20,7 @@ from maury.labels import scaled
 from maury.learn.assemble import assemble, complete_labels, scaling
 from maury.learn.doubt import doubts
 from maury.learn.ensemble import label_spread
-from maury.learn.modes import candidate_modes
+from maury.learn.modes import RULES, candidate_modes
 from maury.learn.normalise import as_fitted
 from maury.learn.recipe import BOUNDS, Recipe
 from maury.learn.select import MIN_PIXEL_FRACTION, TOO_FEW, TrainingSet, weights
@@ -48,7 +48,7 @@ class Trained:
     Attributes
     ----------
     emulator : Emulator
-        From `train_on`, with the modes at fitted labels.
+        From `train_on`, with the modes that the recipe names, or those at fitted labels.
     modes : tuple of (P, M)
         See `maury.learn.modes.candidate_modes`; the first are none.
     use : (N,) str
@@ -97,6 +97,8 @@ def train_on(
         raise ValueError(f"ensemble: expected 1 network or more, got {recipe.ensemble}")
     if not 0 <= recipe.modes <= MOST_MODES:
         raise ValueError(f"modes: expected 0 to {MOST_MODES}, got {recipe.modes}")
+    if recipe.modes_at not in (None, *RULES[1:]):
+        raise ValueError(f"modes_at: expected {' or '.join(RULES[1:])}, or None, got {recipe.modes_at!r}")
     used = stop | train_rows
     needed = 2 * (len(chosen.names) + 1)
     if train_rows.sum() < needed or not stop.any():
@@ -163,7 +165,8 @@ def train_on(
     own = used & (network_of(chosen.source, sources) == sources[0]) & (chosen.ivar > 0).any(axis=1)
     labels = complete_labels(chosen, used, network)[own[used]]
     modes = candidate_modes(emulator, chosen[own], labels, recipe.modes)
-    return Trained(emulator.with_modes(modes[1]), modes, use.astype(str))
+    rule = RULES.index(recipe.modes_at or "fitted")
+    return Trained(emulator.with_modes(modes[rule]), modes, use.astype(str))
 
 
 def _mean(networks: list[Network], chosen: TrainingSet, recipe: Recipe, name: str, progress: bool) -> Network:

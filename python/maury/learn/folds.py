@@ -11,7 +11,7 @@ from maury.catalog.flags import Flag
 from maury.labels import offset_and_mad
 from maury.learn.build import Trained, train_on
 from maury.learn.model_error import MIN_STARS, Residuals
-from maury.learn.modes import N_CANDIDATES
+from maury.learn.modes import RULES
 from maury.learn.recipe import Recipe
 from maury.learn.select import TrainingSet, split_stars
 from maury.learn.sources import sources_of
@@ -90,7 +90,7 @@ def residuals_unseen(
 
     If the reference set is from several sources, only those of the source of the emulator are measured. If
     the recipe has residual modes, the labels are measured without them, and with the modes by each rule; the
-    result is that of the smallest MADs.
+    result is that of the smallest MADs, unless the recipe names a rule.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def residuals_unseen(
         See `maury.learn.build.train_on`.
     """
     quick = recipe.quick()
-    shape = (N_CANDIDATES, *chosen.labels.shape)
+    shape = (len(RULES), *chosen.labels.shape)
     fitted, distance = np.full(shape, np.nan), np.full(shape[:2], np.nan)
     noise = np.full((*shape, len(chosen.names)), np.nan)
     log10 = np.zeros(len(chosen.names), dtype=bool)
@@ -128,6 +128,8 @@ def residuals_unseen(
             distance[k, left_out] = columns["training_distance"]
         log10 = np.array([transform == "log10" for transform in trained.emulator.transforms])
     best = _closest(fitted[:, rows] - chosen.labels[rows])
+    if recipe.modes_at is not None:
+        best = RULES.index(recipe.modes_at)
     return Residuals(
         names=chosen.names,
         log10=log10,

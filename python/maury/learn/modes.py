@@ -21,7 +21,7 @@ from maury.spectra import Spectra
 
 Array = NDArray[np.float64]
 
-N_CANDIDATES = 3  # of `candidate_modes`
+RULES = ("none", "fitted", "given")  # of `candidate_modes`
 
 _AT_FITTED = 8  # modes: more do not bring labels closer
 _POOL = 80  # components from which the modes at given labels are made
