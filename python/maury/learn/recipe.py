@@ -48,12 +48,12 @@ class Recipe:
         `maury.learn.mean`, and is kept together with the spread of the labels that they measure.
     modes : int
         Maximum number of residual modes; see `maury.learn.modes`.
-    modes_at : str or None
-        Labels of the residuals that these are made of, "fitted" or "given"; None = those that bring unseen
-        stars closer, see `maury.learn.folds`.
     reference_scale : str or None
         Source whose label scale and instrument the emulator has; None = the one with the most spectra. See
         `maury.learn.sources` and `maury.learn.zero_points`.
+    modes_at : str or None
+        Labels of the residuals that the modes are made of, "fitted" or "given"; None = those that bring
+        unseen stars closer, see `maury.learn.folds`.
     """
 
     hidden: tuple[int, ...] = (128, 128)
@@ -70,8 +70,8 @@ class Recipe:
     bounds: str = "training"
     ensemble: int = 1
     modes: int = 16
-    modes_at: str | None = None
     reference_scale: str | None = None
+    modes_at: str | None = None
 
     def quick(self) -> Recipe:
         """Return the recipe of a network that only measures other stars of the training set.
