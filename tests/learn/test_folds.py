@@ -31,6 +31,14 @@ def reference(n=N_STARS):
     return spectra
 
 
+def reference_with_a_mode():
+    """Return the same with something that no label explains, which differs from star to star."""
+    spectra = reference()
+    shape = 0.02 * np.sin(np.arange(made_up_stars.N_PIXELS) / 5)
+    spectra.flux = spectra.flux + np.random.default_rng(1).normal(size=(N_STARS, 1)) * shape
+    return spectra
+
+
 def test_a_trained_emulator_knows_its_error():
     emulator = maury.train(reference(), **(FAST | {"folds": 2}))
     known = emulator.error_on_unseen
@@ -86,9 +94,7 @@ def test_modes_are_those_that_bring_labels_closest():
 
 @pytest.mark.parametrize("rule", [0, 1, 2])
 def test_modes_are_those_of_the_folds(monkeypatch, rule):
-    spectra = reference()
-    shape = 0.02 * np.sin(np.arange(made_up_stars.N_PIXELS) / 5)
-    spectra.flux = spectra.flux + np.random.default_rng(1).normal(size=(N_STARS, 1)) * shape
+    spectra = reference_with_a_mode()
     monkeypatch.setattr("maury.learn.folds._closest", lambda _: rule)
     trained = train_recipe(spectra, **(QUICK | {"folds": 2}))
     expected = trained.modes[rule]
@@ -103,9 +109,7 @@ def test_modes_are_those_of_the_folds(monkeypatch, rule):
 @pytest.mark.parametrize("folds", [0, 2])
 def test_modes_are_those_that_the_recipe_names(monkeypatch, modes_at, rule, folds):
     monkeypatch.setattr("maury.learn.folds._closest", lambda _: 0)
-    spectra = reference()
-    shape = 0.02 * np.sin(np.arange(made_up_stars.N_PIXELS) / 5)
-    spectra.flux = spectra.flux + np.random.default_rng(1).normal(size=(N_STARS, 1)) * shape
+    spectra = reference_with_a_mode()
     recipe = Recipe(**OF_RECIPE, modes_at=modes_at)
     trained = train_recipe(spectra, recipe, wavelength=FAST["wavelength"], folds=folds)
     assert trained.modes[rule].shape[1] > 0

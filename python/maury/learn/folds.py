@@ -90,7 +90,7 @@ def residuals_unseen(
 
     If the reference set is from several sources, only those of the source of the emulator are measured. If
     the recipe has residual modes, the labels are measured without them, and with the modes by each rule; the
-    result is that of the smallest MADs, unless the recipe names a rule.
+    result is that of the smallest MADs. If the recipe names a rule, they are measured by this one only.
 
     Parameters
     ----------
@@ -107,14 +107,16 @@ def residuals_unseen(
         See `maury.learn.build.train_on`.
     """
     quick = recipe.quick()
-    shape = (len(RULES), *chosen.labels.shape)
+    rules = RULES if recipe.modes_at is None else (recipe.modes_at,)
+    shape = (len(rules), *chosen.labels.shape)
     fitted, distance = np.full(shape, np.nan), np.full(shape[:2], np.nan)
     noise = np.full((*shape, len(chosen.names)), np.nan)
     log10 = np.zeros(len(chosen.names), dtype=bool)
     own = chosen.source == sources_of(chosen.source, recipe.reference_scale)[0]
     for left_out, trained in fold_emulators(chosen, rows, quick, folds, progress, name):
         left_out = left_out & own
-        for k, modes in enumerate(trained.modes):
+        for k, rule in enumerate(rules):
+            modes = trained.modes[RULES.index(rule)]
             if k > 0 and not modes.size:  # as the first, which are none
                 for values in (fitted, noise, distance):
                     values[k, left_out] = values[0, left_out]
@@ -128,8 +130,6 @@ def residuals_unseen(
             distance[k, left_out] = columns["training_distance"]
         log10 = np.array([transform == "log10" for transform in trained.emulator.transforms])
     best = _closest(fitted[:, rows] - chosen.labels[rows])
-    if recipe.modes_at is not None:
-        best = RULES.index(recipe.modes_at)
     return Residuals(
         names=chosen.names,
         log10=log10,
@@ -140,7 +140,7 @@ def residuals_unseen(
         noise=noise[best],
         distance=distance[best],
         folds=folds,
-        modes=best,
+        modes=RULES.index(rules[best]),
     )[rows]
 
 
